@@ -1,0 +1,61 @@
+// A command is data plus a handler. The handler gets a context, returns a result, and throws; only main.ts prints and exits.
+import type { Outcome } from '../model/errors.ts'
+
+/** One `--option` of a command, in commander's notation: `--root <dir>`, `-n, --dry-run`. */
+export interface OptionSpec {
+  readonly flags: string
+  readonly description: string
+  readonly default?: string | boolean | undefined
+  /** Hidden options are for netops calling itself on a host. */
+  readonly hidden?: true
+}
+
+/** What a handler gives back: data for `--json`, text for people, and how it went. */
+export interface CommandResult {
+  readonly outcome: Outcome
+  /** Merged into the JSON document beside schema, command, ok, started and ended. */
+  readonly data: Readonly<Record<string, unknown>>
+  /** What people read on standard output; without a final newline. */
+  readonly text: string
+}
+
+/** What every handler may use of the outside; built once by main.ts, or by a test. */
+export interface CommandContext {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly cwd: string
+  /** Whether `--json` was given: then nothing but the document goes to standard output. */
+  readonly json: boolean
+  /** How much to tell: 0, 1 with -v, 2 with -vv. */
+  readonly verbosity: number
+  /** A line of progress on standard error. */
+  readonly progress: (line: string) => void
+  /** A line on standard output, at once (for streams such as `runs follow`). */
+  readonly write: (line: string) => void
+  /** Standard input, read to its end. */
+  readonly readInput: () => Promise<string>
+  /** Aborted by the first Ctrl-C. */
+  readonly signal: AbortSignal
+}
+
+/** Options as commander parsed them: camel-cased names. */
+export type RawOptions = Readonly<Record<string, unknown>>
+
+export interface Invocation {
+  readonly options: RawOptions
+  readonly args: readonly string[]
+}
+
+export interface Command {
+  /** The words after `netops`: `deploy`, `lab up`. */
+  readonly name: string
+  readonly summary: string
+  /** Positional arguments in commander's notation, e.g. `[file...]`. */
+  readonly args?: string
+  readonly examples: readonly string[]
+  readonly options: readonly OptionSpec[]
+  readonly hidden?: true
+  run(invocation: Invocation, context: CommandContext): Promise<CommandResult>
+}
+
+/** Types a command where it is written. */
+export const defineCommand = (command: Command): Command => command

@@ -1,0 +1,38 @@
+// Options that several commands share, and the one way from commander's words to typed values.
+import { z } from 'zod'
+import { NetopsError } from '../model/errors.ts'
+import type { OptionSpec, RawOptions } from './command.ts'
+
+export const dryRunOption: OptionSpec = {
+  flags: '-n, --dry-run',
+  description: 'print the exact commands and change nothing',
+}
+export const rootOption: OptionSpec = {
+  flags: '--root <dir>',
+  description: 'work on this machine below DIR, with process supervision instead of systemd; needs no root',
+}
+export const fleetOptions: readonly OptionSpec[] = [
+  { flags: '--inventory <file>', description: 'the fleet file (default: $NETOPS_INVENTORY, then netops.yml)' },
+  { flags: '--hosts <names>', description: 'only these hosts of the fleet, separated by commas' },
+]
+
+/**
+ * Parses a command's options once.
+ * @throws NetopsError `usage` naming each option that does not fit
+ */
+export function parseOptions<T extends z.ZodType>(schema: T, options: RawOptions): z.infer<T> {
+  const parsed = schema.safeParse(options)
+  if (parsed.success) return parsed.data
+  const problems = parsed.error.issues.map((issue) => `--${kebab(issue.path.join('.'))}: ${issue.message}`)
+  throw new NetopsError('usage', { message: problems.join('\n'), hint: 'see --help for what each option takes' })
+}
+
+const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+
+/** `web1,web2` to names. */
+export const nameList = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== ''),
+)

@@ -1,0 +1,74 @@
+// The only module that starts processes: argv arrays, no shell, time limits, output collected or streamed by line.
+import { execa } from 'execa'
+import { NetopsError } from '../model/errors.ts'
+
+export interface ExecOptions {
+  readonly cwd?: string
+  /** Added to this process's environment; undefined removes a name. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** Text for standard input, or a file to feed it from; without either it is empty. */
+  readonly stdin?: { readonly text: string } | { readonly file: string } | undefined
+  readonly timeoutMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Called for each line of standard output as it comes; the result then holds no stdout. */
+  readonly onLine?: ((line: string) => void) | undefined
+}
+
+export interface ExecResult {
+  /** The exit code; 128 + n where signal n ended it. */
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/**
+ * Runs a command to its end and returns its exit code and output, whatever the code.
+ * @throws NetopsError `failed` when the command does not exist, cannot be started or exceeds its time; `interrupted` when aborted
+ */
+export async function exec(argv: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
+  const [file, ...args] = argv
+  if (file === undefined) throw new TypeError('an empty command')
+  const child = execa(file, args, {
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...(options.env === undefined ? {} : { env: options.env }),
+    ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
+    ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
+    ...stdinOf(options),
+    buffer: { stdout: options.onLine === undefined, stderr: true },
+    maxBuffer: 64 * 1024 * 1024,
+    stripFinalNewline: false,
+    reject: false,
+  })
+  if (options.onLine !== undefined) for await (const line of child.iterable({ from: 'stdout' })) options.onLine(line)
+  const result = await child
+  if (result.isCanceled) throw new NetopsError('interrupted', { message: `${file} was stopped` })
+  if (result.timedOut) {
+    throw new NetopsError('failed', { message: `${file} did not end within ${options.timeoutMs ?? 0} ms and was stopped` })
+  }
+  if (result.exitCode === undefined && result.signal === undefined) {
+    throw new NetopsError('failed', { message: `cannot run ${file}: ${result.shortMessage ?? 'unknown reason'}`, cause: result })
+  }
+  return {
+    code: result.exitCode ?? 128 + signalNumber(result.signal),
+    stdout: options.onLine === undefined ? (result.stdout ?? '') : '',
+    stderr: result.stderr ?? '',
+  }
+}
+
+/**
+ * As {@link exec}, for a command that must succeed: returns its standard output.
+ * @throws NetopsError `failed` also when it exits with another code than 0
+ */
+export async function execText(argv: readonly string[], options: ExecOptions = {}): Promise<string> {
+  const result = await exec(argv, options)
+  if (result.code === 0) return result.stdout
+  const reason = result.stderr.trim().split('\n').slice(-5).join('\n')
+  throw new NetopsError('failed', { message: `${argv.join(' ')} exited with ${result.code}: ${reason}` })
+}
+
+const stdinOf = (options: ExecOptions) => {
+  if (options.stdin === undefined) return { stdin: 'ignore' } as const
+  return 'text' in options.stdin ? { input: options.stdin.text } : { inputFile: options.stdin.file }
+}
+
+const signalNumber = (name: string | undefined): number => ({ SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 })[name ?? ''] ?? 0
