@@ -1,0 +1,70 @@
+// What a step does to the world, as plain data: shown by a dry run, journaled, and applied by the same words.
+import { z } from 'zod'
+import { errorCodes } from './errors.ts'
+
+const place = { path: z.string(), mode: z.string(), owner: z.string().optional() }
+
+const hostEffects = [
+  /** A folder with this mode and owner; parents are made too. */
+  z.strictObject({ kind: z.literal('directory'), ...place }),
+  /** A small text file, replaced atomically. */
+  z.strictObject({ kind: z.literal('write'), ...place, content: z.string() }),
+  /** A copy of a file of the same host, hash-checked where a hash is given, replaced atomically. */
+  z.strictObject({ kind: z.literal('copy'), from: z.string(), ...place, sha256: z.string().optional() }),
+  /** A file of the operator's machine, hash-checked on the far side, replaced atomically. */
+  z.strictObject({ kind: z.literal('push'), from: z.string(), ...place, sha256: z.string(), size: z.number() }),
+  /** A symbolic link, switched atomically. */
+  z.strictObject({ kind: z.literal('link'), path: z.string(), target: z.string() }),
+  /** A file or link is gone. */
+  z.strictObject({ kind: z.literal('remove'), path: z.string() }),
+  /** A folder of ours and all below it are gone. */
+  z.strictObject({ kind: z.literal('remove-tree'), path: z.string() }),
+  /** A folder is gone if it is empty. */
+  z.strictObject({ kind: z.literal('remove-empty'), path: z.string() }),
+  /** The machine's service account exists. */
+  z.strictObject({ kind: z.literal('account'), user: z.string() }),
+  /** A command that only looks, and fails the step with this code when it exits with another code than 0. */
+  z.strictObject({ kind: z.literal('check'), argv: z.array(z.string()), code: z.enum(errorCodes) }),
+] as const
+
+const hostEffect = z.discriminatedUnion('kind', hostEffects)
+export type HostEffect = z.infer<typeof hostEffect>
+
+const serviceEffect = z.strictObject({
+  kind: z.literal('service'),
+  unit: z.string(),
+  action: z.enum(['start', 'stop', 'enable', 'disable', 'reload-units', 'forget-failures']),
+})
+export type ServiceEffect = z.infer<typeof serviceEffect>
+
+/** A host procedure, run detached on the host by the netops build that lies there. */
+const job = z.strictObject({
+  kind: z.literal('job'),
+  run: z.string(),
+  netops: z.string(),
+  root: z.string(),
+  input: z.json(),
+})
+export type JobEffect = z.infer<typeof job>
+
+export const effect = z.discriminatedUnion('kind', [...hostEffects, serviceEffect, job])
+export type Effect = z.infer<typeof effect>
+
+/** A question put to the world again and again until the answer holds. */
+export const probe = z.discriminatedUnion('kind', [
+  /** The service runs, and its readiness address answers 200 from the expected release. */
+  z.strictObject({ kind: z.literal('ready'), url: z.string(), unit: z.string(), release: z.string() }),
+  /** The service has stopped. */
+  z.strictObject({ kind: z.literal('stopped'), unit: z.string() }),
+])
+export type Probe = z.infer<typeof probe>
+
+export interface ProbeAnswer {
+  readonly ok: boolean
+  /** What was seen, for people. */
+  readonly seen: string
+  /** Waiting longer cannot help: the service has crashed for good. */
+  readonly hopeless?: boolean
+  /** Which start of the service answered; holding starts again when it changes. */
+  readonly startId?: string | undefined
+}

@@ -1,0 +1,57 @@
+// The journal of a run, as JSON lines. On a host it is also the event stream that an operator's netops follows.
+import { z } from 'zod'
+import { exitCodes, type Outcome } from './errors.ts'
+import { plan } from './plan.ts'
+
+const outcome = z.enum(Object.keys(exitCodes) as [Outcome, ...Outcome[]])
+
+/** The failure that ended a run, or made it turn back. */
+const failure = z.strictObject({
+  code: outcome,
+  message: z.string(),
+  hint: z.string().optional(),
+  host: z.string().optional(),
+  step: z.string().optional(),
+})
+export type Failure = z.infer<typeof failure>
+
+const stamp = { netops: z.literal(1), seq: z.number(), at: z.iso.datetime() }
+const onStep = { ...stamp, step: z.string() }
+
+export const journalRecord = z.discriminatedUnion('type', [
+  z.strictObject({
+    ...stamp,
+    type: z.literal('run'),
+    run: z.string(),
+    procedure: z.string(),
+    /** Version and commit of the netops that decided the plan. */
+    by: z.string(),
+    input: z.json(),
+    facts: z.json(),
+    plan,
+  }),
+  z.strictObject({ ...stamp, type: z.literal('resumed'), by: z.string(), pid: z.number() }),
+  z.strictObject({ ...onStep, type: z.literal('begin') }),
+  z.strictObject({ ...onStep, type: z.literal('done') }),
+  z.strictObject({ ...onStep, type: z.literal('unchanged') }),
+  z.strictObject({ ...onStep, type: z.literal('failed'), error: failure }),
+  z.strictObject({ ...onStep, type: z.literal('undoing') }),
+  z.strictObject({ ...onStep, type: z.literal('undone') }),
+  z.strictObject({ ...onStep, type: z.literal('undo-failed'), error: failure }),
+  /** What a job on a host reported: one record of that host's own journal. */
+  z.strictObject({ ...onStep, type: z.literal('relayed'), record: z.json() }),
+  z.strictObject({
+    ...stamp,
+    type: z.literal('end'),
+    outcome,
+    /** Whether anything was changed and the change was kept. */
+    changed: z.boolean(),
+    error: failure.optional(),
+  }),
+])
+export type JournalRecord = z.infer<typeof journalRecord>
+type Unstamped<T> = T extends unknown ? Omit<T, 'netops' | 'seq' | 'at'> : never
+/** A record before the journal gives it its number and time. */
+export type JournalEntry = Unstamped<JournalRecord>
+export type EndRecord = Extract<JournalRecord, { type: 'end' }>
+export type RunRecord = Extract<JournalRecord, { type: 'run' }>

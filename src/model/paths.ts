@@ -1,0 +1,62 @@
+// The one place that knows where things lie on a host (design.md section 6), relocated as a whole by a root folder.
+
+export interface HostPaths {
+  readonly root: string
+  readonly base: string
+  readonly releases: string
+  readonly current: string
+  readonly incoming: string
+  readonly netopsBuilds: string
+  readonly serverLink: string
+  readonly netopsLink: string
+  readonly configDir: string
+  readonly config: string
+  readonly dataDir: string
+  readonly logDir: string
+  readonly runtimeDir: string
+  readonly state: string
+  readonly runs: string
+  readonly lease: string
+  readonly history: string
+  readonly unit: string
+  readonly tmpfiles: string
+}
+
+/**
+ * Where things lie below a root folder.
+ * @param root `/` on a host of its own, else an absolute folder without a slash at its end
+ */
+export function hostPaths(root: string): HostPaths {
+  const at = (path: string): string => (root === '/' ? path : `${root}${path}`)
+  const base = at('/opt/network_system')
+  const state = at('/var/lib/netops')
+  return {
+    root,
+    base,
+    releases: `${base}/releases`,
+    current: `${base}/current`,
+    incoming: `${base}/incoming`,
+    netopsBuilds: `${base}/netops`,
+    serverLink: at('/usr/local/bin/network_server'),
+    netopsLink: at('/usr/local/bin/netops'),
+    configDir: at('/etc/network_system'),
+    config: at('/etc/network_system/config.yaml'),
+    dataDir: at('/var/lib/network_system'),
+    logDir: at('/var/log/network'),
+    runtimeDir: at('/var/run/network_service'),
+    state,
+    runs: `${state}/runs`,
+    lease: `${state}/lease.json`,
+    history: `${state}/history`,
+    unit: at('/etc/systemd/system/network_service.service'),
+    tmpfiles: at('/etc/tmpfiles.d/network_service.conf'),
+  }
+}
+
+export const serviceName = 'network_service'
+/** guide: Linux Deployment, `useradd -r -s /bin/false network_service`. */
+export const serviceUser = 'network_service'
+export const serverExecutable = 'network_server'
+
+/** A release's folder name: its version and the first 12 digits of its hash, so that other bytes are another release. */
+export const releaseId = (version: string, sha256: string): string => `${version}-${sha256.slice(0, 12)}`

@@ -1,0 +1,67 @@
+// Files of netops' own: replaced atomically and durably, read without surprises.
+import { createHash, randomBytes } from 'node:crypto'
+import { createReadStream, promises as fs } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { systemCode } from '../model/errors.ts'
+
+/** Makes what a folder lists survive a power cut. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await fs.open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/**
+ * Replaces a file as a whole: a reader sees the old text or the new, also after a power cut.
+ * @param mode permission bits, e.g. 0o600, set before the file gets its name
+ */
+export async function writeFileAtomic(path: string, text: string, mode = 0o644): Promise<void> {
+  const temporary = join(dirname(path), `.${randomBytes(6).toString('hex')}.tmp`)
+  try {
+    const handle = await fs.open(temporary, 'wx', mode)
+    try {
+      await handle.writeFile(text)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await fs.rename(temporary, path)
+  } catch (error) {
+    await fs.rm(temporary, { force: true })
+    throw error
+  }
+  await syncFolder(dirname(path))
+}
+
+/** A file's text, or undefined where there is no such file. */
+export async function readTextIfAny(path: string): Promise<string | undefined> {
+  try {
+    return await fs.readFile(path, 'utf8')
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined
+    throw error
+  }
+}
+
+/** A folder's names in order, or none where there is no such folder. */
+export async function listIfAny(path: string): Promise<readonly string[]> {
+  try {
+    return (await fs.readdir(path)).sort()
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return []
+    throw error
+  }
+}
+
+/** A file's SHA-256 as 64 hexadecimal digits. */
+export async function sha256OfFile(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash)
+  return hash.digest('hex')
+}
+
+export const sha256OfText = (text: string): string => createHash('sha256').update(text).digest('hex')
