@@ -1,0 +1,88 @@
+// Each effect on a host as the exact commands that bring it about. Pure: a dry run prints them, a run executes them.
+import { basename, dirname, join } from 'node:path'
+import type { HostEffect } from '../../model/effects.ts'
+import { formatBytes } from '../../model/units.ts'
+import { quoteCommand } from './quote.ts'
+import type { HostCommand } from './port.ts'
+
+const temporaryFor = (path: string): string => join(dirname(path), `.${basename(path)}.netops-new`)
+
+/** The commands of an effect, in order. Each tolerates that it was carried out before, wholly or half. */
+export function commandsOf(effect: HostEffect): readonly HostCommand[] {
+  switch (effect.kind) {
+    case 'directory':
+      return [{ argv: ['install', '-d', ...modeAndOwner(effect), effect.path] }]
+    case 'write':
+      return replace(effect, [{ argv: fill(effect.path), stdin: { text: effect.content } }])
+    case 'push':
+      return replace(effect, [
+        { argv: fill(effect.path), stdin: { file: effect.from, size: effect.size } },
+        checkHash(temporaryFor(effect.path), effect.sha256),
+      ])
+    case 'copy':
+      return replace(effect, [
+        { argv: ['cp', '--reflink=auto', '--', effect.from, temporaryFor(effect.path)] },
+        ...(effect.sha256 === undefined ? [] : [checkHash(temporaryFor(effect.path), effect.sha256)]),
+      ])
+    case 'link':
+      return [
+        { argv: ['ln', '-sfn', '--', effect.target, temporaryFor(effect.path)] },
+        { argv: ['mv', '-T', '--', temporaryFor(effect.path), effect.path] },
+        { argv: ['sync', dirname(effect.path)] },
+      ]
+    case 'remove':
+      return [{ argv: ['rm', '-f', '--', effect.path] }]
+    case 'remove-tree':
+      return [{ argv: ['rm', '-rf', '--', effect.path] }]
+    case 'remove-empty':
+      // 1: it holds something, or it is gone already; both leave nothing to do.
+      return [{ argv: ['rmdir', '--', effect.path], okCodes: [0, 1] }]
+    case 'account':
+      // guide: Linux Deployment. 9 (useradd(8)): the account is there already.
+      return [{ argv: ['useradd', '-r', '-s', '/bin/false', effect.user], okCodes: [0, 9] }]
+    case 'check':
+      return [{ argv: effect.argv, failAs: effect.code }]
+  }
+}
+
+/** A command as a person could type it. */
+export function showCommand(command: HostCommand): string {
+  const line = quoteCommand(command.argv)
+  if (command.stdin === undefined) return line
+  if ('file' in command.stdin) return `${line} < ${command.stdin.file}  # ${formatBytes(command.stdin.size)}`
+  const lines = command.stdin.text.split('\n').length - 1
+  return lines === 1 ? `${line} <<< ${quoteCommand([command.stdin.text.trimEnd()])}` : `${line} < (${lines} lines)`
+}
+
+type Placed = Extract<HostEffect, { mode: string }>
+
+const modeAndOwner = (effect: Placed): string[] => [
+  '-m',
+  effect.mode,
+  ...(effect.owner === undefined ? [] : ['-o', ownerOf(effect.owner), '-g', groupOf(effect.owner)]),
+]
+const ownerOf = (owner: string): string => owner.split(':')[0] ?? owner
+const groupOf = (owner: string): string => owner.split(':')[1] ?? ownerOf(owner)
+
+/** Writes standard input to the new file beside the old and waits until it is on the disk. */
+const fill = (path: string): string[] => ['dd', `of=${temporaryFor(path)}`, 'bs=1M', 'conv=fsync', 'status=none']
+
+const checkHash = (path: string, sha256: string): HostCommand => ({
+  argv: ['sha256sum', '--check', '--strict', '--quiet', '-'],
+  stdin: { text: `${sha256}  ${path}\n` },
+  failAs: 'damaged',
+})
+
+/** The new file gets its content, mode and owner under another name, then takes the place of the old one. */
+const replace = (effect: Placed, content: readonly HostCommand[]): readonly HostCommand[] => {
+  const temporary = temporaryFor(effect.path)
+  return [
+    { argv: ['install', '-m', '0600', '/dev/null', temporary] },
+    ...content,
+    ...(effect.owner === undefined ? [] : [{ argv: ['chown', effect.owner, temporary] }]),
+    { argv: ['chmod', effect.mode, temporary] },
+    { argv: ['sync', temporary] },
+    { argv: ['mv', '-T', '--', temporary, effect.path] },
+    { argv: ['sync', dirname(effect.path)] },
+  ]
+}

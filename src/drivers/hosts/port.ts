@@ -1,0 +1,43 @@
+// What a host is to everything above: a place that runs argv commands and can be read. Drivers: local, ssh.
+import type { ErrorCode } from '../../model/errors.ts'
+import type { ExecOptions, ExecResult } from '../../system/exec.ts'
+
+export type RunOptions = Pick<ExecOptions, 'stdin' | 'timeoutMs' | 'signal' | 'onLine'>
+
+/** One command as a dry run prints it and a run applies it. */
+export interface HostCommand {
+  readonly argv: readonly string[]
+  readonly stdin?: { readonly text: string } | { readonly file: string; readonly size: number } | undefined
+  /** Exit codes that count as success; 0 alone by default. */
+  readonly okCodes?: readonly number[] | undefined
+  /** What the failure is called. */
+  readonly failAs?: ErrorCode | undefined
+}
+
+/** A way to run commands on one machine. */
+export interface HostConnection {
+  readonly name: string
+  /**
+   * Runs a command and returns its code and output, whatever the code.
+   * @throws NetopsError `unreachable` when the host is lost, `interrupted` when aborted
+   */
+  run(argv: readonly string[], options?: RunOptions): Promise<ExecResult>
+  close(): Promise<void>
+}
+
+/** Reads a host. It has no call that writes, so facts cannot change what they describe. */
+export interface HostReader {
+  readonly name: string
+  /** A file's text, or undefined where there is none. */
+  readText(path: string): Promise<string | undefined>
+  /** What a symbolic link points to, or undefined where there is none. */
+  readLink(path: string): Promise<string | undefined>
+  /** A folder's names in order, none where there is no folder. */
+  list(path: string): Promise<readonly string[]>
+  /** Whether something is there; a link counts by itself, not by what it points to. */
+  exists(path: string): Promise<boolean>
+  /** 64 hexadecimal digits, or undefined where there is no such file. */
+  sha256(path: string): Promise<string | undefined>
+  /** A command that only looks; its code may be anything. */
+  query(argv: readonly string[]): Promise<ExecResult>
+}

@@ -1,0 +1,21 @@
+// What a service manager is to everything above. Drivers: systemd, process.
+import type { ServiceEffect } from '../../model/effects.ts'
+import type { HostCommand, HostReader } from '../hosts/port.ts'
+
+export interface ServiceState {
+  readonly state: 'absent' | 'stopped' | 'starting' | 'running' | 'failed'
+  readonly mainPid: number | undefined
+  /** Another at every start; equal as long as the same process runs. */
+  readonly startId: string | undefined
+  /** How often it was restarted by itself since it was started on purpose. */
+  readonly restarts: number
+  /** ISO time of the last start, where known. */
+  readonly since: string | undefined
+}
+
+export interface ServiceManager {
+  readonly kind: 'systemd' | 'process'
+  /** Pure: the exact commands of an effect. */
+  commandsOf(effect: ServiceEffect): readonly HostCommand[]
+  read(reader: HostReader, unit: string): Promise<ServiceState>
+}

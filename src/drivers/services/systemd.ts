@@ -1,0 +1,58 @@
+// Services by systemd.
+import type { ServiceEffect } from '../../model/effects.ts'
+import type { HostCommand } from '../hosts/port.ts'
+import type { ServiceManager, ServiceState } from './port.ts'
+
+const systemctl = (...words: string[]): HostCommand => ({ argv: ['systemctl', ...words] })
+/** systemctl(1): 5 says that there is no such unit, so there is nothing to stop or disable. */
+const orAbsent = (command: HostCommand): HostCommand => ({ ...command, okCodes: [0, 5] })
+
+function commandsOf({ action, unit }: ServiceEffect): readonly HostCommand[] {
+  switch (action) {
+    case 'start':
+      return [systemctl('start', unit)]
+    case 'stop':
+      return [orAbsent(systemctl('stop', unit))]
+    case 'enable':
+      return [systemctl('enable', '--quiet', unit)]
+    case 'disable':
+      return [orAbsent({ argv: ['systemctl', 'disable', '--quiet', unit], okCodes: [0, 1, 5] })]
+    case 'reload-units':
+      return [systemctl('daemon-reload')]
+    case 'forget-failures':
+      return [{ argv: ['systemctl', 'reset-failed', unit], okCodes: [0, 1, 5] }]
+  }
+}
+
+const properties = ['LoadState', 'ActiveState', 'MainPID', 'InvocationID', 'NRestarts', 'ActiveEnterTimestamp']
+
+/** What `systemctl show` printed, as a service's state. */
+export function parseShow(text: string): ServiceState {
+  const value = new Map(text.split('\n').map((line) => [line.split('=', 1)[0] ?? '', line.slice(line.indexOf('=') + 1)]))
+  const active = value.get('ActiveState')
+  const since = Date.parse(value.get('ActiveEnterTimestamp') ?? '')
+  const pid = Number(value.get('MainPID') ?? 0)
+  return {
+    state: value.get('LoadState') === 'not-found' ? 'absent' : (states[active ?? ''] ?? 'stopped'),
+    mainPid: pid === 0 ? undefined : pid,
+    startId: value.get('InvocationID') || undefined,
+    restarts: Number(value.get('NRestarts') ?? 0),
+    since: Number.isNaN(since) ? undefined : new Date(since).toISOString(),
+  }
+}
+
+const states: Record<string, ServiceState['state']> = {
+  active: 'running',
+  reloading: 'running',
+  activating: 'starting',
+  failed: 'failed',
+}
+
+export const systemd: ServiceManager = {
+  kind: 'systemd',
+  commandsOf,
+  async read(reader, unit) {
+    const result = await reader.query(['env', 'TZ=UTC', 'systemctl', 'show', `--property=${properties.join(',')}`, unit])
+    return parseShow(result.stdout)
+  },
+}

@@ -1,0 +1,114 @@
+// A run's journal on disk: each record is on the disk before the run goes on.
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, truncateSync, writeSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { NetopsError } from '../model/errors.ts'
+import { journalRecord, type EndRecord, type JournalEntry, type JournalRecord, type RunRecord } from '../model/journal.ts'
+import { listIfAny, readTextIfAny, syncFolder } from '../system/files.ts'
+
+/** Sees each record; `before` it is written, or `after` it is safe. Tests use it to die at a chosen line. */
+export type JournalObserver = (record: JournalRecord, when: 'before' | 'after') => void
+
+export const journalPath = (runs: string, run: string): string => join(runs, run, 'journal.jsonl')
+
+/** Splits a journal's text into records and says how many bytes hold whole lines; a torn last line is left out. */
+export function parseJournal(text: string, path: string): { records: JournalRecord[]; wholeBytes: number } {
+  const end = text.lastIndexOf('\n') + 1
+  const lines = text.slice(0, end).split('\n').slice(0, -1)
+  const records = lines.map((line, index) => {
+    try {
+      return journalRecord.parse(JSON.parse(line))
+    } catch (cause) {
+      throw new NetopsError('refused', {
+        message: `${path}:${index + 1}: not a journal record that this netops understands`,
+        hint: 'use the netops version that wrote it; it lies in /opt/network_system/netops on the host',
+        cause,
+      })
+    }
+  })
+  return { records, wholeBytes: Buffer.byteLength(text.slice(0, end)) }
+}
+
+/** A run's records as they are on the disk, or undefined where there is no such run. */
+export async function readJournal(runs: string, run: string): Promise<readonly JournalRecord[] | undefined> {
+  const path = journalPath(runs, run)
+  const text = await readTextIfAny(path)
+  return text === undefined ? undefined : parseJournal(text, path).records
+}
+
+/** How far a run has come, from its records. */
+export interface RunState {
+  readonly start: RunRecord | undefined
+  readonly end: EndRecord | undefined
+  readonly records: readonly JournalRecord[]
+}
+
+export const runState = (records: readonly JournalRecord[]): RunState => ({
+  start: records.find((record) => record.type === 'run'),
+  end: records.find((record) => record.type === 'end'),
+  records,
+})
+
+/** All runs of a folder, oldest first, each with what is known of it; a run whose journal is damaged has no records. */
+export async function listRuns(runs: string): Promise<readonly { run: string; state: RunState }[]> {
+  const names = await listIfAny(runs)
+  const states = await Promise.all(
+    names.map(async (run) => ({ run, state: runState((await readJournal(runs, run).catch(damaged)) ?? []) })),
+  )
+  return states.sort((a, b) => (a.state.start?.at ?? '').localeCompare(b.state.start?.at ?? ''))
+}
+
+const damaged = (error: unknown): readonly JournalRecord[] => {
+  if (error instanceof NetopsError) return []
+  throw error
+}
+
+/** Writes one run's journal. Only the process that carries out the run holds one. */
+export class Journal {
+  readonly records: JournalRecord[]
+  readonly #file: number
+  readonly #now: () => Date
+  readonly #observe: JournalObserver
+
+  private constructor(file: number, records: JournalRecord[], outside: JournalOutside) {
+    this.#file = file
+    this.records = records
+    this.#now = outside.now
+    this.#observe = outside.observe
+  }
+
+  /** Opens a run's journal to go on with it; makes it where there is none. Cuts off a line that a crash left unfinished. */
+  static async open(runs: string, run: string, outside: JournalOutside): Promise<Journal> {
+    const path = journalPath(runs, run)
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    const file = openSync(path, 'a+', 0o600)
+    await syncFolder(dirname(path))
+    await syncFolder(runs)
+    const { records, wholeBytes } = parseJournal(readFileSync(path, 'utf8'), path)
+    truncateSync(path, wholeBytes)
+    return new Journal(file, records, outside)
+  }
+
+  /** Numbers, stamps and writes a record; it is on the disk when this returns. */
+  append(entry: JournalEntry): void {
+    const record = {
+      netops: 1,
+      seq: this.records.length + 1,
+      at: this.#now().toISOString(),
+      ...entry,
+    } as JournalRecord
+    this.#observe(record, 'before')
+    writeSync(this.#file, `${JSON.stringify(record)}\n`)
+    fsyncSync(this.#file)
+    this.records.push(record)
+    this.#observe(record, 'after')
+  }
+
+  close(): void {
+    closeSync(this.#file)
+  }
+}
+
+export interface JournalOutside {
+  readonly now: () => Date
+  readonly observe: JournalObserver
+}

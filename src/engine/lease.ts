@@ -1,0 +1,114 @@
+// One run at a time on a host: a file that names the holder, taken over only from the dead.
+import { randomBytes } from 'node:crypto'
+import { promises as fs } from 'node:fs'
+import { hostname, userInfo } from 'node:os'
+import { dirname } from 'node:path'
+import { z } from 'zod'
+import { NetopsError, systemCode } from '../model/errors.ts'
+import { readTextIfAny, syncFolder } from '../system/files.ts'
+import { identifySelf, isAlive, processIdentity } from '../system/processes.ts'
+import { readJournal, runState } from './journal.ts'
+
+const lease = z.strictObject({
+  schema: z.literal('netops/lease/v1'),
+  run: z.string(),
+  reason: z.string(),
+  host: z.string(),
+  user: z.string(),
+  since: z.string(),
+  process: processIdentity,
+})
+export type Lease = z.infer<typeof lease>
+
+export interface LeasePaths {
+  readonly lease: string
+  readonly runs: string
+}
+
+/** The lease as it stands, or undefined when nobody holds it. */
+export async function readLease(path: string): Promise<Lease | undefined> {
+  const text = await readTextIfAny(path)
+  return text === undefined ? undefined : lease.parse(JSON.parse(text))
+}
+
+/**
+ * Takes a host's lease for a run; a run takes its own again after a crash.
+ * @returns what was taken over from a dead holder, if anything
+ * @throws NetopsError `locked` when a living process holds it, or when another run stopped half way and is not finished
+ */
+export async function acquireLease(paths: LeasePaths, run: string, reason: string): Promise<Lease | undefined> {
+  await fs.mkdir(dirname(paths.lease), { recursive: true })
+  const mine: Lease = {
+    schema: 'netops/lease/v1',
+    run,
+    reason,
+    host: hostname(),
+    user: userInfo().username,
+    since: new Date().toISOString(),
+    process: await identifySelf(),
+  }
+  const ticket = `${paths.lease}.${randomBytes(6).toString('hex')}`
+  await fs.writeFile(ticket, `${JSON.stringify(mine)}\n`, { mode: 0o600, flush: true })
+  try {
+    let previous: Lease | undefined
+    for (;;) {
+      if (await linked(ticket, paths.lease)) {
+        await syncFolder(dirname(paths.lease))
+        return previous
+      }
+      const held = await readLease(paths.lease)
+      if (held === undefined) continue
+      await mayTakeOver(held, paths, run)
+      previous = held
+      await retire(paths.lease, held)
+    }
+  } finally {
+    await fs.rm(ticket, { force: true })
+  }
+}
+
+/** Gives the lease back, if this run in this process still holds it. */
+export async function releaseLease(path: string, run: string): Promise<void> {
+  const held = await readLease(path)
+  if (held?.run === run && held.process.pid === process.pid) await fs.rm(path, { force: true })
+}
+
+async function mayTakeOver(held: Lease, paths: LeasePaths, run: string): Promise<void> {
+  if (await isAlive(held.process)) {
+    throw new NetopsError('locked', {
+      message: `run ${held.run} (${held.reason}) by ${held.user} holds this host since ${held.since}`,
+      hint: `wait for it, or watch it: netops runs follow ${held.run}`,
+    })
+  }
+  const state = runState((await readJournal(paths.runs, held.run)) ?? [])
+  if (held.run !== run && state.start !== undefined && state.end === undefined) {
+    throw new NetopsError('locked', {
+      message: `run ${held.run} (${held.reason}) of ${held.since} stopped half way and is not finished`,
+      hint: `finish it first: netops runs resume ${held.run}`,
+    })
+  }
+}
+
+/** Moves a dead holder's lease aside; of several that try, only the one that moves that very lease wins. */
+async function retire(path: string, dead: Lease): Promise<void> {
+  const aside = `${path}.dead-${randomBytes(6).toString('hex')}`
+  try {
+    await fs.rename(path, aside)
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return
+    throw error
+  }
+  const moved = await readLease(aside)
+  if (moved !== undefined && JSON.stringify(moved) !== JSON.stringify(dead)) await linked(aside, path)
+  await fs.rm(aside, { force: true })
+}
+
+async function linked(from: string, to: string): Promise<boolean> {
+  try {
+    await fs.link(from, to)
+    return true
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST') return false
+    throw error
+  }
+}
