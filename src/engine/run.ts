@@ -1,17 +1,24 @@
 // Carries out a plan: journals each step, waits, undoes in reverse after a failure, and goes on where a journal ends.
 import { joinOutcomes, locate, NetopsError, type Outcome } from '../model/errors.ts'
 import type { Effect, Probe, ProbeAnswer } from '../model/effects.ts'
-import type { Failure, JournalRecord } from '../model/journal.ts'
+import type { Failure, OwnRecord } from '../model/journal.ts'
 import { stepsOf, type Group, type Plan, type Step, type Wait } from '../model/plan.ts'
 import type { Journal } from './journal.ts'
 
 /** The world as the engine acts on it. Drivers stand behind it; tests put a model in their place. */
 export interface World {
   /** Applies one effect on a host; tolerates repetition. Returns whether the service there was changed by it. */
-  apply(host: string, effect: Effect, relay: (record: JournalRecord) => void): Promise<boolean>
+  apply(host: string, effect: Effect, relay: Relay): Promise<boolean>
   probe(host: string, probe: Probe): Promise<ProbeAnswer>
   now(): number
   sleep(ms: number): Promise<void>
+}
+
+/** Where a job's own journal records go, so that an operator sees and keeps them. */
+export interface Relay {
+  /** The number of the last record that an earlier attempt passed on; 0 for none. */
+  readonly seen: number
+  pass(record: OwnRecord): void
 }
 
 export interface RunResult {
@@ -86,9 +93,7 @@ class Execution {
       this.#mark(step, 'begin')
       let changed = false
       for (const effect of step.act) {
-        const did = await this.#world.apply(step.host, effect, (record) =>
-          this.#journal.append({ type: 'relayed', step: step.id, record: record as never }),
-        )
+        const did = await this.#world.apply(step.host, effect, this.#relay(step))
         changed = did || changed
       }
       if (step.until !== undefined) await this.#wait(step, step.until)
@@ -98,8 +103,8 @@ class Execution {
       return fine(changed)
     } catch (thrown) {
       const error = failureOf(thrown, step)
-      // The host is out of reach or the operator left: nothing more can be known or undone from here.
-      if (error.code === 'unreachable' || error.code === 'interrupted') {
+      // The host is out of reach, or the operator left: nothing more can be known or undone from here.
+      if (thrown instanceof NetopsError && thrown.resumable) {
         return { outcome: error.code, changed: false, failures: [error], open: true }
       }
       this.#errors.set(step.id, error)
@@ -170,7 +175,7 @@ class Execution {
   async #undoStep(step: Step): Promise<Failure | undefined> {
     try {
       this.#mark(step, 'undoing')
-      for (const effect of step.undo) await this.#world.apply(step.host, effect, ignoreRelayed)
+      for (const effect of step.undo) await this.#world.apply(step.host, effect, this.#relay(step))
       if (step.undoUntil !== undefined) await this.#wait(step, step.undoUntil)
       this.#mark(step, 'undone')
       return undefined
@@ -205,6 +210,14 @@ class Execution {
     }
   }
 
+  #relay(step: Step): Relay {
+    const seen = this.#journal.records.findLast((record) => record.type === 'relayed' && record.step === step.id)
+    return {
+      seen: seen?.type === 'relayed' ? seen.record.seq : 0,
+      pass: (record) => this.#journal.append({ type: 'relayed', step: step.id, record }),
+    }
+  }
+
   #mark(step: Step, type: 'begin' | 'done' | 'unchanged' | 'undoing' | 'undone'): void {
     this.#journal.append({ type, step: step.id })
     this.#progress.set(step.id, type === 'begin' ? 'begun' : type)
@@ -212,7 +225,6 @@ class Execution {
 }
 
 const touched = new Set<string>(['begun', 'done', 'failed', 'undoing', 'undone', 'undo-failed'])
-const ignoreRelayed = (): void => undefined
 const wanted = (probe: Probe): string => (probe.kind === 'ready' ? `healthy on ${probe.release}` : 'stopped')
 
 /** What a failure is called once everything is put back. */

@@ -32,6 +32,8 @@ export interface ErrorDetail {
   readonly host?: string | undefined
   /** The id of the step that failed. */
   readonly step?: string | undefined
+  /** The run can go on from here: nothing is to be undone, and `runs resume` finishes it. */
+  readonly resumable?: boolean | undefined
   readonly cause?: unknown
 }
 
@@ -41,6 +43,7 @@ export class NetopsError extends Error {
   readonly hint: string | undefined
   readonly host: string | undefined
   readonly step: string | undefined
+  readonly resumable: boolean
 
   constructor(code: ErrorCode, detail: ErrorDetail) {
     super(detail.message, detail.cause === undefined ? undefined : { cause: detail.cause })
@@ -49,6 +52,7 @@ export class NetopsError extends Error {
     this.hint = detail.hint
     this.host = detail.host
     this.step = detail.step
+    this.resumable = detail.resumable ?? (code === 'unreachable' || code === 'interrupted')
   }
 
   get exit(): number {
@@ -64,6 +68,7 @@ export function locate(error: unknown, place: { host?: string; step?: string }):
     hint: known ? error.hint : undefined,
     host: (known ? error.host : undefined) ?? place.host,
     step: (known ? error.step : undefined) ?? place.step,
+    resumable: known ? error.resumable : undefined,
     cause: known ? error.cause : error,
   })
 }

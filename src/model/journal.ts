@@ -18,7 +18,7 @@ export type Failure = z.infer<typeof failure>
 const stamp = { netops: z.literal(1), seq: z.number(), at: z.iso.datetime() }
 const onStep = { ...stamp, step: z.string() }
 
-export const journalRecord = z.discriminatedUnion('type', [
+const ownRecord = z.discriminatedUnion('type', [
   z.strictObject({
     ...stamp,
     type: z.literal('run'),
@@ -38,8 +38,6 @@ export const journalRecord = z.discriminatedUnion('type', [
   z.strictObject({ ...onStep, type: z.literal('undoing') }),
   z.strictObject({ ...onStep, type: z.literal('undone') }),
   z.strictObject({ ...onStep, type: z.literal('undo-failed'), error: failure }),
-  /** What a job on a host reported: one record of that host's own journal. */
-  z.strictObject({ ...onStep, type: z.literal('relayed'), record: z.json() }),
   z.strictObject({
     ...stamp,
     type: z.literal('end'),
@@ -49,7 +47,15 @@ export const journalRecord = z.discriminatedUnion('type', [
     error: failure.optional(),
   }),
 ])
+
+/** What a job on a host reported: one record of that host's own journal. */
+const relayed = z.strictObject({ ...onStep, type: z.literal('relayed'), record: ownRecord })
+
+export const journalRecord = z.discriminatedUnion('type', [...ownRecord.options, relayed])
 export type JournalRecord = z.infer<typeof journalRecord>
+/** A record that a host's own journal holds; a job starts no jobs. */
+export type OwnRecord = z.infer<typeof ownRecord>
+export const parseOwnRecord = (line: string): OwnRecord => ownRecord.parse(JSON.parse(line))
 type Unstamped<T> = T extends unknown ? Omit<T, 'netops' | 'seq' | 'at'> : never
 /** A record before the journal gives it its number and time. */
 export type JournalEntry = Unstamped<JournalRecord>

@@ -1,5 +1,6 @@
 // The only module that starts processes: argv arrays, no shell, time limits, output collected or streamed by line.
 import { execa } from 'execa'
+import { closeSync, openSync } from 'node:fs'
 import { NetopsError } from '../model/errors.ts'
 
 export interface ExecOptions {
@@ -72,3 +73,49 @@ const stdinOf = (options: ExecOptions) => {
 }
 
 const signalNumber = (name: string | undefined): number => ({ SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 })[name ?? ''] ?? 0
+
+/** A process that was started and goes on by itself. */
+export interface StartedProcess {
+  readonly pid: number
+  /** The exit code when it ends; 128 + n where signal n ended it. */
+  readonly ended: Promise<number>
+}
+
+export interface StartOptions {
+  /** Where its output is appended to. */
+  readonly output: string
+  /** In a session of its own, going on when this process ends. */
+  readonly detached?: boolean
+  readonly env?: Readonly<Record<string, string | undefined>>
+}
+
+/**
+ * Starts a process and returns while it runs.
+ * @throws NetopsError `failed` when it cannot be started
+ */
+export async function start(argv: readonly string[], options: StartOptions): Promise<StartedProcess> {
+  const [file, ...args] = argv
+  if (file === undefined) throw new TypeError('an empty command')
+  const output = openSync(options.output, 'a', 0o640)
+  try {
+    const child = execa(file, args, {
+      stdin: 'ignore',
+      stdout: output,
+      stderr: output,
+      buffer: false,
+      reject: false,
+      detached: options.detached ?? false,
+      cleanup: false,
+      ...(options.env === undefined ? {} : { env: options.env }),
+    })
+    const { pid } = child
+    if (pid === undefined) {
+      const { shortMessage } = await child
+      throw new NetopsError('failed', { message: `cannot run ${file}: ${shortMessage ?? 'unknown reason'}` })
+    }
+    if (options.detached === true) child.unref()
+    return { pid, ended: child.then((result) => result.exitCode ?? 128 + signalNumber(result.signal)) }
+  } finally {
+    closeSync(output)
+  }
+}

@@ -7,14 +7,17 @@ import { readTextIfAny } from './files.ts'
 export const processIdentity = z.strictObject({ pid: z.number(), startTime: z.string(), bootId: z.string() })
 export type ProcessIdentity = z.infer<typeof processIdentity>
 
-/** The running process with this number, or undefined when there is none (a zombie counts as none). */
-export async function identify(pid: number): Promise<ProcessIdentity | undefined> {
-  const stat = await readProcess(`/proc/${pid}/stat`)
-  if (stat === undefined) return undefined
+/** The start time in a `/proc/PID/stat` text; undefined for a process that has ended (a zombie) or a text that is none. */
+export function startTimeIn(stat: string): string | undefined {
   // proc(5): the name in brackets may hold spaces; field 3 is the state, field 22 the start time.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  const [state, startTime] = [fields[0], fields[19]]
-  if (state === 'Z' || state === 'X' || startTime === undefined) return undefined
+  return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
+}
+
+/** The running process with this number, or undefined when there is none (a zombie counts as none). */
+export async function identify(pid: number): Promise<ProcessIdentity | undefined> {
+  const startTime = startTimeIn((await readProcess(`/proc/${pid}/stat`)) ?? '')
+  if (startTime === undefined) return undefined
   return { pid, startTime, bootId: (await fs.readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim() }
 }
 

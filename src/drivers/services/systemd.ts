@@ -4,19 +4,18 @@ import type { HostCommand } from '../hosts/port.ts'
 import type { ServiceManager, ServiceState } from './port.ts'
 
 const systemctl = (...words: string[]): HostCommand => ({ argv: ['systemctl', ...words] })
-/** systemctl(1): 5 says that there is no such unit, so there is nothing to stop or disable. */
-const orAbsent = (command: HostCommand): HostCommand => ({ ...command, okCodes: [0, 5] })
 
 function commandsOf({ action, unit }: ServiceEffect): readonly HostCommand[] {
   switch (action) {
     case 'start':
       return [systemctl('start', unit)]
     case 'stop':
-      return [orAbsent(systemctl('stop', unit))]
+      // systemctl(1): 5 says that there is no such unit, so there is nothing to stop.
+      return [{ argv: ['systemctl', 'stop', unit], okCodes: [0, 5] }]
     case 'enable':
       return [systemctl('enable', '--quiet', unit)]
     case 'disable':
-      return [orAbsent({ argv: ['systemctl', 'disable', '--quiet', unit], okCodes: [0, 1, 5] })]
+      return [{ argv: ['systemctl', 'disable', '--quiet', unit], okCodes: [0, 1, 5] }]
     case 'reload-units':
       return [systemctl('daemon-reload')]
     case 'forget-failures':
@@ -28,7 +27,9 @@ const properties = ['LoadState', 'ActiveState', 'MainPID', 'InvocationID', 'NRes
 
 /** What `systemctl show` printed, as a service's state. */
 export function parseShow(text: string): ServiceState {
-  const value = new Map(text.split('\n').map((line) => [line.split('=', 1)[0] ?? '', line.slice(line.indexOf('=') + 1)]))
+  const value = new Map(
+    text.split('\n').map((line): [string, string] => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+  )
   const active = value.get('ActiveState')
   const since = Date.parse(value.get('ActiveEnterTimestamp') ?? '')
   const pid = Number(value.get('MainPID') ?? 0)

@@ -1,0 +1,64 @@
+// An activation: one release with one configuration, brought into service on one host. Its order, and the record it leaves.
+import { z } from 'zod'
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
+/** Names that become parts of paths on hosts. */
+const safeName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._+@-]{0,199}$/)
+
+export const release = z.strictObject({
+  /** The folder's name: `1.0.0-3fa94c2b81d0`. */
+  id: safeName,
+  version: z.string(),
+  sha256,
+  size: z.number(),
+})
+export type Release = z.infer<typeof release>
+
+/** What the configuration says about reaching the service on its own host. */
+export const endpoints = z.strictObject({
+  readyUrl: z.url(),
+  healthUrl: z.url(),
+  ports: z.array(z.number()),
+})
+export type Endpoints = z.infer<typeof endpoints>
+
+export const activationInput = z.strictObject({
+  procedure: z.literal('activate'),
+  run: safeName,
+  host: safeName,
+  root: z.string(),
+  manager: z.enum(['systemd', 'process']),
+  /** The netops build on the host that carries this out. */
+  netops: z.string(),
+  release: release.extend({
+    /** Where the pushed executable lies, unless the release is on the host already. */
+    from: z.string().optional(),
+    /** Whether the executable answers `--check-config`. */
+    checksConfig: z.boolean(),
+    /** `linux-x64`; undefined where nobody said. */
+    platform: z.string().optional(),
+  }),
+  config: z.strictObject({ from: z.string(), sha256 }),
+  endpoints,
+  reason: z.enum(['deploy', 'rollback']),
+  /** For a rollback: the activation that it brings back. */
+  restores: safeName.optional(),
+  minHealthyMs: z.number(),
+  healthyDeadlineMs: z.number(),
+  keepReleases: z.number(),
+})
+export type ActivationInput = z.infer<typeof activationInput>
+
+/** `activation.json` in a host's history. */
+export const activationRecord = z.strictObject({
+  schema: z.literal('netops/activation/v1'),
+  id: safeName,
+  reason: z.enum(['deploy', 'rollback']),
+  release,
+  configSha256: sha256,
+  endpoints,
+  checksConfig: z.boolean(),
+  /** What a rollback from here goes back to. */
+  previous: safeName.optional(),
+})
+export type ActivationRecord = z.infer<typeof activationRecord>

@@ -1,0 +1,166 @@
+// What a host is like before an activation, read by plain commands so that it works where netops has never been.
+import { dirname, join } from 'node:path'
+import { NetopsError } from '../model/errors.ts'
+import { activationRecord, type ActivationInput, type ActivationRecord } from '../model/activation.ts'
+import { hostPaths, serverExecutable, serviceName, serviceUser, type HostPaths } from '../model/paths.ts'
+import type { HostReader } from '../drivers/hosts/port.ts'
+import type { ServiceManager, ServiceState } from '../drivers/services/port.ts'
+
+export interface ActivationFacts {
+  /** Node's name for the host's platform: `linux-x64`. */
+  readonly platform: string
+  readonly service: ServiceState
+  /** The release that `current` points to. */
+  readonly current: string | undefined
+  /** What was in service, oldest first; the last is what is in service now. */
+  readonly activations: readonly ActivationRecord[]
+  readonly configSha256: string | undefined
+  readonly unit: string | undefined
+  readonly tmpfiles: string | undefined
+  readonly account: boolean
+  readonly missingFolders: readonly string[]
+  readonly releases: readonly string[]
+  /** The hash of the wanted release's executable, where the host has it. */
+  readonly releaseSha256: string | undefined
+  /** TCP ports on which something listens. */
+  readonly busyPorts: readonly number[]
+  readonly freeBytes: number
+}
+
+export interface Wanted {
+  readonly root: string
+  readonly release: string
+}
+
+/** Reads all facts of an activation from one host. */
+export async function readActivationFacts(
+  reader: HostReader,
+  services: ServiceManager,
+  wanted: Wanted,
+): Promise<ActivationFacts> {
+  const paths = hostPaths(wanted.root)
+  const [platform, service, link, activations, configSha256, unit, tmpfiles] = await Promise.all([
+    readPlatform(reader),
+    services.read(reader, serviceName),
+    reader.readLink(paths.current),
+    readActivations(reader, paths),
+    reader.sha256(paths.config),
+    reader.readText(paths.unit),
+    reader.readText(paths.tmpfiles),
+  ])
+  const [account, missing, releases, releaseSha256, busyPorts, freeBytes] = await Promise.all([
+    reader.query(['getent', 'passwd', serviceUser]),
+    Promise.all(ownFolders(paths).map(async (path) => ((await reader.exists(path)) ? [] : [path]))),
+    reader.list(paths.releases),
+    reader.sha256(join(paths.releases, wanted.release, serverExecutable)),
+    readBusyPorts(reader),
+    readFreeBytes(reader, paths.releases),
+  ])
+  return {
+    platform,
+    service,
+    current: link === undefined ? undefined : link.slice(link.lastIndexOf('/') + 1),
+    activations,
+    configSha256,
+    unit,
+    tmpfiles,
+    account: account.code === 0,
+    missingFolders: missing.flat(),
+    releases: releases.filter((name) => !name.startsWith('.')),
+    releaseSha256,
+    busyPorts,
+    freeBytes,
+  }
+}
+
+/** The folders that an activation makes, and takes away again when a first one fails; in the order of making. */
+export const ownFolders = (paths: HostPaths): readonly string[] => [
+  paths.releases,
+  dirname(paths.serverLink),
+  paths.configDir,
+  paths.dataDir,
+  paths.logDir,
+  paths.runtimeDir,
+]
+
+/** What was in service on a host, oldest first. */
+export async function readActivations(reader: HostReader, paths: HostPaths): Promise<readonly ActivationRecord[]> {
+  const ids = await reader.list(paths.history)
+  const texts = await Promise.all(ids.map((id) => reader.readText(join(paths.history, id, 'activation.json'))))
+  return texts.flatMap((text) => (text === undefined ? [] : [parseActivation(text, reader.name)]))
+}
+
+function parseActivation(text: string, host: string): ActivationRecord {
+  const parsed = activationRecord.safeParse(JSON.parse(text))
+  if (parsed.success) return parsed.data
+  throw new NetopsError('refused', {
+    host,
+    message: 'the history of activations was written by a netops that this one does not understand',
+    hint: 'use the newer netops, or move the folder aside: /var/lib/netops/history',
+  })
+}
+
+async function readPlatform(reader: HostReader): Promise<string> {
+  const [system = '', machine = ''] = (await reader.query(['uname', '-sm'])).stdout.trim().toLowerCase().split(' ')
+  return `${system}-${{ x86_64: 'x64', aarch64: 'arm64' }[machine] ?? machine}`
+}
+
+async function readBusyPorts(reader: HostReader): Promise<readonly number[]> {
+  const { stdout } = await reader.query(['cat', '/proc/net/tcp', '/proc/net/tcp6'])
+  return listeningPorts(stdout)
+}
+
+/** The listening ports of a `/proc/net/tcp` text (proc(5): state 0A is LISTEN, the port is hexadecimal). */
+export function listeningPorts(text: string): readonly number[] {
+  const ports = [...text.matchAll(/^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} 0A /gm)]
+  return [...new Set(ports.map((match) => Number.parseInt(match[1] ?? '', 16)))].sort((a, b) => a - b)
+}
+
+/** Free bytes of the file system on which a path lies or would lie. */
+async function readFreeBytes(reader: HostReader, path: string): Promise<number> {
+  for (let folder = path; ; folder = dirname(folder)) {
+    const result = await reader.query(['df', '--output=avail', '-B1', folder])
+    if (result.code === 0) return Number(result.stdout.trim().split('\n').at(-1))
+    if (folder === '/') throw new NetopsError('failed', { host: reader.name, message: `df failed: ${result.stderr.trim()}` })
+  }
+}
+
+/** Refuses what would fail later, before anything on the host is touched. */
+export function refuseImpossible(input: ActivationInput, facts: ActivationFacts): void {
+  const { host, release } = input
+  if (release.platform !== undefined && release.platform !== facts.platform) {
+    throw new NetopsError('refused', {
+      host,
+      message: `the release is built for ${release.platform}, the host is ${facts.platform}`,
+      hint: 'build it on a machine like the host',
+    })
+  }
+  if (release.from === undefined && facts.releaseSha256 !== release.sha256) {
+    throw new NetopsError('refused', {
+      host,
+      message:
+        facts.releaseSha256 === undefined
+          ? `release ${release.id} is not on the host any more`
+          : `release ${release.id} on the host is damaged: its hash is ${facts.releaseSha256}`,
+      hint: 'deploy it again with --release FILE',
+    })
+  }
+  // The copy that becomes the release, and as much again for logs and data while it starts.
+  const needed = release.from === undefined ? 0 : 2 * release.size
+  if (facts.freeBytes < needed) {
+    throw new NetopsError('refused', {
+      host,
+      message: `${facts.freeBytes} bytes are free where releases lie, ${needed} are needed`,
+      hint: 'free space, then run the same command again',
+    })
+  }
+  const ours = facts.service.state === 'running' ? (facts.activations.at(-1)?.endpoints.ports ?? []) : []
+  const taken = input.endpoints.ports.filter((port) => facts.busyPorts.includes(port) && !ours.includes(port))
+  if (taken.length > 0) {
+    throw new NetopsError('refused', {
+      host,
+      message: `port ${taken.join(' and ')} is in use by something else`,
+      hint: `see what listens there: ss -ltnp 'sport = :${taken[0] ?? ''}'; or configure another port`,
+    })
+  }
+}
