@@ -33,6 +33,8 @@ export interface CommandContext {
   readonly write: (line: string) => void
   /** Standard input, read to its end. */
   readonly readInput: () => Promise<string>
+  /** Whether standard error is a terminal that shows colours. */
+  readonly color: boolean
   /** Aborted by the first Ctrl-C. */
   readonly signal: AbortSignal
 }

@@ -32,17 +32,17 @@ export const activationInput = z.strictObject({
   netops: z.string(),
   release: release.extend({
     /** Where the pushed executable lies, unless the release is on the host already. */
-    from: z.string().optional(),
+    from: z.string().exactOptional(),
     /** Whether the executable answers `--check-config`. */
     checksConfig: z.boolean(),
     /** `linux-x64`; undefined where nobody said. */
-    platform: z.string().optional(),
+    platform: z.string().exactOptional(),
   }),
   config: z.strictObject({ from: z.string(), sha256 }),
   endpoints,
   reason: z.enum(['deploy', 'rollback']),
   /** For a rollback: the activation that it brings back. */
-  restores: safeName.optional(),
+  restores: safeName.exactOptional(),
   minHealthyMs: z.number(),
   healthyDeadlineMs: z.number(),
   keepReleases: z.number(),
@@ -59,6 +59,6 @@ export const activationRecord = z.strictObject({
   endpoints,
   checksConfig: z.boolean(),
   /** What a rollback from here goes back to. */
-  previous: safeName.optional(),
+  previous: safeName.exactOptional(),
 })
 export type ActivationRecord = z.infer<typeof activationRecord>

@@ -1,6 +1,6 @@
 // The configuration of network_server: every key of the guide's configuration files, what it may hold and its default.
 import { z } from 'zod'
-import { duration, size, type Bytes } from './units.ts'
+import { duration, formatBytes, size, type Bytes } from './units.ts'
 
 /** The guide's names for how much is logged (guide: Logging Configuration), completed by the usual ones. */
 export const logLevels = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'] as const
@@ -16,7 +16,7 @@ const syslogFacilities = [
 const longestTimeoutMs = 86_400_000
 
 // A request is read into memory as a whole.
-const largestRequest = 2 ** 30
+const largestRequest = 1e9
 
 /** A section whose keys are all commented out reads as null in YAML: it is an empty section. */
 const section = <Shape extends z.ZodRawShape>(shape: Shape) =>
@@ -31,28 +31,33 @@ const host = z
     (text) => (/^[\d.]+$/.test(text) ? isIpv4(text) : text.includes(':') ? isIpv6(text) : hostPattern.test(text)),
     'expected a host name or an IP address',
   )
+  .describe('a host name or an IP address')
 const isIpv4 = (text: string): boolean => z.ipv4().safeParse(text).success
 const isIpv6 = (text: string): boolean => z.ipv6().safeParse(text).success
 
 const absolutePath = z
   .string()
-  .refine((text) => /^(?:\/|[A-Za-z]:[\\/])/.test(text) && !text.includes('\0'), 'expected an absolute path')
+  .refine((text) => text.startsWith('/') && !text.includes('\0'), 'expected an absolute path')
+  .describe('an absolute path')
 
 const origin = z
   .string()
   .refine((text) => text === '*' || isOrigin(text), 'expected an origin such as https://app.example.com, or *')
+  .describe('an origin such as https://app.example.com, or *')
 const isOrigin = (text: string): boolean => URL.canParse(text) && /^https?:/.test(text) && new URL(text).origin === text
 
 const bytes = (most: number) =>
   z.union([
     z.int().min(1).max(most),
-    size.refine((value) => value >= 1 && value <= most, `expected a size from 1B to ${most} bytes`),
+    size
+      .refine((value) => value >= 1 && value <= most, `expected a size from 1B to ${formatBytes(most)}`)
+      .describe('a size such as 10MB'),
   ])
 
 const rotation = z
   .strictObject({
-    max_size: z.union([z.int().min(1), size]).optional(),
-    max_age: duration.optional(),
+    max_size: bytes(Number.MAX_SAFE_INTEGER).optional(),
+    max_age: duration.describe('a duration such as 30d').optional(),
     max_backups: z.int().min(0).optional(),
   })
   .readonly()

@@ -1,0 +1,162 @@
+// Deploy and rollback from the operator's side: facts of every host, the plan, and either the dry run or the run.
+import { dirname, join } from 'node:path'
+import { stat } from 'node:fs/promises'
+import { isSea } from 'node:sea'
+import { readerOver } from '../drivers/hosts/reader.ts'
+import type { HostConnection } from '../drivers/hosts/port.ts'
+import type { ActivationInput } from '../model/activation.ts'
+import { exitCodes, locate, NetopsError } from '../model/errors.ts'
+import { hostPaths } from '../model/paths.ts'
+import { planActivation } from '../procedures/activate.ts'
+import { readActivationFacts, refuseImpossible, type ActivationFacts } from '../procedures/activation-facts.ts'
+import { planFleet, type HostPart, type LocalFile } from '../procedures/deploy.ts'
+import { readTemplate } from '../system/assets.ts'
+import { sha256OfFile } from '../system/files.ts'
+import type { CommandContext, CommandResult } from './command.ts'
+import { connect, servicesFor, type Fleet, type Target } from './fleet.ts'
+import { formatShown, hostResults, newRunId, plain, runOrder, shownPlan, type Ran } from './run-support.ts'
+import type { Member } from './world.ts'
+
+/** A connected host and where its netops build lies. */
+export interface Site extends Member {
+  readonly target: Target
+  readonly netops: LocalFile
+  readonly netopsOnHost: string
+}
+
+export interface FleetOrder {
+  readonly procedure: 'deploy' | 'rollback'
+  readonly fleet: Fleet
+  readonly dryRun: boolean
+  /** What one host is asked for, from what it is like. */
+  readonly decide: (site: Site, run: string) => Promise<Omit<HostPart, 'netops'>>
+}
+
+/** Runs a fleet procedure, or shows it. */
+export async function runFleet(order: FleetOrder, context: CommandContext): Promise<CommandResult> {
+  const { fleet, procedure } = order
+  const netops = await localFile(ownNetops(context))
+  const run = newRunId(procedure, new Date())
+  const sites = await connectAll(fleet.targets, netops, context)
+  try {
+    const drafts = await together(sites, (site) => draft(site, order, run))
+    const parts = drafts.map(({ part }) => part)
+    const plan = planFleet(`${procedure} on ${sites.length} hosts`, parts)
+    if (order.dryRun) return showDrafts(drafts, procedure)
+    const members = new Map(sites.map((site) => [site.target.name, site]))
+    const input = { targets: fleet.targets, netops: netops.sha256 }
+    const facts = Object.fromEntries(drafts.map(({ site, facts }) => [site.target.name, facts]))
+    const ran = await runOrder({ runs: fleet.runs, run, procedure, input, facts, plan }, members, context)
+    return summarize(procedure, run, ran, parts.map(({ input }) => input))
+  } finally {
+    await Promise.all(sites.map(({ connection }) => connection.close()))
+  }
+}
+
+interface Draft {
+  readonly site: Site
+  readonly part: HostPart
+  readonly facts: ActivationFacts
+}
+
+async function draft(site: Site, order: FleetOrder, run: string): Promise<Draft> {
+  const reader = readerOver(site.connection)
+  const decided = await order.decide(site, `${run}.${site.target.name}`)
+  const { input } = decided
+  const [facts, present] = await Promise.all([
+    readActivationFacts(reader, site.services, { root: input.root, release: input.release.id }),
+    reader.sha256(site.netopsOnHost),
+  ])
+  refuseImpossible(input, facts)
+  const netops = present === site.netops.sha256 ? undefined : site.netops
+  return { site, facts, part: { ...decided, netops } }
+}
+
+/** Does the same on every host at once; the first failure, in the order of the fleet, is told with its host. */
+async function together<T>(sites: readonly Site[], work: (site: Site) => Promise<T>): Promise<readonly T[]> {
+  const settled = await Promise.allSettled(sites.map(work))
+  return settled.map((result, index) => {
+    if (result.status === 'fulfilled') return result.value
+    throw locate(result.reason, { host: sites[index]?.target.name ?? '' })
+  })
+}
+
+/** Connects to all hosts of a run, or to none. */
+export async function connectAll(
+  targets: readonly Target[],
+  netops: LocalFile,
+  context: CommandContext,
+): Promise<readonly Site[]> {
+  const settled = await Promise.allSettled(targets.map((to) => connect(to, context)))
+  const open = settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+  const failed = settled.find((result) => result.status === 'rejected')
+  if (failed !== undefined) {
+    await Promise.all(open.map((connection) => connection.close()))
+    throw failed.reason
+  }
+  return targets.flatMap((to, index) => (open[index] === undefined ? [] : [siteOf(to, open[index], netops)]))
+}
+
+function siteOf(to: Target, connection: HostConnection, netops: LocalFile): Site {
+  const netopsOnHost = join(hostPaths(to.root).netopsBuilds, netops.sha256.slice(0, 12), 'netops')
+  return { target: to, connection, netops, netopsOnHost, services: servicesFor(to.root, netopsOnHost) }
+}
+
+/** The netops executable that hosts get: this one, or from a checkout what `netops build` made. */
+export function ownNetops({ env }: CommandContext): string {
+  if (env.NETOPS_EXECUTABLE !== undefined) return env.NETOPS_EXECUTABLE
+  return isSea() ? process.execPath : join(import.meta.dirname, '..', '..', 'build', 'netops')
+}
+
+/** @throws NetopsError `usage` when there is no such file */
+export async function localFile(path: string): Promise<LocalFile> {
+  const found = await stat(path).catch(() => undefined)
+  if (found?.isFile() !== true) {
+    throw new NetopsError('usage', { message: `there is no file ${path}`, hint: 'build the executables first: netops build' })
+  }
+  return { path, sha256: await sha256OfFile(path), size: found.size }
+}
+
+function showDrafts(drafts: readonly Draft[], procedure: string): CommandResult {
+  const templates = { unit: readTemplate('network_service.service'), tmpfiles: readTemplate('network_service.tmpfiles') }
+  const hosts = drafts.map(({ site, part, facts }) => ({
+    host: site.target.name,
+    push: shownPlan(planFleet(procedure, [part]), site.services),
+    activate: shownPlan(planActivation(part.input, facts, templates), site.services),
+  }))
+  const text = hosts
+    .map(
+      ({ host, push, activate }) =>
+        `${host}: from here\n${formatShown(push, '  ')}\n${host}: by its own netops\n${formatShown(activate, '  ')}`,
+    )
+    .join('\n\n')
+  return { outcome: 'done', data: { dryRun: true, hosts: plain(hosts) }, text: `${text}\n\nDry run: nothing was changed.` }
+}
+
+/** The result of a fleet run, for people and scripts. */
+export function summarize(
+  procedure: string,
+  run: string,
+  ran: Ran,
+  inputs: readonly Pick<ActivationInput, 'host' | 'release'>[],
+): CommandResult {
+  const hosts = hostResults(ran, inputs.map(({ host }) => host)).map((result, index) => ({
+    ...result,
+    release: inputs[index]?.release.id ?? '',
+  }))
+  const [first] = ran.result.failures
+  const lines = hosts.map(({ host, outcome, changed, release, message }) => {
+    if (outcome !== 'done') return `${host}: ${exitCodes[outcome].meaning}\n  ${message ?? ''}`.trimEnd()
+    return changed ? `${host}: ${release} is in service and healthy` : `${host}: nothing to do, ${release} is in service`
+  })
+  if (ran.result.open) lines.push(`The run is not finished. Go on with: netops runs resume ${run}`)
+  const error = first && { code: first.code, message: first.message, hint: first.hint, host: first.host, step: first.step }
+  return {
+    outcome: ran.result.outcome,
+    data: { procedure, run, hosts, ...(error === undefined ? {} : { error }) },
+    text: [...lines, ...(first?.hint === undefined ? [] : [`hint: ${first.hint}`])].join('\n'),
+  }
+}
+
+/** The folder that a build's manifest lies in. */
+export const manifestBeside = (file: string): string => join(dirname(file), 'manifest.json')

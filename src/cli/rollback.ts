@@ -1,0 +1,67 @@
+// netops rollback: back to what was in service before, release and configuration.
+import { z } from 'zod'
+import { hostPaths } from '../model/paths.ts'
+import { defineCommand } from './command.ts'
+import { defaultTiming, timingOptions, timingSchema } from './deploy.ts'
+import { dryRunOption, fleetOptions, parseOptions, rootOption } from './options.ts'
+
+export const rollback = defineCommand({
+  name: 'rollback',
+  summary: 'Go back to what was in service before: the release with the configuration it ran with',
+  examples: ['netops rollback', 'netops rollback --hosts web1 --to 1.0.0', 'netops rollback --root /tmp/site --dry-run'],
+  options: [
+    ...fleetOptions,
+    rootOption,
+    { flags: '--to <release>', description: 'a release that was in service: its id or version (default: the one before)' },
+    ...timingOptions,
+    dryRunOption,
+  ],
+  async run({ options }, context) {
+    const { fleetSchema, readFleet } = await import('./fleet.ts')
+    const { runFleet } = await import('./fleet-run.ts')
+    const { readerOver } = await import('../drivers/hosts/reader.ts')
+    const { readActivations } = await import('../procedures/activation-facts.ts')
+    const { chooseRollback } = await import('../procedures/rollback.ts')
+    const schema = fleetSchema.extend({
+      ...timingSchema,
+      to: z.string().optional(),
+      dryRun: z.boolean().default(false),
+    })
+    const parsed = parseOptions(schema, options)
+    const fleet = await readFleet(parsed, context)
+    return runFleet(
+      {
+        procedure: 'rollback',
+        fleet,
+        dryRun: parsed.dryRun,
+        decide: async (site, run) => {
+          const { root, name } = site.target
+          const paths = hostPaths(root)
+          const activations = await readActivations(readerOver(site.connection), paths)
+          const wanted = chooseRollback(name, activations, parsed.to)
+          return {
+            input: {
+              procedure: 'activate',
+              run,
+              host: name,
+              root,
+              manager: site.services.kind,
+              netops: site.netopsOnHost,
+              release: { ...wanted.release, checksConfig: wanted.checksConfig },
+              config: { from: `${paths.history}/${wanted.id}/config.yaml`, sha256: wanted.configSha256 },
+              endpoints: wanted.endpoints,
+              reason: 'rollback',
+              restores: wanted.id,
+              minHealthyMs: parsed.minHealthyTime ?? fleet.minHealthyMs ?? defaultTiming.minHealthyMs,
+              healthyDeadlineMs: parsed.healthyDeadline ?? fleet.healthyDeadlineMs ?? defaultTiming.healthyDeadlineMs,
+              keepReleases: defaultTiming.keepReleases,
+            },
+            release: undefined,
+            config: undefined,
+          }
+        },
+      },
+      context,
+    )
+  },
+})

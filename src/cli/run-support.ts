@@ -1,0 +1,130 @@
+// What every command that runs a plan shares: run ids, journaling with progress, the dry run, and the joint result.
+import { randomBytes } from 'node:crypto'
+import { Journal, type JournalObserver } from '../engine/journal.ts'
+import { runPlan, type RunResult } from '../engine/run.ts'
+import { exitCodes, type Outcome } from '../model/errors.ts'
+import type { EndRecord, JournalRecord } from '../model/journal.ts'
+import { stepsOf, type Plan, type Step } from '../model/plan.ts'
+import type { ServiceManager } from '../drivers/services/port.ts'
+import { buildInfo } from '../system/build-info.ts'
+import type { CommandContext } from './command.ts'
+import { progressObserver } from './progress.ts'
+import { showEffect, worldOf, type Member } from './world.ts'
+
+/** A name that sorts by time and is unique among operators: `20261123T104501Z-deploy-3f9a`. */
+export function newRunId(procedure: string, now: Date): string {
+  const stamp = now.toISOString().replace(/[-:]|\.\d+/g, '')
+  return `${stamp}-${procedure}-${randomBytes(2).toString('hex')}`
+}
+
+/** The netops that decides, as journals name it. */
+export const decidedBy = `${buildInfo.version} (${buildInfo.commit})`
+
+/** What a run is started with. */
+export interface Order {
+  readonly runs: string
+  readonly run: string
+  readonly procedure: string
+  readonly input: unknown
+  readonly facts: unknown
+  readonly plan: Plan
+}
+
+/** Records a plan and carries it out. */
+export async function runOrder(order: Order, members: ReadonlyMap<string, Member>, context: CommandContext): Promise<Ran> {
+  const journal = await openJournal(order.runs, order.run, context)
+  try {
+    journal.append({
+      type: 'run',
+      run: order.run,
+      procedure: order.procedure,
+      by: decidedBy,
+      input: plain(order.input),
+      facts: plain(order.facts),
+      plan: order.plan,
+    })
+    return { result: await runPlan(order.plan, journal, worldOf(members, context.signal)), records: journal.records }
+  } finally {
+    journal.close()
+  }
+}
+
+export interface Ran {
+  readonly result: RunResult
+  readonly records: readonly JournalRecord[]
+}
+
+/** Opens a journal whose records are shown as progress as they come. */
+export function openJournal(runs: string, run: string, context: CommandContext): Promise<Journal> {
+  const observers = [progressObserver(context), faultObserver(context)]
+  return Journal.open(runs, run, {
+    now: () => new Date(),
+    observe: (record, when) => observers.forEach((observer) => observer(record, when)),
+  })
+}
+
+/**
+ * Dies at a chosen line of the journal, as a power cut or `kill -9` would: `NETOPS_FAULT=kill-before:7` or `kill-after:7`.
+ * Rehearsals and tests use it; unset, it does nothing.
+ */
+function faultObserver(context: CommandContext): JournalObserver {
+  const [, moment, line] = /^kill-(before|after):(\d+)$/.exec(context.env.NETOPS_FAULT ?? '') ?? []
+  return (record, when) => {
+    if (when === moment && record.seq === Number(line)) process.kill(process.pid, 'SIGKILL')
+  }
+}
+
+/** What JSON keeps of a value: fields that are undefined are left out. */
+export const plain = (value: unknown): never => JSON.parse(JSON.stringify(value)) as never
+
+/** A step as a dry run shows it. */
+export const shownStep = (step: Step, services: ServiceManager) => ({
+  id: step.id,
+  title: step.title,
+  unchanged: step.unchanged === true,
+  effects: step.act,
+  undo: step.undo,
+  commands: step.act.flatMap((effect) => showEffect(effect, services)),
+})
+export type ShownStep = ReturnType<typeof shownStep>
+
+export const shownPlan = (plan: Plan, services: ServiceManager): readonly ShownStep[] =>
+  stepsOf(plan).map((step) => shownStep(step, services))
+
+/** A dry run for people: each step with its commands, one a line, ready to be read or copied. */
+export function formatShown(steps: readonly ShownStep[], indent: string): string {
+  return steps
+    .flatMap((step) => [
+      `${indent}${step.title}${step.unchanged ? ' (unchanged)' : ''}`,
+      ...step.commands.map((command) => `${indent}    ${command}`),
+    ])
+    .join('\n')
+}
+
+/** One host's end in a fleet run, from what its own journal said. */
+export interface HostResult {
+  readonly host: string
+  readonly outcome: Outcome
+  readonly exit: number
+  readonly changed: boolean
+  readonly message?: string
+}
+
+/** How each host of a fleet run ended. */
+export function hostResults(ran: Ran, hosts: readonly string[]): readonly HostResult[] {
+  return hosts.map((host) => {
+    const end = ran.records.findLast(
+      (record): record is Extract<JournalRecord, { type: 'relayed' }> & { record: EndRecord } =>
+        record.type === 'relayed' && record.step.startsWith(`${host}/`) && record.record.type === 'end',
+    )?.record
+    const failure = ran.result.failures.find((entry) => entry.host === host)
+    const outcome = failure?.code ?? end?.outcome ?? (ran.result.outcome === 'done' ? 'done' : 'failed')
+    return {
+      host,
+      outcome,
+      exit: exitCodes[outcome].exit,
+      changed: end?.changed ?? false,
+      ...(failure === undefined ? {} : { message: failure.message }),
+    }
+  })
+}
