@@ -18,7 +18,11 @@ export const build = defineCommand({
   name: 'build',
   summary: 'Make the executables network_server and netops from this checkout',
   args: '[name...]',
-  examples: ['netops build', 'netops build network_server --set-version 1.1.0 --out build/1.1.0', 'netops build --json'],
+  examples: [
+    'netops build',
+    'netops build network_server --set-version 1.1.0 --out build/1.1.0',
+    'netops build --json',
+  ],
   options: [
     { flags: '--out <dir>', description: 'the folder for the executables and manifest.json', default: 'build' },
     { flags: '--set-version <version>', description: "build as this version (default: package.json's)" },

@@ -1,6 +1,7 @@
 // The only module that starts processes: argv arrays, no shell, time limits, output collected or streamed by line.
 import { execa } from 'execa'
-import { closeSync, openSync } from 'node:fs'
+import { once } from 'node:events'
+import { createWriteStream } from 'node:fs'
 import { NetopsError } from '../model/errors.ts'
 
 export interface ExecOptions {
@@ -86,7 +87,6 @@ export interface StartOptions {
   readonly output: string
   /** In a session of its own, going on when this process ends. */
   readonly detached?: boolean
-  readonly env?: Readonly<Record<string, string | undefined>>
 }
 
 /**
@@ -96,7 +96,9 @@ export interface StartOptions {
 export async function start(argv: readonly string[], options: StartOptions): Promise<StartedProcess> {
   const [file, ...args] = argv
   if (file === undefined) throw new TypeError('an empty command')
-  const output = openSync(options.output, 'a', 0o640)
+  // The child inherits the file's descriptor itself: nothing is piped through this process.
+  const output = createWriteStream(options.output, { flags: 'a', mode: 0o640 })
+  await once(output, 'open')
   try {
     const child = execa(file, args, {
       stdin: 'ignore',
@@ -106,16 +108,15 @@ export async function start(argv: readonly string[], options: StartOptions): Pro
       reject: false,
       detached: options.detached ?? false,
       cleanup: false,
-      ...(options.env === undefined ? {} : { env: options.env }),
     })
     const { pid } = child
     if (pid === undefined) {
       const { shortMessage } = await child
       throw new NetopsError('failed', { message: `cannot run ${file}: ${shortMessage ?? 'unknown reason'}` })
     }
-    if (options.detached === true) child.unref()
+    if (options.detached === true) child.nodeChildProcess.unref()
     return { pid, ended: child.then((result) => result.exitCode ?? 128 + signalNumber(result.signal)) }
   } finally {
-    closeSync(output)
+    output.destroy()
   }
 }
