@@ -114,12 +114,9 @@ export const labExec = defineCommand({
     const { signal } = context
     const stream = context.json ? {} : { onLine: context.write }
     const { code, stdout, stderr } = await execOnHost({ lab: name, name: host }, argv, { signal, ...stream })
+    // Standard output is the command's own.
     if (!context.json && stderr !== '') context.progress(stderr.trimEnd())
-    const data = { lab: name, host, code, stdout, stderr }
-    return {
-      outcome: code === 0 ? 'done' : 'failed',
-      data,
-      text: code === 0 ? '' : `${argv[0] ?? ''} exited with ${code}`,
-    }
+    if (code !== 0) context.progress(`${argv[0] ?? ''} exited with ${code}`)
+    return { outcome: code === 0 ? 'done' : 'failed', data: { lab: name, host, code, stdout, stderr }, text: '' }
   },
 })

@@ -1,6 +1,7 @@
 # Builds the base image of the lab: build-base.sh FINAL SUITE MIRROR KEYRING CA PACKAGES FINISH
 # Run under one lock. A tree gets its final name only when it is whole: a half-built one is never taken for good.
 set -eu
+umask 022
 final=$1 suite=$2 mirror=$3 keyring=$4 ca=$5 packages=$6 finish=$7
 new="$final.building"
 

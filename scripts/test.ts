@@ -1,0 +1,140 @@
+// `npm test`: installs what the real tests need, runs every tier, and ends with the sum as the very last line.
+import { randomInt } from 'node:crypto'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { labPackages } from '../src/lab/machine.ts'
+import { messageOf } from '../src/model/errors.ts'
+import { formatDuration } from '../src/model/units.ts'
+import { exec, execText } from '../src/system/exec.ts'
+import { readTextIfAny } from '../src/system/files.ts'
+
+const top = join(import.meta.dirname, '..')
+const minute = 60_000
+
+// Bounds against hanging, together below the 90 minutes that continuous integration gives a run.
+const tiers: Readonly<Record<string, number>> = { unit: 5 * minute, integration: 25 * minute, lab: 50 * minute }
+const enduranceFactor = 10
+
+interface Sum {
+  readonly passed: number
+  readonly failed: number
+  readonly skipped: number
+}
+
+const packages = [...new Set(['openssh-server', 'openssh-client', ...labPackages])]
+
+/**
+ * Installs the Debian packages that are missing.
+ * @returns why some tests cannot run here, if so
+ */
+async function setUp(): Promise<string | undefined> {
+  const system = (await readTextIfAny('/etc/os-release')) ?? ''
+  if (!/^ID(?:_LIKE)?=.*\b(?:debian|ubuntu)\b/m.test(system)) return 'this machine runs neither Debian nor Ubuntu'
+  if (process.getuid?.() !== 0)
+    return 'only root may boot hosts in containers: run npm test as root in a virtual machine'
+  const installed = await exec([
+    'dpkg-query',
+    '--show',
+    '--showformat',
+    '${Package} ${db:Status-Status}\n',
+    ...packages,
+  ])
+  const present = installed.stdout.split('\n')
+  const missing = packages.filter((name) => !present.includes(`${name} installed`))
+  if (missing.length === 0) return undefined
+  console.log(`installing Debian packages that the tests need: ${missing.join(' ')}`)
+  const env = { DEBIAN_FRONTEND: 'noninteractive' }
+  const apt = ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=120']
+  await execText([...apt, 'update'], { env, timeoutMs: 5 * minute })
+  await execText([...apt, 'install', '--no-install-recommends', ...missing], { env, timeoutMs: 15 * minute })
+  return undefined
+}
+
+const jsonReport = z.object({
+  success: z.boolean(),
+  numPassedTests: z.number(),
+  numFailedTests: z.number(),
+  numPendingTests: z.number(),
+  numTodoTests: z.number(),
+  testResults: z.array(z.object({ status: z.string(), assertionResults: z.array(z.object({ status: z.string() })) })),
+})
+
+/** Runs one vitest project. Whatever goes wrong besides its tests (a crash, no tests at all) counts as one failed. */
+async function runTier(name: string, limit: number, env: Readonly<Record<string, string | undefined>>): Promise<Sum> {
+  const folder = await mkdtemp(join(tmpdir(), 'netops-test-'))
+  try {
+    const report = join(folder, 'report.json')
+    const vitest = [join(top, 'node_modules', 'vitest', 'vitest.mjs'), 'run', '--project', name]
+    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+    const argv = [process.execPath, '--disable-warning=ExperimentalWarning', ...vitest, ...reporters]
+    // One stream, so that what vitest prints on either comes out in order and at once.
+    const merged = ['sh', '-c', 'exec "$@" 2>&1', 'sh', ...argv]
+    const { code } = await exec(merged, { cwd: top, env, timeoutMs: limit, onLine: (line) => console.log(line) })
+    const results = jsonReport.parse(JSON.parse(await readFile(report, 'utf8')))
+    const brokenFiles = results.testResults.filter(
+      ({ status, assertionResults }) =>
+        status === 'failed' && !assertionResults.some((assertion) => assertion.status === 'failed'),
+    )
+    const failed = results.numFailedTests + brokenFiles.length
+    const otherwise = code === 0 && results.success && results.testResults.length > 0 ? 0 : 1
+    return {
+      passed: results.numPassedTests,
+      failed: Math.max(failed, otherwise),
+      skipped: results.numPendingTests + results.numTodoTests,
+    }
+  } catch (thrown) {
+    console.log(`tier ${name} broke off: ${messageOf(thrown)}`)
+    return { passed: 0, failed: 1, skipped: 0 }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+const loud = (text: string): string => {
+  const line = '!'.repeat(text.length + 8)
+  return `${line}\n!!! ${text} !!!\n${line}`
+}
+
+const showSum = ({ passed, failed, skipped }: Sum): string => `${passed} passed, ${failed} failed, ${skipped} skipped`
+
+async function main(args: readonly string[]): Promise<number> {
+  const unknown = args.find((arg) => arg !== '--endurance')
+  if (unknown !== undefined) {
+    console.error(`unknown argument ${unknown}; usage: npm test, or npm run endurance`)
+    return 2
+  }
+  const endurance = args.includes('--endurance')
+  const seed = process.env.NETOPS_SEED ?? String(randomInt(2 ** 31))
+  console.log(`seed ${seed}: the same choices again with NETOPS_SEED=${seed}`)
+  const sums: Sum[] = []
+  const lines: string[] = []
+  const leftOut = await setUp().catch((thrown: unknown) => {
+    // The tests then fail or not by themselves; that the set-up failed counts in any case.
+    lines.push(loud(`set-up failed: ${messageOf(thrown)}`))
+    console.log(lines.at(-1))
+    sums.push({ passed: 0, failed: 1, skipped: 0 })
+    return undefined
+  })
+  if (leftOut !== undefined) lines.push(loud(`LEFT OUT: the whole lab tier, because ${leftOut}`))
+  if (leftOut !== undefined) console.log(lines.at(-1))
+
+  // vitest writes to a pipe here, and cannot tell by itself whether a terminal is at the end of it.
+  const colour = process.stdout.isTTY ? { FORCE_COLOR: '1' } : { NO_COLOR: '1', FORCE_COLOR: undefined }
+  const env = { ...colour, NETOPS_SEED: seed, ...(endurance ? { NETOPS_ENDURANCE: '1' } : {}) }
+  for (const [name, limit] of Object.entries(tiers)) {
+    if (name === 'lab' && leftOut !== undefined) continue
+    console.log(`\n=== ${name}`)
+    const begun = performance.now()
+    const sum = await runTier(name, limit * (endurance ? enduranceFactor : 1), env)
+    sums.push(sum)
+    lines.push(`${name.padEnd(12)} ${showSum(sum)}  (${formatDuration(performance.now() - begun)})`)
+  }
+  const total = (key: keyof Sum): number => sums.reduce((all, sum) => all + sum[key], 0)
+  console.log(`\n${lines.join('\n')}`)
+  console.log(showSum({ passed: total('passed'), failed: total('failed'), skipped: total('skipped') }))
+  return total('failed') === 0 ? 0 : 1
+}
+
+process.exitCode = await main(process.argv.slice(2))

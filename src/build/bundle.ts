@@ -1,0 +1,92 @@
+// One executable's sources as one CommonJS file, which is what Node can embed. Lazy imports stay lazy in it.
+import { build, type BuildFailure, type Message, type Metafile } from 'esbuild'
+import { NetopsError } from '../model/errors.ts'
+
+export interface BundleRequest {
+  /** The checkout's folder: paths in messages are relative to it. */
+  readonly checkout: string
+  /** The entry, relative to the checkout. */
+  readonly entry: string
+  /** Global names of the build's facts (src/system/build-info.ts) with their values. */
+  readonly facts: Readonly<Record<string, string>>
+}
+
+export interface Bundle {
+  readonly code: Uint8Array
+  readonly warnings: readonly string[]
+  /** The files that are evaluated at start, before any lazy import; relative to the checkout, sorted. */
+  readonly eager: readonly string[]
+}
+
+// Not for embedding: native addons cannot be loaded from inside an executable (ssh2 runs without them), and the
+// bundler and injector, which `netops build` refuses to run from inside one.
+const external = ['cpu-features', '*.node', 'esbuild', 'postject']
+
+/**
+ * Bundles an entry with everything it imports.
+ * @throws NetopsError `failed` with the place of each error as FILE:LINE:COLUMN
+ */
+export async function bundle(request: BundleRequest): Promise<Bundle> {
+  const facts = Object.entries(request.facts).map(([name, value]) => [name, JSON.stringify(value)])
+  const result = await build({
+    absWorkingDir: request.checkout,
+    entryPoints: [request.entry],
+    bundle: true,
+    write: false,
+    metafile: true,
+    format: 'cjs',
+    platform: 'node',
+    target: 'node24',
+    // Names stay as written: they are what a stack trace of a 128 MB executable has to offer, for 0.6 MB.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    legalComments: 'none',
+    // A linked node_modules must not put its real path into the bytes.
+    preserveSymlinks: true,
+    external,
+    // Inside an executable a module's place is the executable itself.
+    banner: { js: 'const __netops_url=require("node:url").pathToFileURL(__filename).href;' },
+    define: {
+      'import.meta.url': '__netops_url',
+      'import.meta.dirname': '__dirname',
+      'import.meta.filename': '__filename',
+      ...Object.fromEntries<string>(facts as [string, string][]),
+    },
+    logLevel: 'silent',
+  }).catch((thrown: unknown) => {
+    throw isBuildFailure(thrown) ? failure(request.entry, thrown) : thrown
+  })
+  const [output] = result.outputFiles
+  if (output === undefined) throw new Error(`esbuild made no file of ${request.entry}`)
+  return {
+    code: output.contents,
+    warnings: result.warnings.map(describeMessage),
+    eager: eagerFiles(result.metafile, request.entry),
+  }
+}
+
+/** The files that a module evaluates when it is loaded: itself and what it imports statically, and so on. */
+export function eagerFiles(metafile: Metafile, entry: string): readonly string[] {
+  const reached = new Set<string>()
+  const visit = (file: string) => {
+    if (reached.has(file)) return
+    reached.add(file)
+    for (const { path, kind, external: outside } of metafile.inputs[file]?.imports ?? []) {
+      if (outside !== true && kind !== 'dynamic-import') visit(path)
+    }
+  }
+  visit(entry)
+  return [...reached].sort()
+}
+
+const isBuildFailure = (thrown: unknown): thrown is BuildFailure =>
+  thrown instanceof Error && 'errors' in thrown && Array.isArray(thrown.errors)
+
+const failure = (entry: string, cause: BuildFailure): NetopsError =>
+  new NetopsError('failed', {
+    message: [`${entry} cannot be bundled:`, ...cause.errors.map((error) => `  ${describeMessage(error)}`)].join('\n'),
+    cause,
+  })
+
+const describeMessage = ({ location, text }: Message): string =>
+  location === null ? text : `${location.file}:${location.line}:${location.column + 1}: ${text}`

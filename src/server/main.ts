@@ -1,0 +1,118 @@
+// Entry of network_server. What is heavy is loaded only when it serves: --version and --check-config answer at once.
+import { readFileSync, realpathSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { ServerConfig } from '../model/server-config.ts'
+import { exitCodes, messageOf, NetopsError, systemCode } from '../model/errors.ts'
+import { hostPaths } from '../model/paths.ts'
+import { buildInfo } from '../system/build-info.ts'
+import { help, parseFlags, type Request } from './flags.ts'
+import type { ServiceControls } from './service.ts'
+
+type Start = Extract<Request, { kind: 'serve' | 'check' }>
+
+async function main(): Promise<number> {
+  const request = parseFlags(process.argv.slice(2))
+  switch (request.kind) {
+    case 'help':
+      print(help)
+      return 0
+    case 'version':
+      print(`network_server ${buildInfo.version} (${buildInfo.commit})`)
+      return 0
+    case 'check':
+      return check(request)
+    case 'serve':
+      return serve(request)
+  }
+}
+
+async function check(request: Start): Promise<number> {
+  const { source, notes } = await load(request, 'required')
+  print([`${source}: valid`, ...notes.map((note) => `${source}: note: ${note}`)].join('\n'))
+  return 0
+}
+
+async function serve(request: Start): Promise<never> {
+  const controls = watchProcess()
+  const loaded = await load(request, request.config === undefined ? 'optional' : 'required')
+  const { releaseOf } = await import('./release.ts')
+  const release = releaseOf(realpathSync(process.execPath), process.env, buildInfo.version)
+  const { runService } = await import('./service.ts')
+  const { version, commit } = buildInfo
+  const code = await runService({ ...loaded, root: resolve(request.root), version, commit, release }, controls)
+  // Whatever is still open belongs to connections and checks that nobody waits for any more.
+  process.exit(code)
+}
+
+interface Loaded {
+  readonly config: ServerConfig
+  readonly source: string
+  readonly notes: readonly string[]
+}
+
+async function load({ config: given, root }: Start, file: 'required' | 'optional'): Promise<Loaded> {
+  const { notYetInEffect, parseServerConfig } = await import('../config/server-config.ts')
+  const path = given ?? hostPaths(resolve(root)).config
+  const text = readConfig(path, file)
+  const config = parseServerConfig(text ?? '', path, process.env)
+  return { config, source: text === undefined ? 'defaults' : path, notes: notYetInEffect(config) }
+}
+
+function readConfig(path: string, file: 'required' | 'optional'): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (file === 'optional' && systemCode(error) === 'ENOENT') return undefined
+    const hint = 'name the configuration with --config FILE'
+    throw new NetopsError('usage', { message: `cannot read the configuration ${path}: ${messageOf(error)}`, hint })
+  }
+}
+
+/** Connects signals, crashes and warnings of the process. The second signal to stop ends it where it is. */
+function watchProcess(): ServiceControls {
+  const stopped = new Promise<string>((settle) => {
+    let signals = 0
+    const onSignal = (signal: string) => {
+      signals += 1
+      if (signals > 1) process.exit(1)
+      settle(signal)
+    }
+    process.on('SIGTERM', onSignal)
+    process.on('SIGINT', onSignal)
+  })
+  const crashed = new Promise<unknown>((settle) => {
+    process.on('uncaughtException', settle)
+    process.on('unhandledRejection', settle)
+  })
+  // Node's own listener writes to standard error, between lines of JSON.
+  process.removeAllListeners('warning')
+  const onWarning = (listener: (warning: Error) => void) => {
+    process.on('warning', (warning) => {
+      if (warning.name !== 'ExperimentalWarning') listener(warning)
+    })
+  }
+  return { stopped, crashed, onWarning }
+}
+
+const print = (text: string): void => {
+  process.stdout.write(`${text}\n`)
+}
+
+// A reader that goes away must not end the service.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error) => {
+    if (systemCode(error) !== 'EPIPE') throw error
+  })
+}
+
+main().then(
+  (code) => {
+    process.exitCode = code
+  },
+  (error: unknown) => {
+    const known = error instanceof NetopsError
+    const text = known ? error.message : `network_server: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`
+    process.stderr.write(`${text}\n${known && error.hint !== undefined ? `  hint: ${error.hint}\n` : ''}`)
+    process.exitCode = known ? error.exit : exitCodes.failed.exit
+  },
+)

@@ -1,0 +1,59 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { CommandContext, CommandResult } from '../../../src/cli/command.ts'
+import { configValidate } from '../../../src/cli/config-validate.ts'
+
+let folder = ''
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'netops-validate-'))
+})
+afterEach(() => rm(folder, { recursive: true }))
+
+const run = (...args: string[]): Promise<CommandResult> => {
+  const context: CommandContext = {
+    env: { NETWORK_SERVER_PORT: 'not for this command' },
+    cwd: folder,
+    json: false,
+    color: false,
+    verbosity: 0,
+    progress: () => undefined,
+    write: () => undefined,
+    readInput: () => Promise.resolve(''),
+    signal: new AbortController().signal,
+  }
+  return configValidate.run({ options: {}, args }, context)
+}
+
+describe('netops config validate', () => {
+  it('looks at config.yaml where no file is named', async () => {
+    await writeFile(join(folder, 'config.yaml'), 'server: { port: 81 }\n')
+    expect(await run()).toEqual({
+      outcome: 'done',
+      data: { files: [{ file: 'config.yaml', valid: true, problems: [], notes: [] }] },
+      text: 'config.yaml: valid',
+    })
+  })
+
+  it('says for each file whether it is valid, and fails when one is not', async () => {
+    await writeFile(join(folder, 'a.yaml'), 'server: { worker_threads: 8 }\n')
+    await writeFile(join(folder, 'b.yaml'), 'server: { prot: 81 }\n')
+    const { outcome, text, data } = await run('a.yaml', 'b.yaml', 'c.yaml')
+    expect(outcome).toBe('usage')
+    const lines = text.split('\n')
+    expect(lines.slice(0, 3)).toEqual([
+      'a.yaml: valid',
+      'a.yaml: note: server.worker_threads is 8, but this release serves from one thread',
+      'b.yaml:1:11 server.prot: unknown key; did you mean port?',
+    ])
+    expect(lines[3]).toMatch(/^c\.yaml: cannot be read: ENOENT/)
+    expect(data).toMatchObject({
+      files: [
+        { file: 'a.yaml', valid: true },
+        { file: 'b.yaml', valid: false, problems: [{ line: 1, column: 11, path: 'server.prot', suggestion: 'port' }] },
+        { file: 'c.yaml', valid: false },
+      ],
+    })
+  })
+})
