@@ -43,13 +43,13 @@ async function examine(file: string, cwd: string): Promise<Report> {
 }
 
 async function read(file: string, cwd: string): Promise<string | Problem> {
-  const [fs, { resolve }, { messageOf }] = await Promise.all([
+  const [fs, path, { messageOf }] = await Promise.all([
     import('node:fs/promises'),
     import('node:path'),
     import('../model/errors.ts'),
   ])
   try {
-    return await fs.readFile(resolve(cwd, file), 'utf8')
+    return await fs.readFile(path.resolve(cwd, file), 'utf8')
   } catch (error) {
     return { file, path: '', message: `cannot be read: ${messageOf(error)}` }
   }

@@ -94,7 +94,11 @@ const groupSummaries: Record<string, string> = {
 async function perform(command: Command, program: Program, argv: readonly string[]): Promise<number> {
   const { json = false, verbose = 0, ...options } = program.opts<RawOptions & { json?: boolean; verbose?: number }>()
   const stop = new AbortController()
-  process.once('SIGINT', () => stop.abort())
+  // The first Ctrl-C ends in order; the second ends at once. The listener stays: libraries that see none exit by themselves.
+  process.on('SIGINT', () => {
+    if (stop.signal.aborted) process.exit(exitCodes.interrupted.exit)
+    stop.abort()
+  })
   const context = contextOf({ json, verbosity: verbose, signal: stop.signal })
   const started = new Date()
   let result: CommandResult

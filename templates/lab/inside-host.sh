@@ -14,6 +14,7 @@ echo $$ > "/sys/fs/cgroup/$group/keeper/cgroup.procs"
 mount -t tmpfs tmpfs /run
 
 # Process 1 of a namespace of its own: the kernel ends everything below when the keeper or systemd-nspawn ends.
+# shellcheck disable=SC2016 # the inner shell expands it
 exec unshare --pid --fork --kill-child --mount-proc sh -c 'echo 0 > "$1/cgroup.procs"; shift; exec "$@"' enter \
   "/sys/fs/cgroup/$group/host" \
   systemd-nspawn --quiet --boot --directory="$folder/root" --machine="$machine" --hostname="$host" \

@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { pipeline } from 'node:stream/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import ssh2, { type ClientChannel, type ConnectConfig, type ServerHostKeyAlgorithm } from 'ssh2'
 import { messageOf, NetopsError } from '../../model/errors.ts'
 import { readTextIfAny } from '../../system/files.ts'
@@ -24,6 +25,10 @@ export interface SshTarget {
 }
 
 const connectTimeoutMs = 15_000
+// sshd_config(5): MaxSessions is 10 by default; the rest of the commands wait for a free one. sshd frees a session a
+// moment after its channel has closed, so an opening that is refused is tried again before the host counts as lost.
+const channelsAtOnce = 6
+const openRetries = { times: 10, delayMs: 50 }
 // A host that answers none of three probes, 10 s apart, is lost.
 const keepalive = { keepaliveInterval: 10_000, keepaliveCountMax: 3 }
 
@@ -63,6 +68,8 @@ class SshConnection implements HostConnection {
   readonly #client: ssh2.Client
   readonly #target: SshTarget
   readonly #lost: Promise<never>
+  readonly #waiting: (() => void)[] = []
+  #open = 0
 
   constructor(target: SshTarget, client: ssh2.Client) {
     this.name = target.name
@@ -77,10 +84,21 @@ class SshConnection implements HostConnection {
   }
 
   async run(argv: readonly string[], options: RunOptions = {}): Promise<ExecResult> {
-    const channel = await Promise.race([this.#open(quoteCommand(argv)), this.#lost])
+    while (this.#open >= channelsAtOnce) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    this.#open += 1
+    try {
+      return await this.#runNow(argv, options)
+    } finally {
+      this.#open -= 1
+      this.#waiting.shift()?.()
+    }
+  }
+
+  async #runNow(argv: readonly string[], options: RunOptions): Promise<ExecResult> {
+    const { channel, result } = await Promise.race([this.#openChannel(quoteCommand(argv), options), this.#lost])
     const stopped = stopper(channel, argv, options)
     try {
-      return await Promise.race([this.#collect(channel, options), stopped.promise, this.#lost])
+      return await Promise.race([result, stopped.promise, this.#lost])
     } finally {
       stopped.clear()
     }
@@ -94,27 +112,35 @@ class SshConnection implements HostConnection {
     clearTimeout(giveUp)
   }
 
-  #open(line: string): Promise<ClientChannel> {
-    return new Promise((resolve, reject) => {
-      this.#client.exec(line, (error, channel) => {
-        if (error === undefined) resolve(channel)
-        else reject(unreachable(this.#target, error))
+  async #openChannel(line: string, options: RunOptions): Promise<Opened> {
+    for (let attempt = 1; ; attempt += 1) {
+      const opened = await new Promise<Opened | Error>((resolve) => {
+        // Listening begins in this very call: a quick command has ended before the next turn of the event loop.
+        this.#client.exec(line, (error, channel) => resolve(error ?? { channel, result: collect(channel, options) }))
       })
-    })
+      if (!(opened instanceof Error)) return opened
+      if (attempt > openRetries.times) throw unreachable(this.#target, opened)
+      await sleep(openRetries.delayMs)
+    }
   }
+}
 
-  async #collect(channel: ClientChannel, options: RunOptions): Promise<ExecResult> {
-    const closed = new Promise<number>((resolve) => {
-      let code = 255
-      channel.on('exit', (exit: number | null) => (code = exit ?? 255))
-      channel.on('close', () => resolve(code))
-    })
-    const stderr = text(channel.stderr)
-    const stdout = options.onLine === undefined ? text(channel) : lines(channel, options.onLine)
-    await feed(channel, options.stdin)
-    const code = await closed
-    return { code, stdout: await stdout, stderr: await stderr }
-  }
+interface Opened {
+  readonly channel: ClientChannel
+  readonly result: Promise<ExecResult>
+}
+
+async function collect(channel: ClientChannel, options: RunOptions): Promise<ExecResult> {
+  const closed = new Promise<number>((resolve) => {
+    let code = 255
+    channel.on('exit', (exit: number | null) => (code = exit ?? 255))
+    channel.on('close', () => resolve(code))
+  })
+  const stderr = text(channel.stderr)
+  const stdout = options.onLine === undefined ? text(channel) : lines(channel, options.onLine)
+  await feed(channel, options.stdin)
+  const code = await closed
+  return { code, stdout: await stdout, stderr: await stderr }
 }
 
 const noOneWaits = (): void => undefined
