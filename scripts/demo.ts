@@ -107,7 +107,8 @@ const begun = performance.now()
 try {
   const shown = await demo()
   console.log('\nSummary')
-  for (const { what, seen, ms } of shown) console.log(`  ${what.padEnd(40)} ${formatDuration(ms).padStart(8)}   ${seen}`)
+  for (const { what, seen, ms } of shown)
+    console.log(`  ${what.padEnd(40)} ${formatDuration(ms).padStart(8)}   ${seen}`)
   console.log(`  ${'in all'.padEnd(40)} ${formatDuration(performance.now() - begun).padStart(8)}`)
 } catch (error) {
   console.error(`\nThe demo failed: ${error instanceof Error ? error.message : String(error)}`)

@@ -1,6 +1,8 @@
 // One executable's sources as one CommonJS file, which is what Node can embed. Lazy imports stay lazy in it.
+import { basename } from 'node:path'
 import { build, type BuildFailure, type Message, type Metafile } from 'esbuild'
 import { NetopsError } from '../model/errors.ts'
+import { joinChunks } from './chunks.ts'
 
 export interface BundleRequest {
   /** The checkout's folder: paths in messages are relative to it. */
@@ -12,7 +14,7 @@ export interface BundleRequest {
 }
 
 export interface Bundle {
-  readonly code: Uint8Array
+  readonly code: string
   readonly warnings: readonly string[]
   /** The files that are evaluated at start, before any lazy import; relative to the checkout, sorted. */
   readonly eager: readonly string[]
@@ -22,46 +24,50 @@ export interface Bundle {
 // bundler and injector, which `netops build` refuses to run from inside one.
 const external = ['cpu-features', '*.node', 'esbuild', 'postject']
 
+const prelude = 'const __netops_url=require("node:url").pathToFileURL(__filename).href;'
+
 /**
  * Bundles an entry with everything it imports.
  * @throws NetopsError `failed` with the place of each error as FILE:LINE:COLUMN
  */
 export async function bundle(request: BundleRequest): Promise<Bundle> {
-  const facts = Object.entries(request.facts).map(([name, value]) => [name, JSON.stringify(value)])
-  const result = await build({
-    absWorkingDir: request.checkout,
-    entryPoints: [request.entry],
-    bundle: true,
-    write: false,
-    metafile: true,
-    format: 'cjs',
-    platform: 'node',
-    target: 'node24',
-    // Names stay as written: they are what a stack trace of a 128 MB executable has to offer, for 0.6 MB.
-    minifyWhitespace: true,
-    minifySyntax: true,
-    legalComments: 'none',
-    // A linked node_modules must not put its real path into the bytes.
-    preserveSymlinks: true,
-    external,
-    // Inside an executable a module's place is the executable itself.
-    banner: { js: 'const __netops_url=require("node:url").pathToFileURL(__filename).href;' },
-    define: {
-      'import.meta.url': '__netops_url',
-      'import.meta.dirname': '__dirname',
-      'import.meta.filename': '__filename',
-      ...Object.fromEntries<string>(facts as [string, string][]),
-    },
-    logLevel: 'silent',
-  }).catch((thrown: unknown) => {
+  const facts = Object.entries(request.facts).map(([name, value]): [string, string] => [name, JSON.stringify(value)])
+  try {
+    const result = await build({
+      absWorkingDir: request.checkout,
+      entryPoints: { main: request.entry },
+      bundle: true,
+      splitting: true,
+      write: false,
+      metafile: true,
+      format: 'esm',
+      outdir: '/',
+      platform: 'node',
+      target: 'node24',
+      // Names stay as written: they are what a stack trace from inside an executable has to offer.
+      minifyWhitespace: true,
+      minifySyntax: true,
+      legalComments: 'none',
+      // A linked node_modules must not put its real path into the bytes.
+      preserveSymlinks: true,
+      external,
+      // Inside an executable a module's place is the executable itself.
+      define: {
+        'import.meta.url': '__netops_url',
+        'import.meta.dirname': '__dirname',
+        'import.meta.filename': '__filename',
+        ...Object.fromEntries(facts),
+      },
+      logLevel: 'silent',
+    })
+    const chunks = result.outputFiles.map(({ path, text }) => ({ name: `./${basename(path)}`, code: text }))
+    return {
+      code: await joinChunks(prelude, './main.js', chunks),
+      warnings: result.warnings.map(describeMessage),
+      eager: eagerFiles(result.metafile, request.entry),
+    }
+  } catch (thrown) {
     throw isBuildFailure(thrown) ? failure(request.entry, thrown) : thrown
-  })
-  const [output] = result.outputFiles
-  if (output === undefined) throw new Error(`esbuild made no file of ${request.entry}`)
-  return {
-    code: output.contents,
-    warnings: result.warnings.map(describeMessage),
-    eager: eagerFiles(result.metafile, request.entry),
   }
 }
 

@@ -22,7 +22,9 @@ export const configValidate = defineCommand({
     const files = args.length === 0 ? ['config.yaml'] : args
     const reports = await Promise.all(files.map((file) => examine(file, cwd)))
     const text = reports.map(({ file, valid, problems, notes }) =>
-      valid ? [`${file}: valid`, ...notes.map((note) => `${file}: note: ${note}`)].join('\n') : formatProblems(problems),
+      valid
+        ? [`${file}: valid`, ...notes.map((note) => `${file}: note: ${note}`)].join('\n')
+        : formatProblems(problems),
     )
     return {
       outcome: reports.every(({ valid }) => valid) ? 'done' : 'usage',

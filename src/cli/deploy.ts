@@ -1,6 +1,7 @@
 // netops deploy: bring a release and its configuration into service.
 import { basename, resolve } from 'node:path'
 import { z } from 'zod'
+import type { HostReader } from '../drivers/hosts/port.ts'
 import type { ActivationInput, Endpoints } from '../model/activation.ts'
 import { NetopsError } from '../model/errors.ts'
 import { hostPaths, releaseId, serverExecutable } from '../model/paths.ts'
@@ -12,7 +13,10 @@ import { dryRunOption, fleetOptions, parseOptions, rootOption } from './options.
 export const defaultTiming = { minHealthyMs: 10_000, healthyDeadlineMs: 120_000, keepReleases: 5 }
 
 export const timingOptions = [
-  { flags: '--min-healthy-time <duration>', description: 'how long it must stay healthy (default: the fleet file, then 10s)' },
+  {
+    flags: '--min-healthy-time <duration>',
+    description: 'how long it must stay healthy (default: the fleet file, then 10s)',
+  },
   { flags: '--healthy-deadline <duration>', description: 'how long it may take to become healthy (default: 2m)' },
 ]
 export const timingSchema = { minHealthyTime: duration.optional(), healthyDeadline: duration.optional() }
@@ -55,7 +59,10 @@ export const deploy = defineCommand({
           const reader = readerOver(site.connection)
           const onHost = await reader.sha256(`${paths.releases}/${release.id}/${serverExecutable}`)
           const pushRelease = onHost !== release.file.sha256
-          const place = await placeConfig({ config, inPlace: paths.config, incoming: `${paths.incoming}/${run}/config.yaml` }, reader)
+          const place = await placeConfig(
+            { config, inPlace: paths.config, incoming: `${paths.incoming}/${run}/config.yaml` },
+            reader,
+          )
           const input: ActivationInput = {
             procedure: 'activate',
             run,
@@ -97,7 +104,10 @@ const deploySchema = {
   dryRun: z.boolean().default(false),
 }
 
-async function readRelease(options: { release?: string | undefined; releaseVersion?: string | undefined }, context: CommandContext) {
+async function readRelease(
+  options: { release?: string | undefined; releaseVersion?: string | undefined },
+  context: CommandContext,
+) {
   const { localFile, manifestBeside, ownNetops } = await import('./fleet-run.ts')
   const path =
     options.release === undefined
@@ -156,13 +166,18 @@ interface ConfigPlaces {
 /** Which configuration a host is to have, and whether it must be brought there. */
 async function placeConfig(
   { config, inPlace, incoming }: ConfigPlaces,
-  reader: import('../drivers/hosts/port.ts').HostReader,
+  reader: HostReader,
 ) {
   const present = await reader.sha256(inPlace)
   if (config !== undefined) {
     const { sha256 } = config.file
     const same = present === sha256
-    return { from: same ? inPlace : incoming, sha256, endpoints: config.endpoints, push: same ? undefined : config.file }
+    return {
+      from: same ? inPlace : incoming,
+      sha256,
+      endpoints: config.endpoints,
+      push: same ? undefined : config.file,
+    }
   }
   const text = await reader.readText(inPlace)
   if (present === undefined || text === undefined) {
@@ -172,5 +187,10 @@ async function placeConfig(
       hint: 'name one with --config FILE; examples/config.yaml is a start',
     })
   }
-  return { from: inPlace, sha256: present, endpoints: await endpointsOf(text, `${reader.name}:${inPlace}`), push: undefined }
+  return {
+    from: inPlace,
+    sha256: present,
+    endpoints: await endpointsOf(text, `${reader.name}:${inPlace}`),
+    push: undefined,
+  }
 }

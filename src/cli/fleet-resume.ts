@@ -1,6 +1,6 @@
 // Goes on with an operator's run whose netops was killed, or that lost a host: from its journal, not from fresh facts.
 import { z } from 'zod'
-import { Journal, runState } from '../engine/journal.ts'
+import { runState } from '../engine/journal.ts'
 import { runPlan } from '../engine/run.ts'
 import { activationInput } from '../model/activation.ts'
 import { NetopsError } from '../model/errors.ts'
@@ -15,7 +15,7 @@ const fleetInput = z.object({ targets: z.array(target), netops: z.string() })
 
 /** Finishes a fleet run; one that has ended is only told again. */
 export async function resumeFleet(runs: string, run: string, context: CommandContext): Promise<CommandResult> {
-  const journal: Journal = await openJournal(runs, run, context)
+  const journal = await openJournal(runs, run, context)
   try {
     const { start, end } = runState(journal.records)
     if (start === undefined) throw new NetopsError('refused', { message: `run ${run} has no beginning in its journal` })
@@ -41,4 +41,6 @@ export async function resumeFleet(runs: string, run: string, context: CommandCon
 }
 
 const activationsIn = (plan: Plan) =>
-  stepsOf(plan).flatMap(({ act }) => act.flatMap((effect) => (effect.kind === 'job' ? [activationInput.parse(effect.input)] : [])))
+  stepsOf(plan).flatMap(({ act }) =>
+    act.flatMap((effect) => (effect.kind === 'job' ? [activationInput.parse(effect.input)] : [])),
+  )

@@ -47,7 +47,12 @@ export async function runFleet(order: FleetOrder, context: CommandContext): Prom
     const input = { targets: fleet.targets, netops: netops.sha256 }
     const facts = Object.fromEntries(drafts.map(({ site, facts }) => [site.target.name, facts]))
     const ran = await runOrder({ runs: fleet.runs, run, procedure, input, facts, plan }, members, context)
-    return summarize(procedure, run, ran, parts.map(({ input }) => input))
+    return summarize(
+      procedure,
+      run,
+      ran,
+      parts.map(({ input }) => input),
+    )
   } finally {
     await Promise.all(sites.map(({ connection }) => connection.close()))
   }
@@ -112,13 +117,19 @@ export function ownNetops({ env }: CommandContext): string {
 export async function localFile(path: string): Promise<LocalFile> {
   const found = await stat(path).catch(() => undefined)
   if (found?.isFile() !== true) {
-    throw new NetopsError('usage', { message: `there is no file ${path}`, hint: 'build the executables first: netops build' })
+    throw new NetopsError('usage', {
+      message: `there is no file ${path}`,
+      hint: 'build the executables first: netops build',
+    })
   }
   return { path, sha256: await sha256OfFile(path), size: found.size }
 }
 
 function showDrafts(drafts: readonly Draft[], procedure: string): CommandResult {
-  const templates = { unit: readTemplate('network_service.service'), tmpfiles: readTemplate('network_service.tmpfiles') }
+  const templates = {
+    unit: readTemplate('network_service.service'),
+    tmpfiles: readTemplate('network_service.tmpfiles'),
+  }
   const hosts = drafts.map(({ site, part, facts }) => ({
     host: site.target.name,
     push: shownPlan(planFleet(procedure, [part]), site.services),
@@ -130,7 +141,11 @@ function showDrafts(drafts: readonly Draft[], procedure: string): CommandResult 
         `${host}: from here\n${formatShown(push, '  ')}\n${host}: by its own netops\n${formatShown(activate, '  ')}`,
     )
     .join('\n\n')
-  return { outcome: 'done', data: { dryRun: true, hosts: plain(hosts) }, text: `${text}\n\nDry run: nothing was changed.` }
+  return {
+    outcome: 'done',
+    data: { dryRun: true, hosts: plain(hosts) },
+    text: `${text}\n\nDry run: nothing was changed.`,
+  }
 }
 
 /** The result of a fleet run, for people and scripts. */
@@ -140,17 +155,28 @@ export function summarize(
   ran: Ran,
   inputs: readonly Pick<ActivationInput, 'host' | 'release'>[],
 ): CommandResult {
-  const hosts = hostResults(ran, inputs.map(({ host }) => host)).map((result, index) => ({
+  const hosts = hostResults(
+    ran,
+    inputs.map(({ host }) => host),
+  ).map((result, index) => ({
     ...result,
     release: inputs[index]?.release.id ?? '',
   }))
   const [first] = ran.result.failures
   const lines = hosts.map(({ host, outcome, changed, release, message }) => {
     if (outcome !== 'done') return `${host}: ${exitCodes[outcome].meaning}\n  ${message ?? ''}`.trimEnd()
-    return changed ? `${host}: ${release} is in service and healthy` : `${host}: nothing to do, ${release} is in service`
+    return changed
+      ? `${host}: ${release} is in service and healthy`
+      : `${host}: nothing to do, ${release} is in service`
   })
   if (ran.result.open) lines.push(`The run is not finished. Go on with: netops runs resume ${run}`)
-  const error = first && { code: first.code, message: first.message, hint: first.hint, host: first.host, step: first.step }
+  const error = first && {
+    code: first.code,
+    message: first.message,
+    hint: first.hint,
+    host: first.host,
+    step: first.step,
+  }
   return {
     outcome: ran.result.outcome,
     data: { procedure, run, hosts, ...(error === undefined ? {} : { error }) },

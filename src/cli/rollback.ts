@@ -8,11 +8,18 @@ import { dryRunOption, fleetOptions, parseOptions, rootOption } from './options.
 export const rollback = defineCommand({
   name: 'rollback',
   summary: 'Go back to what was in service before: the release with the configuration it ran with',
-  examples: ['netops rollback', 'netops rollback --hosts web1 --to 1.0.0', 'netops rollback --root /tmp/site --dry-run'],
+  examples: [
+    'netops rollback',
+    'netops rollback --hosts web1 --to 1.0.0',
+    'netops rollback --root /tmp/site --dry-run',
+  ],
   options: [
     ...fleetOptions,
     rootOption,
-    { flags: '--to <release>', description: 'a release that was in service: its id or version (default: the one before)' },
+    {
+      flags: '--to <release>',
+      description: 'a release that was in service: its id or version (default: the one before)',
+    },
     ...timingOptions,
     dryRunOption,
   ],

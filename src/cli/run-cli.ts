@@ -4,6 +4,7 @@ import { exitCodes, messageOf, NetopsError, type Outcome } from '../model/errors
 import { buildInfo } from '../system/build-info.ts'
 import type { Command, CommandContext, CommandResult, RawOptions } from './command.ts'
 import { commands } from './commands.ts'
+import { spinnerFor, type Spinner } from './spinner.ts'
 
 /** Runs netops with these words and exits with its code. */
 export async function runCli(argv: readonly string[]): Promise<void> {
@@ -59,7 +60,7 @@ const base = (program: Program): Program =>
     .exitOverride()
     .showSuggestionAfterError()
     .configureHelp({ sortSubcommands: false })
-    .addHelpCommand('help [command]', 'show help; `netops help exit-codes` lists the exit codes')
+    .helpCommand('help [command]', 'show help; `netops help exit-codes` lists the exit codes')
 
 function addCommand(program: Program, definition: Command): void {
   const [first = '', second] = definition.name.split(' ')
@@ -99,12 +100,15 @@ async function perform(command: Command, program: Program, argv: readonly string
     if (stop.signal.aborted) process.exit(exitCodes.interrupted.exit)
     stop.abort()
   })
-  const context = contextOf({ json, verbosity: verbose, signal: stop.signal })
+  const spinner = spinnerFor(command.name, process.stderr.isTTY && !json && command.hidden !== true)
+  const context = contextOf({ json, verbosity: verbose, signal: stop.signal }, spinner)
   const started = new Date()
   let result: CommandResult
   try {
     result = await command.run({ options, args: program.args }, context)
+    spinner.stop()
   } catch (thrown) {
+    spinner.stop()
     result = failed(thrown, argv)
     if (!json) printFailure(thrown, verbose)
   }
@@ -126,12 +130,15 @@ async function perform(command: Command, program: Program, argv: readonly string
   return exitCodes[result.outcome].exit
 }
 
-const contextOf = (given: Pick<CommandContext, 'json' | 'verbosity' | 'signal'>): CommandContext => ({
+const contextOf = (
+  given: Pick<CommandContext, 'json' | 'verbosity' | 'signal'>,
+  spinner: Spinner,
+): CommandContext => ({
   ...given,
   env: process.env,
   cwd: process.cwd(),
   color: process.stderr.isTTY && process.env.NO_COLOR === undefined,
-  progress: (line) => process.stderr.write(`${line}\n`),
+  progress: (line) => spinner.line(line),
   write: (line) => process.stdout.write(`${line}\n`),
   readInput,
 })

@@ -4,7 +4,8 @@ import { Journal, type JournalObserver } from '../engine/journal.ts'
 import { runPlan, type RunResult } from '../engine/run.ts'
 import { exitCodes, type Outcome } from '../model/errors.ts'
 import type { EndRecord, JournalRecord } from '../model/journal.ts'
-import { stepsOf, type Plan, type Step } from '../model/plan.ts'
+import { stepsOf, type Plan, type Step, type Wait } from '../model/plan.ts'
+import { formatDuration } from '../model/units.ts'
 import type { ServiceManager } from '../drivers/services/port.ts'
 import { buildInfo } from '../system/build-info.ts'
 import type { CommandContext } from './command.ts'
@@ -31,7 +32,11 @@ export interface Order {
 }
 
 /** Records a plan and carries it out. */
-export async function runOrder(order: Order, members: ReadonlyMap<string, Member>, context: CommandContext): Promise<Ran> {
+export async function runOrder(
+  order: Order,
+  members: ReadonlyMap<string, Member>,
+  context: CommandContext,
+): Promise<Ran> {
   const journal = await openJournal(order.runs, order.run, context)
   try {
     journal.append({
@@ -85,7 +90,15 @@ export const shownStep = (step: Step, services: ServiceManager) => ({
   effects: step.act,
   undo: step.undo,
   commands: step.act.flatMap((effect) => showEffect(effect, services)),
+  ...(step.until === undefined ? {} : { waits: showWait(step.until) }),
 })
+
+function showWait({ probe, holdForMs, deadlineMs }: Wait): string {
+  const within = `within ${formatDuration(deadlineMs)}`
+  return probe.kind === 'stopped'
+    ? `until ${probe.unit} has stopped, ${within}`
+    : `until ${probe.url} is 200 from ${probe.release} ${within}, held for ${formatDuration(holdForMs)}`
+}
 export type ShownStep = ReturnType<typeof shownStep>
 
 export const shownPlan = (plan: Plan, services: ServiceManager): readonly ShownStep[] =>
@@ -97,6 +110,7 @@ export function formatShown(steps: readonly ShownStep[], indent: string): string
     .flatMap((step) => [
       `${indent}${step.title}${step.unchanged ? ' (unchanged)' : ''}`,
       ...step.commands.map((command) => `${indent}    ${command}`),
+      ...(step.waits === undefined ? [] : [`${indent}    (wait) ${step.waits}`]),
     ])
     .join('\n')
 }

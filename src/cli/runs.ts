@@ -39,7 +39,11 @@ export const runsList = defineCommand({
       outcome: state.end?.outcome ?? 'unfinished',
     }))
     const lines = listed.map((entry) => `${entry.run}  ${entry.outcome}`)
-    return { outcome: 'done', data: { runs: listed }, text: lines.length === 0 ? `no runs in ${runs}` : lines.join('\n') }
+    return {
+      outcome: 'done',
+      data: { runs: listed },
+      text: lines.length === 0 ? `no runs in ${runs}` : lines.join('\n'),
+    }
   },
 })
 
@@ -90,7 +94,7 @@ export const runsFollow = defineCommand({
     const { isCarriedOut } = await import('./host-part.ts')
     const begun = Date.now()
     let seenAtWork = false
-    for (let next = parsed.from; ; ) {
+    for (let next = parsed.from; ;) {
       // Asked before reading: whoever ends in between has written its end by then.
       const working = await isCarriedOut(at.root, run)
       seenAtWork ||= working

@@ -20,7 +20,10 @@ const serviceCommand = (action: 'start' | 'stop', summary: string): Command =>
       const root = resolveRoot(parseOptions(schema, options).root, context.cwd)
       const paths = hostPaths(root)
       if ((await readTextIfAny(paths.config)) === undefined) {
-        throw new NetopsError('refused', { message: `nothing is deployed below ${root}`, hint: 'netops deploy --root DIR' })
+        throw new NetopsError('refused', {
+          message: `nothing is deployed below ${root}`,
+          hint: 'netops deploy --root DIR',
+        })
       }
       const { readLease } = await import('../engine/lease.ts')
       const { isAlive } = await import('../system/processes.ts')
@@ -33,5 +36,11 @@ const serviceCommand = (action: 'start' | 'stop', summary: string): Command =>
     },
   })
 
-export const serviceStart = serviceCommand('start', 'Start the service below a root (on systemd hosts: systemctl start)')
-export const serviceStop = serviceCommand('stop', 'Stop the service below a root gracefully (on systemd hosts: systemctl stop)')
+export const serviceStart = serviceCommand(
+  'start',
+  'Start the service below a root (on systemd hosts: systemctl start)',
+)
+export const serviceStop = serviceCommand(
+  'stop',
+  'Stop the service below a root gracefully (on systemd hosts: systemctl stop)',
+)

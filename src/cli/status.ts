@@ -1,8 +1,8 @@
 // netops status and netops health: what each host says of itself.
 import { z } from 'zod'
-import { joinOutcomes, NetopsError, type Outcome } from '../model/errors.ts'
+import { joinOutcomes, type HostOutcome, type NetopsError, type Outcome } from '../model/errors.ts'
 import type { HostStatus } from '../procedures/host-status.ts'
-import { defineCommand, type CommandContext } from './command.ts'
+import { defineCommand, type CommandContext, type RawOptions } from './command.ts'
 import { fleetOptions, parseOptions, rootOption } from './options.ts'
 
 interface Asked {
@@ -14,13 +14,13 @@ interface Asked {
 const answer = z.object({ status: z.number(), headers: z.record(z.string(), z.string()), body: z.string() })
 
 /** Asks every host at once; a host that cannot be reached is an answer too. */
-async function askAll(options: unknown, context: CommandContext): Promise<readonly Asked[]> {
+async function askAll(options: RawOptions, context: CommandContext): Promise<readonly Asked[]> {
   const { connect, fleetSchema, readFleet, servicesFor } = await import('./fleet.ts')
   const { readHostStatus } = await import('../procedures/host-status.ts')
   const { readerOver } = await import('../drivers/hosts/reader.ts')
   const { hostPaths } = await import('../model/paths.ts')
   const { locate } = await import('../model/errors.ts')
-  const fleet = await readFleet(parseOptions(fleetSchema, options as Record<string, unknown>), context)
+  const fleet = await readFleet(parseOptions(fleetSchema, options), context)
   return Promise.all(
     fleet.targets.map(async (to): Promise<Asked> => {
       try {
@@ -57,7 +57,7 @@ export const status = defineCommand({
   options: [...fleetOptions, rootOption],
   async run({ options }, context) {
     const asked = await askAll(options, context)
-    const outcomes = asked.map(({ error }) => ({ outcome: error?.code ?? ('done' as Outcome), changed: false }))
+    const outcomes = asked.map(({ error }): HostOutcome => ({ outcome: error?.code ?? 'done', changed: false }))
     return {
       outcome: joinOutcomes(outcomes),
       data: { hosts: asked.map((entry) => ({ ...entry.status, host: entry.host, error: failureOf(entry) })) },
@@ -70,11 +70,16 @@ function describeStatus({ host, status, error }: Asked): string {
   if (error !== undefined) return `${host}: ${error.message}`
   if (status === undefined) return `${host}: nothing known`
   const { service, health, unfinished } = status
-  const pid = service.mainPid === undefined ? '' : ` (pid ${service.mainPid}${service.since === undefined ? '' : `, since ${service.since}`})`
+  const pid =
+    service.mainPid === undefined
+      ? ''
+      : ` (pid ${service.mainPid}${service.since === undefined ? '' : `, since ${service.since}`})`
   return [
     `${host}: ${status.release ?? 'not deployed'}, service ${service.state}${pid}, ${health.status}`,
     ...(status.configDrift ? ['  the configuration in place is not the one that was deployed'] : []),
-    ...(health.release !== undefined && health.release !== status.release ? [`  release ${health.release} answers`] : []),
+    ...(health.release !== undefined && health.release !== status.release
+      ? [`  release ${health.release} answers`]
+      : []),
     ...unfinished.map((run) => `  unfinished run ${run.run} since ${run.since}, last: ${run.last}`),
   ].join('\n')
 }

@@ -57,7 +57,14 @@ export function showEffect(effect: Effect, services: ServiceManager): readonly s
   return [`${quoteCommand(startJob(effect))} < (the order)`, quoteCommand(followCommand(effect, 1))]
 }
 
-async function ask({ connection, services }: Member, probe: Probe): Promise<ProbeAnswer> {
+async function ask(member: Member, probe: Probe): Promise<ProbeAnswer> {
+  const answer = await look(member, probe)
+  return answer.ok
+    ? answer
+    : { ...answer, hint: `see why on the host: ${quoteCommand(member.services.logsCommand(probe.unit))}` }
+}
+
+async function look({ connection, services }: Member, probe: Probe): Promise<ProbeAnswer> {
   const service = await services.read(readerOver(connection), probe.unit)
   if (probe.kind === 'stopped') {
     return { ok: service.mainPid === undefined, seen: `the service is ${service.state}` }
@@ -86,7 +93,12 @@ const followCommand = (job: JobEffect, from: number): string[] => [
 ]
 
 /** Starts a host's part, or attaches to it, and passes its journal on until it ends. */
-async function followJob(connection: HostConnection, job: JobEffect, relay: Relay, signal?: AbortSignal): Promise<boolean> {
+async function followJob(
+  connection: HostConnection,
+  job: JobEffect,
+  relay: Relay,
+  signal?: AbortSignal,
+): Promise<boolean> {
   const host = connection.name
   const started = await connection.run(startJob(job), { stdin: { text: JSON.stringify(job.input) }, timeoutMs: 60_000 })
   if (started.code !== 0) {

@@ -73,7 +73,11 @@ interface Source {
   readonly overrides: readonly Override[]
 }
 
-function checkValue<Schema extends z.ZodType>(given: unknown, schema: Schema, source: Source): Checked<z.output<Schema>> {
+function checkValue<Schema extends z.ZodType>(
+  given: unknown,
+  schema: Schema,
+  source: Source,
+): Checked<z.output<Schema>> {
   const result = schema.safeParse(given)
   if (result.success) return { value: result.data }
   const issues = firstOfEachPath(leafIssues(result.error.issues, []))
@@ -170,7 +174,9 @@ function problemsOf({ issue, path }: PlacedIssue, context: Context): readonly Pr
 }
 
 const scalar = (value: unknown): Pick<Problem, 'value'> =>
-  value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? { value } : {}
+  value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+    ? { value }
+    : {}
 
 /** Where a value comes from: a variable of the environment, or a place in the file. */
 const origin = (source: Source, path: Path): Pick<Problem, 'file' | 'line' | 'column'> => {

@@ -1,5 +1,13 @@
 // YAML text to a value, with the line and column of every key and value. Bounded: hostile text costs little more than its length.
-import { CORE_SCHEMA, EVENT_ID, SCALAR_STYLE, YAMLException, constructFromEvents, parseEvents, realMapTag } from 'js-yaml'
+import {
+  CORE_SCHEMA,
+  EVENT_ID,
+  SCALAR_STYLE,
+  YAMLException,
+  constructFromEvents,
+  parseEvents,
+  realMapTag,
+} from 'js-yaml'
 import type { Event } from 'js-yaml'
 import { messageOf } from '../model/errors.ts'
 
@@ -86,7 +94,9 @@ const reasonOf = (error: unknown): string => {
 function refuseSecondDocument(text: string, events: readonly Event[]): void {
   const second = events.flatMap((event, index) => (event.type === EVENT_ID.DOCUMENT ? [index] : []))[1]
   if (second === undefined) return
-  const explicit = events.slice(0, second + 1).filter((event) => event.type === EVENT_ID.DOCUMENT && event.explicitStart)
+  const explicit = events
+    .slice(0, second + 1)
+    .filter((event) => event.type === EVENT_ID.DOCUMENT && event.explicitStart)
   // At the beginning of a line `---` is always a document's start, even inside a text.
   const markers = [...text.matchAll(/^---(?=\s|$)/gm)]
   const content = events.slice(second + 1).find((event) => startOf(event) >= 0)
@@ -163,7 +173,9 @@ function buildTree(text: string, events: readonly Event[], ordered: unknown): En
       start: start < 0 ? key : start,
       node,
     })
-    return { value: frame.ordered instanceof Map ? frame.ordered.get(name) : (frame.ordered as unknown[])[Number(name)] }
+    return {
+      value: frame.ordered instanceof Map ? frame.ordered.get(name) : (frame.ordered as unknown[])[Number(name)],
+    }
   }
 
   const grow = (offset: number, child: Node): void => {

@@ -1,8 +1,14 @@
 // A run's journal on disk: each record is on the disk before the run goes on.
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, truncateSync, writeSync } from 'node:fs'
+import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { NetopsError } from '../model/errors.ts'
-import { journalRecord, type EndRecord, type JournalEntry, type JournalRecord, type RunRecord } from '../model/journal.ts'
+import {
+  journalRecord,
+  type EndRecord,
+  type JournalEntry,
+  type JournalRecord,
+  type RunRecord,
+} from '../model/journal.ts'
 import { listIfAny, readTextIfAny, syncFolder } from '../system/files.ts'
 
 /** Sees each record; `before` it is written, or `after` it is safe. Tests use it to die at a chosen line. */
@@ -16,7 +22,9 @@ export function parseJournal(text: string, path: string): { records: JournalReco
   const lines = text.slice(0, end).split('\n').slice(0, -1)
   const records = lines.map((line, index) => {
     try {
-      return journalRecord.parse(JSON.parse(line))
+      const record = journalRecord.parse(JSON.parse(line))
+      if (record.seq !== index + 1) throw new Error(`record ${index + 1} is numbered ${record.seq}`)
+      return record
     } catch (cause) {
       throw new NetopsError('refused', {
         message: `${path}:${index + 1}: not a journal record that this netops understands`,
@@ -68,10 +76,12 @@ export class Journal {
   readonly #file: number
   readonly #now: () => Date
   readonly #observe: JournalObserver
+  #bytes: number
 
-  private constructor(file: number, records: JournalRecord[], outside: JournalOutside) {
+  private constructor(file: number, whole: ReturnType<typeof parseJournal>, outside: JournalOutside) {
     this.#file = file
-    this.records = records
+    this.#bytes = whole.wholeBytes
+    this.records = whole.records
     this.#now = outside.now
     this.#observe = outside.observe
   }
@@ -83,9 +93,9 @@ export class Journal {
     const file = openSync(path, 'a+', 0o600)
     await syncFolder(dirname(path))
     await syncFolder(runs)
-    const { records, wholeBytes } = parseJournal(readFileSync(path, 'utf8'), path)
-    truncateSync(path, wholeBytes)
-    return new Journal(file, records, outside)
+    const whole = parseJournal(readFileSync(path, 'utf8'), path)
+    truncateSync(path, whole.wholeBytes)
+    return new Journal(file, whole, outside)
   }
 
   /** Numbers, stamps and writes a record; it is on the disk when this returns. */
@@ -97,8 +107,15 @@ export class Journal {
       ...entry,
     } as JournalRecord
     this.#observe(record, 'before')
-    writeSync(this.#file, `${JSON.stringify(record)}\n`)
-    fsyncSync(this.#file)
+    const line = `${JSON.stringify(record)}\n`
+    try {
+      writeFileSync(this.#file, line, { flush: true })
+    } catch (error) {
+      // A full disk may have taken half of it; the next record must not be joined to that.
+      ftruncateSync(this.#file, this.#bytes)
+      throw error
+    }
+    this.#bytes += Buffer.byteLength(line)
     this.records.push(record)
     this.#observe(record, 'after')
   }

@@ -72,7 +72,7 @@ class Execution {
         this.#progress.set(record.step, 'failed')
         this.#errors.set(record.step, record.error)
       } else if ('step' in record && record.type !== 'relayed') this.#progress.set(record.step, record.type)
-      if (record.type === 'done') this.#changed.add(record.step)
+      if (record.type === 'done' && record.changed) this.#changed.add(record.step)
     }
   }
 
@@ -97,9 +97,9 @@ class Execution {
         changed = did || changed
       }
       if (step.until !== undefined) await this.#wait(step, step.until)
-      this.#mark(step, 'done')
+      this.#journal.append({ type: 'done', step: step.id, changed })
+      this.#progress.set(step.id, 'done')
       if (changed) this.#changed.add(step.id)
-      else this.#changed.delete(step.id)
       return fine(changed)
     } catch (thrown) {
       const error = failureOf(thrown, step)
@@ -116,8 +116,9 @@ class Execution {
 
   #turnedBack(step: Step): RunResult {
     const error = this.#errors.get(step.id)
-    const failures: Failure[] = [error ?? { code: 'failed', message: 'undone by an earlier attempt', step: step.id }]
-    return { outcome: failures[0]?.code ?? 'failed', changed: failures[0]?.code === 'partly', failures, open: false }
+    // Without an error of its own it was undone because another failed, which names the reason.
+    if (error === undefined) return { outcome: 'failed', changed: false, failures: [], open: false }
+    return { outcome: error.code, changed: error.code === 'partly', failures: [error], open: false }
   }
 
   async #sequence(group: Group): Promise<RunResult> {
@@ -139,7 +140,8 @@ class Execution {
     const queue = [...group.each]
     const results: RunResult[] = []
     const worker = async (): Promise<void> => {
-      for (let member = queue.shift(); member !== undefined; member = queue.shift()) results.push(await this.node(member))
+      for (let member = queue.shift(); member !== undefined; member = queue.shift())
+        results.push(await this.node(member))
     }
     await Promise.all(Array.from({ length: Math.max(1, group.limit ?? group.each.length) }, worker))
     const joined: RunResult = {
@@ -160,18 +162,21 @@ class Execution {
     for (const step of ran.slice(committed + 1).reverse()) {
       if (step.undo.length === 0 && step.undoUntil === undefined) continue
       const error = this.#progress.get(step.id) === 'undone' ? undefined : await this.#undoStep(step)
+      if (error !== undefined && this.#progress.get(step.id) === 'undoing') {
+        return { outcome: error.code, changed: true, failures: [...failed.failures, error], open: true }
+      }
       if (error !== undefined) undoFailures.push(error)
       else if (step.undoUntil?.probe.kind === 'ready') restored = true
     }
     const kept = committed >= 0 || undoFailures.length > 0
-    return {
-      ...failed,
-      outcome: kept ? 'partly' : afterUndo(failed.outcome, restored),
-      changed: kept || failed.changed,
-      failures: [...failed.failures, ...undoFailures],
-    }
+    // What members changed is put back now; only what failed says how it ends.
+    const cause = joinOutcomes(failed.failures.map(({ code }) => ({ outcome: code, changed: false })))
+    const outcome = kept ? 'partly' : afterUndo(cause === 'done' ? failed.outcome : cause, restored)
+    const failures = [...failed.failures, ...undoFailures]
+    return { outcome, changed: outcome === 'partly', failures, open: false }
   }
 
+  /** Returns why it failed; the step then still counts as `undoing` if a resume is to go on with it. */
   async #undoStep(step: Step): Promise<Failure | undefined> {
     try {
       this.#mark(step, 'undoing')
@@ -181,6 +186,7 @@ class Execution {
       return undefined
     } catch (thrown) {
       const cause = failureOf(thrown, step)
+      if (thrown instanceof NetopsError && thrown.resumable) return cause
       const error: Failure = { ...cause, code: 'partly', message: `undoing "${step.title}" failed: ${cause.message}` }
       this.#journal.append({ type: 'undo-failed', step: step.id, error })
       this.#progress.set(step.id, 'undo-failed')
@@ -197,14 +203,16 @@ class Execution {
       const now = this.#world.now()
       if (!answer.ok || answer.startId !== startId) goodSince = undefined
       startId = answer.startId
-      if (answer.ok) {
-        goodSince ??= now
-        if (now - goodSince >= wait.holdForMs) return
-      } else if (answer.hopeless === true || now >= deadline) {
-        const how = answer.hopeless === true ? '' : ` within ${wait.deadlineMs / 1000} s`
-        throw new NetopsError('unhealthy', { message: `not ${wanted(wait.probe)}${how}: ${answer.seen}` })
-      }
       // Held too short a time when the deadline comes: let a good streak end, but start no new one after it.
+      if (answer.ok && now <= deadline) goodSince ??= now
+      if (goodSince !== undefined && now - goodSince >= wait.holdForMs) return
+      if (goodSince === undefined && (answer.hopeless === true || now >= deadline)) {
+        const how = answer.hopeless === true ? '' : ` within ${wait.deadlineMs / 1000} s`
+        throw new NetopsError('unhealthy', {
+          message: `not ${wanted(wait.probe)}${how}: ${answer.seen}`,
+          hint: answer.hint,
+        })
+      }
       const left = goodSince === undefined ? deadline - now : goodSince + wait.holdForMs - now
       await this.#world.sleep(Math.max(10, Math.min(probeEveryMs, left)))
     }
@@ -218,7 +226,7 @@ class Execution {
     }
   }
 
-  #mark(step: Step, type: 'begin' | 'done' | 'unchanged' | 'undoing' | 'undone'): void {
+  #mark(step: Step, type: 'begin' | 'unchanged' | 'undoing' | 'undone'): void {
     this.#journal.append({ type, step: step.id })
     this.#progress.set(step.id, type === 'begin' ? 'begun' : type)
   }

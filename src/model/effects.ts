@@ -27,8 +27,7 @@ const hostEffects = [
   z.strictObject({ kind: z.literal('check'), argv: z.array(z.string()), code: z.enum(errorCodes) }),
 ] as const
 
-const hostEffect = z.discriminatedUnion('kind', hostEffects)
-export type HostEffect = z.infer<typeof hostEffect>
+export type HostEffect = z.infer<(typeof hostEffects)[number]>
 
 const serviceEffect = z.strictObject({
   kind: z.literal('service'),
@@ -65,6 +64,8 @@ export interface ProbeAnswer {
   readonly seen: string
   /** Waiting longer cannot help: the service has crashed for good. */
   readonly hopeless?: boolean
+  /** Where to look for the reason. */
+  readonly hint?: string
   /** Which start of the service answered; holding starts again when it changes. */
   readonly startId?: string | undefined
 }

@@ -32,7 +32,8 @@ const ownRecord = z.discriminatedUnion('type', [
   }),
   z.strictObject({ ...stamp, type: z.literal('resumed'), by: z.string(), pid: z.number() }),
   z.strictObject({ ...onStep, type: z.literal('begin') }),
-  z.strictObject({ ...onStep, type: z.literal('done') }),
+  /** `changed`: the service was changed by it. */
+  z.strictObject({ ...onStep, type: z.literal('done'), changed: z.boolean() }),
   z.strictObject({ ...onStep, type: z.literal('unchanged') }),
   z.strictObject({ ...onStep, type: z.literal('failed'), error: failure }),
   z.strictObject({ ...onStep, type: z.literal('undoing') }),

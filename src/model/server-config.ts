@@ -24,7 +24,8 @@ const section = <Shape extends z.ZodRawShape>(shape: Shape) =>
 
 const port = z.int().min(1).max(65535) // guide: Configuration Validation
 
-const hostPattern = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/i
+const hostPattern =
+  /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/i
 const host = z
   .string()
   .refine(

@@ -65,8 +65,7 @@ class Draft {
     this.#same = {
       release: facts.current === input.release.id && facts.releaseSha256 === input.release.sha256,
       config: facts.configSha256 === input.config.sha256,
-      unit:
-        input.manager === 'process' || (facts.unit === this.#files.unit && facts.tmpfiles === this.#files.tmpfiles),
+      unit: input.manager === 'process' || (facts.unit === this.#files.unit && facts.tmpfiles === this.#files.tmpfiles),
     }
     this.#running = facts.service.state === 'running'
     this.#restart = !(this.#same.release && this.#same.config && this.#same.unit)
@@ -80,7 +79,13 @@ class Draft {
     return this.#step('check', 'Check the configuration with the new release', {
       unchanged: !this.#restart,
       act: release.checksConfig
-        ? [{ kind: 'check', argv: [executable, '--config', config.from, ...relocated, '--check-config'], code: 'usage' }]
+        ? [
+            {
+              kind: 'check',
+              argv: [executable, '--config', config.from, ...relocated, '--check-config'],
+              code: 'usage',
+            },
+          ]
         : [],
       undo: [{ kind: 'remove-tree', path: this.#files.incoming }],
     })
@@ -111,7 +116,13 @@ class Draft {
       unchanged: this.#facts.configSha256 === undefined || this.#same.config,
       act: [
         { kind: 'directory', path: dirname(savedConfig), mode: '0700' },
-        { kind: 'copy', from: this.#paths.config, path: savedConfig, mode: '0600', ...this.#hash(this.#facts.configSha256) },
+        {
+          kind: 'copy',
+          from: this.#paths.config,
+          path: savedConfig,
+          mode: '0600',
+          ...this.#hash(this.#facts.configSha256),
+        },
       ],
     })
   }
@@ -146,7 +157,9 @@ class Draft {
       act: [service('stop')],
       until: { probe: { kind: 'stopped', unit: serviceName }, holdForMs: 0, deadlineMs: stoppedDeadlineMs },
       // What did not run before is not started by an undo either.
-      ...(this.#running ? { undo: [service('forget-failures'), service('start')], undoUntil: this.#previousHealthy() } : {}),
+      ...(this.#running
+        ? { undo: [service('forget-failures'), service('start')], undoUntil: this.#previousHealthy() }
+        : {}),
     })
   }
 
@@ -175,7 +188,9 @@ class Draft {
     const before = this.#facts.configSha256
     return this.#step('config', 'Update the configuration', {
       unchanged: this.#same.config,
-      act: [{ kind: 'copy', from: this.#input.config.from, path: config, ...access, sha256: this.#input.config.sha256 }],
+      act: [
+        { kind: 'copy', from: this.#input.config.from, path: config, ...access, sha256: this.#input.config.sha256 },
+      ],
       undo: [
         before === undefined
           ? { kind: 'remove', path: config }
@@ -186,13 +201,24 @@ class Draft {
 
   installUnit(): Step {
     const { unit, tmpfiles } = this.#paths
-    const put = (path: string, content: string): Effect => ({ kind: 'write', path, content, mode: '0644', owner: 'root' })
+    const put = (path: string, content: string): Effect => ({
+      kind: 'write',
+      path,
+      content,
+      mode: '0644',
+      owner: 'root',
+    })
     const back = (path: string, before: string | undefined): Effect =>
       before === undefined ? { kind: 'remove', path } : put(path, before)
     const first = this.#facts.unit === undefined
     return this.#step('unit', 'Install the systemd unit', {
       unchanged: this.#same.unit,
-      act: [put(unit, this.#files.unit), put(tmpfiles, this.#files.tmpfiles), service('reload-units'), service('enable')],
+      act: [
+        put(unit, this.#files.unit),
+        put(tmpfiles, this.#files.tmpfiles),
+        service('reload-units'),
+        service('enable'),
+      ],
       undo: [
         ...(first ? [service('disable')] : []),
         back(unit, this.#facts.unit),

@@ -121,7 +121,8 @@ async function readFreeBytes(reader: HostReader, path: string): Promise<number> 
   for (let folder = path; ; folder = dirname(folder)) {
     const result = await reader.query(['df', '--output=avail', '-B1', folder])
     if (result.code === 0) return Number(result.stdout.trim().split('\n').at(-1))
-    if (folder === '/') throw new NetopsError('failed', { host: reader.name, message: `df failed: ${result.stderr.trim()}` })
+    if (folder === '/')
+      throw new NetopsError('failed', { host: reader.name, message: `df failed: ${result.stderr.trim()}` })
   }
 }
 

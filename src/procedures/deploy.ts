@@ -56,9 +56,7 @@ function planHost(part: HostPart): Group {
     step(
       'netops',
       'Push netops',
-      part.netops === undefined
-        ? []
-        : [folder(dirname(input.netops), '0755'), push(part.netops, input.netops, '0755')],
+      part.netops === undefined ? [] : [folder(dirname(input.netops), '0755'), push(part.netops, input.netops, '0755')],
     ),
     step(
       'release',

@@ -38,7 +38,9 @@ export interface Health {
 }
 
 /** An address asked on the host itself. */
-export type GetOnHost = (url: string) => Promise<{ status: number; headers: Record<string, string>; body: string } | undefined>
+export type GetOnHost = (
+  url: string,
+) => Promise<{ status: number; headers: Record<string, string>; body: string } | undefined>
 
 export interface StatusSources {
   readonly reader: HostReader

@@ -8,7 +8,11 @@ import { NetopsError } from '../model/errors.ts'
  * @param to a release id, a version or an activation id; without it, what was in service before the current one
  * @throws NetopsError `refused` when there is nothing to go back to
  */
-export function chooseRollback(host: string, activations: readonly ActivationRecord[], to: string | undefined): ActivationRecord {
+export function chooseRollback(
+  host: string,
+  activations: readonly ActivationRecord[],
+  to: string | undefined,
+): ActivationRecord {
   const current = activations.at(-1)
   const wanted =
     to === undefined
@@ -18,7 +22,10 @@ export function chooseRollback(host: string, activations: readonly ActivationRec
   const known = [...new Set(activations.map((entry) => entry.release.id))].join(', ')
   throw new NetopsError('refused', {
     host,
-    message: to === undefined ? 'there is no earlier release to go back to' : `${to} was never in service here, or is no longer kept`,
+    message:
+      to === undefined
+        ? 'there is no earlier release to go back to'
+        : `${to} was never in service here, or is no longer kept`,
     hint: known === '' ? 'deploy a release first' : `kept here: ${known}; choose one with --to`,
   })
 }

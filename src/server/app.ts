@@ -56,7 +56,10 @@ export async function createApp(options: AppOptions): Promise<{ readonly server:
 function addHealthRoutes(app: FastifyInstance, { health, serving, release, version }: AppOptions): void {
   app.get('/health', async (_request, reply) => {
     const status = await health.read()
-    return reply.code(status.healthy ? 200 : 503).header('cache-control', 'no-store').send(status)
+    return reply
+      .code(status.healthy ? 200 : 503)
+      .header('cache-control', 'no-store')
+      .send(status)
   })
   app.get('/health/live', (_request, reply) => reply.header('cache-control', 'no-store').send({ live: true }))
   app.get('/health/ready', async (_request, reply) => {

@@ -53,7 +53,9 @@ export function stateDatabase(file: string): StateDatabase {
         // SQLite goes on writing to a file that was deleted or replaced; nobody would ever read it again.
         if (inodeOf(file) !== inode) throw new Error(`${file} was replaced while it was open`)
         const now = Date.now()
-        db.prepare('INSERT INTO health_check (id, at) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET at = excluded.at').run(now)
+        db.prepare(
+          'INSERT INTO health_check (id, at) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET at = excluded.at',
+        ).run(now)
         const row = db.prepare('SELECT at FROM health_check WHERE id = 1').get()
         if (row?.at !== now) throw new Error(`${file} does not give back what was written`)
       } catch (error) {

@@ -58,7 +58,12 @@ const statusOf = (good: Readonly<Partial<Record<CheckName, boolean>>>): HealthSt
   return {
     healthy,
     status: healthy ? 'healthy' : 'unhealthy',
-    checks: { database: passed('database'), memory: passed('memory'), disk: passed('disk'), network: passed('network') },
+    checks: {
+      database: passed('database'),
+      memory: passed('memory'),
+      disk: passed('disk'),
+      network: passed('network'),
+    },
   }
 }
 

@@ -111,7 +111,9 @@ main().then(
   },
   (error: unknown) => {
     const known = error instanceof NetopsError
-    const text = known ? error.message : `network_server: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`
+    const text = known
+      ? error.message
+      : `network_server: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`
     process.stderr.write(`${text}\n${known && error.hint !== undefined ? `  hint: ${error.hint}\n` : ''}`)
     process.exitCode = known ? error.exit : exitCodes.failed.exit
   },

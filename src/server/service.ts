@@ -53,7 +53,10 @@ export async function runService(options: ServiceOptions, controls: ServiceContr
   const log = openLog(targets, options.release)
   const { logger } = log
   controls.onWarning((warning) => logger.warn({ err: warning }, 'a warning of the runtime'))
-  logger.info({ version: options.version, commit: options.commit, config: options.source, pid: process.pid }, 'starting')
+  logger.info(
+    { version: options.version, commit: options.commit, config: options.source, pid: process.pid },
+    'starting',
+  )
   for (const note of options.notes) logger.warn({ note }, `not in effect: ${note}`)
   try {
     return await serve(options, controls, { logger, targets })

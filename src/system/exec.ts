@@ -2,6 +2,7 @@
 import { execa } from 'execa'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
+import { constants } from 'node:os'
 import { NetopsError } from '../model/errors.ts'
 
 export interface ExecOptions {
@@ -45,15 +46,20 @@ export async function exec(argv: readonly string[], options: ExecOptions = {}): 
   const result = await child
   if (result.isCanceled) throw new NetopsError('interrupted', { message: `${file} was stopped` })
   if (result.timedOut) {
-    throw new NetopsError('failed', { message: `${file} did not end within ${options.timeoutMs ?? 0} ms and was stopped` })
+    throw new NetopsError('failed', {
+      message: `${file} did not end within ${options.timeoutMs ?? 0} ms and was stopped`,
+    })
   }
   if (result.exitCode === undefined && result.signal === undefined) {
-    throw new NetopsError('failed', { message: `cannot run ${file}: ${result.shortMessage ?? 'unknown reason'}`, cause: result })
+    throw new NetopsError('failed', {
+      message: `cannot run ${file}: ${result.shortMessage}`,
+      cause: result,
+    })
   }
   return {
     code: result.exitCode ?? 128 + signalNumber(result.signal),
-    stdout: options.onLine === undefined ? (result.stdout ?? '') : '',
-    stderr: result.stderr ?? '',
+    stdout: typeof result.stdout === 'string' ? result.stdout : '',
+    stderr: result.stderr,
   }
 }
 
@@ -73,7 +79,7 @@ const stdinOf = (options: ExecOptions) => {
   return 'text' in options.stdin ? { input: options.stdin.text } : { inputFile: options.stdin.file }
 }
 
-const signalNumber = (name: string | undefined): number => ({ SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 })[name ?? ''] ?? 0
+const signalNumber = (name: NodeJS.Signals | undefined): number => (name === undefined ? 0 : constants.signals[name])
 
 /** A process that was started and goes on by itself. */
 export interface StartedProcess {

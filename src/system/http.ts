@@ -25,7 +25,11 @@ export function httpGet(url: string, timeoutMs: number): Promise<HttpAnswer> {
       response.on('error', reject)
       response.on('end', () => {
         const headers = Object.entries(response.headers).map(([name, value]) => [name, String(value)])
-        resolve({ status: response.statusCode ?? 0, headers: Object.fromEntries(headers) as Record<string, string>, body })
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: Object.fromEntries(headers) as Record<string, string>,
+          body,
+        })
       })
     })
     const limit = setTimeout(() => request.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)

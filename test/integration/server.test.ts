@@ -66,8 +66,7 @@ interface Start {
   readonly command?: readonly [string, ...string[]]
 }
 
-const baseConfig = () =>
-  `server: { host: 127.0.0.1, port: ${ports.server} }\nmetrics: { port: ${ports.metrics} }\n`
+const baseConfig = () => `server: { host: 127.0.0.1, port: ${ports.server} }\nmetrics: { port: ${ports.metrics} }\n`
 
 async function start({ config = baseConfig(), args, env, command = serverCommand }: Start = {}): Promise<Running> {
   const file = join(root, 'config.yaml')
@@ -158,8 +157,7 @@ async function dial(): Promise<Wire> {
   return { socket, received: () => text, ended }
 }
 
-const received = (wire: Wire, part: string): Promise<void> =>
-  eventually(() => expect(wire.received()).toContain(part))
+const received = (wire: Wire, part: string): Promise<void> => eventually(() => expect(wire.received()).toContain(part))
 
 const isRefused = async (): Promise<boolean> =>
   ask('/health/live').then(
@@ -233,7 +231,10 @@ describe('health', () => {
     await server.logged('listening')
     expect(await ask('/health/live')).toMatchObject({ status: 200 })
     expect(await ask('/health/ready')).toMatchObject({ status: 503 })
-    expect(await ask('/health')).toMatchObject({ status: 503, body: expect.stringContaining('"database":false') as string })
+    expect(await ask('/health')).toMatchObject({
+      status: 503,
+      body: expect.stringContaining('"database":false') as string,
+    })
     await rm(join(root, 'var'))
     await server.logged('ready')
     expect(await ask('/health/ready')).toMatchObject({ status: 200 })
@@ -421,23 +422,29 @@ describe('stopping', () => {
 })
 
 describe('starting', () => {
-  it.each(['server', 'metrics'] as const)('ends with 1 and names the address when the %s port is taken', async (name) => {
-    const other = createServer()
-    await new Promise<void>((resolve) => other.listen(ports[name], '127.0.0.1', resolve))
-    const server = await start()
-    expect(await server.exit).toBe(1)
-    const fatal = server.lines().filter(({ level }) => level === 'FATAL')
-    expect(fatal).toHaveLength(1)
-    expect(fatal[0]?.msg).toBe(
-      `cannot listen on 127.0.0.1:${ports[name]} (${name}.host, ${name}.port): the address is in use by another process`,
-    )
-    expect(server.errors()).toBe('')
-    await new Promise((resolve) => other.close(resolve))
-  })
+  it.each(['server', 'metrics'] as const)(
+    'ends with 1 and names the address when the %s port is taken',
+    async (name) => {
+      const other = createServer()
+      await new Promise<void>((resolve) => other.listen(ports[name], '127.0.0.1', resolve))
+      const server = await start()
+      expect(await server.exit).toBe(1)
+      const fatal = server.lines().filter(({ level }) => level === 'FATAL')
+      expect(fatal).toHaveLength(1)
+      expect(fatal[0]?.msg).toBe(
+        `cannot listen on 127.0.0.1:${ports[name]} (${name}.host, ${name}.port): the address is in use by another process`,
+      )
+      expect(server.errors()).toBe('')
+      await new Promise((resolve) => other.close(resolve))
+    },
+  )
 
   it('keeps everything below --root, with the configuration at its usual place', async () => {
     await mkdir(join(root, 'etc/network_system'), { recursive: true })
-    await writeFile(join(root, 'etc/network_system/config.yaml'), `${baseConfig()}logging: { file: /var/log/network/server.log }\n`)
+    await writeFile(
+      join(root, 'etc/network_system/config.yaml'),
+      `${baseConfig()}logging: { file: /var/log/network/server.log }\n`,
+    )
     const server = await startReady({ args: ['--root', root] })
     server.child.kill('SIGTERM')
     expect(await server.exit).toBe(0)
@@ -458,7 +465,12 @@ describe('starting', () => {
     server.child.kill('SIGTERM')
     expect(await server.exit).toBe(0)
     const file = await readFile(join(root, 'logs/deep/server.log'), 'utf8')
-    expect(file.trimEnd().split('\n').map((line) => JSON.parse(line) as LogLine)).toEqual(server.lines())
+    expect(
+      file
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as LogLine),
+    ).toEqual(server.lines())
     for (const line of server.lines()) {
       expect(line).toMatchObject({ level: 'INFO', release: 'r1' })
       expect(line.time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
@@ -536,18 +548,21 @@ describe('the command line', () => {
     ])
   })
 
-  it.each(['--check-config', '--root=/nonexistent'])('refuses an invalid configuration with every problem (%s)', async (flag) => {
-    const file = await configFile('server:\n  prot: 1\n  host: a b\n')
-    expect(runToEnd([flag, '--config', file])).toEqual({
-      status: 2,
-      stdout: '',
-      stderr: [
-        `${file}:2:3 server.prot: unknown key; did you mean port?`,
-        `${file}:3:9 server.host: expected a host name or an IP address, not "a b"`,
-        '',
-      ].join('\n'),
-    })
-  })
+  it.each(['--check-config', '--root=/nonexistent'])(
+    'refuses an invalid configuration with every problem (%s)',
+    async (flag) => {
+      const file = await configFile('server:\n  prot: 1\n  host: a b\n')
+      expect(runToEnd([flag, '--config', file])).toEqual({
+        status: 2,
+        stdout: '',
+        stderr: [
+          `${file}:2:3 server.prot: unknown key; did you mean port?`,
+          `${file}:3:9 server.host: expected a host name or an IP address, not "a b"`,
+          '',
+        ].join('\n'),
+      })
+    },
+  )
 
   it('refuses an environment that does not fit, by the variable’s name', async () => {
     const file = await configFile('')
@@ -570,16 +585,24 @@ describe('the command line', () => {
       stdout: expect.stringMatching(/^network_server \d+\.\d+\.\d+\S* \(\S+\)\n$/) as string,
       stderr: '',
     })
-    expect(runToEnd(['--help'])).toMatchObject({ status: 0, stdout: expect.stringContaining('--check-config') as string })
+    expect(runToEnd(['--help'])).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('--check-config') as string,
+    })
     expect(runToEnd(['--verbose'])).toEqual({
       status: 2,
       stdout: '',
-      stderr: "Unknown option '--verbose'\n  hint: known options: --config, --check-config, --root, --version, --help\n",
+      stderr:
+        "Unknown option '--verbose'\n  hint: known options: --config, --check-config, --root, --version, --help\n",
     })
   })
 
   it('accepts the example configuration', () => {
     const file = join(checkout, 'examples/config.yaml')
-    expect(runToEnd(['--check-config', '--config', file])).toEqual({ status: 0, stdout: `${file}: valid\n`, stderr: '' })
+    expect(runToEnd(['--check-config', '--config', file])).toEqual({
+      status: 0,
+      stdout: `${file}: valid\n`,
+      stderr: '',
+    })
   })
 })

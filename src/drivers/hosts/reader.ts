@@ -22,7 +22,10 @@ export function readerOver(connection: HostConnection): HostReader {
     },
     async list(path) {
       const names = await readOrMissing(['ls', '-1A', '--', path], path)
-      return (names ?? '').split('\n').filter((name) => name !== '').sort()
+      return (names ?? '')
+        .split('\n')
+        .filter((name) => name !== '')
+        .sort()
     },
     exists: async (path) => (await there(path, '-e')) || (await there(path, '-L')),
     async sha256(path) {

@@ -17,5 +17,7 @@ export interface ServiceManager {
   readonly kind: 'systemd' | 'process'
   /** Pure: the exact commands of an effect. */
   commandsOf(effect: ServiceEffect): readonly HostCommand[]
+  /** Pure: the command with which a person sees what the service said. */
+  logsCommand(unit: string): readonly string[]
   read(reader: HostReader, unit: string): Promise<ServiceState>
 }

@@ -3,7 +3,7 @@ import { hostPaths } from '../../model/paths.ts'
 import { startTimeIn } from '../../system/processes.ts'
 import type { HostReader } from '../hosts/port.ts'
 import type { ServiceManager, ServiceState } from './port.ts'
-import { supervisorFile, supervisorState, type SupervisorState } from './supervisor.ts'
+import { serviceOutput, supervisorFile, supervisorState, type SupervisorState } from './supervisor.ts'
 
 /**
  * @param root the folder that everything lies below
@@ -24,6 +24,7 @@ export const processServices = (root: string, netops: string): ServiceManager =>
         return []
     }
   },
+  logsCommand: () => ['tail', '-n', '50', serviceOutput(hostPaths(root))],
   async read(reader) {
     const paths = hostPaths(root)
     const text = await reader.readText(supervisorFile(paths))
@@ -34,7 +35,13 @@ export const processServices = (root: string, netops: string): ServiceManager =>
   },
 })
 
-const stopped: ServiceState = { state: 'stopped', mainPid: undefined, startId: undefined, restarts: 0, since: undefined }
+const stopped: ServiceState = {
+  state: 'stopped',
+  mainPid: undefined,
+  startId: undefined,
+  restarts: 0,
+  since: undefined,
+}
 
 async function lives(reader: HostReader, identity: SupervisorState['child']): Promise<boolean> {
   if (identity === undefined) return false

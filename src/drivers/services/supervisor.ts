@@ -44,11 +44,13 @@ export async function startService(root: string, self: readonly string[]): Promi
   await stopService(root)
   await fs.mkdir(paths.runtimeDir, { recursive: true })
   await fs.mkdir(paths.logDir, { recursive: true })
-  await start([...self, 'host', 'supervise', '--root', root], { output: outputOf(paths), detached: true })
+  const argv = [...self, 'host', 'supervise', '--root', root]
+  const { pid } = await start(argv, { output: serviceOutput(paths), detached: true })
   const deadline = Date.now() + 10_000
-  while ((await readSupervisor(paths)) === undefined) {
+  // A service that ends at once, and well, takes its supervisor along: it was started all the same.
+  while ((await readSupervisor(paths)) === undefined && (await identify(pid)) !== undefined) {
     if (Date.now() > deadline) {
-      throw new NetopsError('failed', { message: 'the supervisor did not start', hint: `see ${outputOf(paths)}` })
+      throw new NetopsError('failed', { message: 'the supervisor did not start', hint: `see ${serviceOutput(paths)}` })
     }
     await sleep(20)
   }
@@ -77,6 +79,7 @@ export async function supervise(root: string): Promise<void> {
   const paths = hostPaths(root)
   const supervisor = await identifySelf()
   const told = new AbortController()
+  const isTold = (): boolean => told.signal.aborted
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => told.abort())
   const argv = [join(paths.current, serverExecutable), '--config', paths.config, '--root', root]
   const starts: number[] = []
@@ -86,11 +89,11 @@ export async function supervise(root: string): Promise<void> {
     const note = (state: SupervisorState['state'], child?: SupervisorState['child']) =>
       writeState(paths, { schema: 'netops/supervisor/v1', supervisor, since, restarts, state, ...(child && { child }) })
     const ended = await runOnce(argv, paths, { note, stop: told.signal })
-    if (told.signal.aborted || ended === 0) break
+    if (isTold() || ended === 0) break
     if (starts.filter((at) => at > Date.now() - burst.withinMs).length >= burst.starts) return note('failed')
     await note('restarting')
     await sleep(restartDelayMs, undefined, { signal: told.signal }).catch(untilTold)
-    if (told.signal.aborted) break
+    if (isTold()) break
   }
   await fs.rm(supervisorFile(paths), { force: true })
 }
@@ -107,10 +110,10 @@ interface Life {
 async function runOnce(argv: readonly string[], paths: HostPaths, life: Life): Promise<number> {
   let started
   try {
-    started = await start(argv, { output: outputOf(paths) })
+    started = await start(argv, { output: serviceOutput(paths) })
   } catch (error) {
     // The executable is missing or cannot run here: for the restart rule the same as a crash.
-    await fs.appendFile(outputOf(paths), `${String(error)}\n`)
+    await fs.appendFile(serviceOutput(paths), `${String(error)}\n`)
     return 127
   }
   const child = await identify(started.pid)
@@ -123,7 +126,9 @@ async function runOnce(argv: readonly string[], paths: HostPaths, life: Life): P
     clearTimeout(killer)
   }
   let stopping: Promise<void> | undefined
-  const listener = () => (stopping = onStop())
+  const listener = (): void => {
+    stopping = onStop()
+  }
   life.stop.addEventListener('abort', listener, { once: true })
   if (life.stop.aborted) listener()
   const code = await started.ended
@@ -132,7 +137,8 @@ async function runOnce(argv: readonly string[], paths: HostPaths, life: Life): P
   return code
 }
 
-const outputOf = (paths: HostPaths): string => join(paths.logDir, 'service.out')
+/** Where whatever the service and its supervisor print is appended to. */
+export const serviceOutput = (paths: HostPaths): string => join(paths.logDir, 'service.out')
 
 const writeState = (paths: HostPaths, state: SupervisorState): Promise<void> =>
   writeFileAtomic(supervisorFile(paths), `${JSON.stringify(state)}\n`)

@@ -28,7 +28,9 @@ const properties = ['LoadState', 'ActiveState', 'MainPID', 'InvocationID', 'NRes
 /** What `systemctl show` printed, as a service's state. */
 export function parseShow(text: string): ServiceState {
   const value = new Map(
-    text.split('\n').map((line): [string, string] => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+    text
+      .split('\n')
+      .map((line): [string, string] => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
   )
   const active = value.get('ActiveState')
   const since = Date.parse(value.get('ActiveEnterTimestamp') ?? '')
@@ -52,8 +54,16 @@ const states: Record<string, ServiceState['state']> = {
 export const systemd: ServiceManager = {
   kind: 'systemd',
   commandsOf,
+  logsCommand: (unit) => ['journalctl', '-u', unit, '-n', '50', '--no-pager'],
   async read(reader, unit) {
-    const result = await reader.query(['env', 'TZ=UTC', 'systemctl', 'show', `--property=${properties.join(',')}`, unit])
+    const result = await reader.query([
+      'env',
+      'TZ=UTC',
+      'systemctl',
+      'show',
+      `--property=${properties.join(',')}`,
+      unit,
+    ])
     return parseShow(result.stdout)
   },
 }

@@ -6,8 +6,7 @@ import { checkServerConfig, notYetInEffect, parseServerConfig } from '../../../s
 import { formatProblems } from '../../../src/config/problems.ts'
 import type { NetopsError } from '../../../src/model/errors.ts'
 
-const fixture = (name: string): string =>
-  readFileSync(join(import.meta.dirname, '../../fixtures/config', name), 'utf8')
+const fixture = (name: string): string => readFileSync(join(import.meta.dirname, '../../fixtures/config', name), 'utf8')
 
 const linesOf = (text: string, env: Record<string, string> = {}): string => {
   const checked = checkServerConfig(text, 'config.yaml', env)

@@ -27,25 +27,39 @@ const check = (text: string, options?: CheckOptions): string => {
 
 describe('checkYaml', () => {
   it('gives what the schema makes of a valid text', () => {
-    expect(check('hosts:\n  web1: { address: 10.0.0.1 }\n')).toBe('{"hosts":{"web1":{"address":"10.0.0.1"}},"pause":10000}')
+    expect(check('hosts:\n  web1: { address: 10.0.0.1 }\n')).toBe(
+      '{"hosts":{"web1":{"address":"10.0.0.1"}},"pause":10000}',
+    )
   })
 
   it.each([
     ['', 'netops.yml:1:1 hosts: missing; expected a mapping'],
-    ['hosts:\n  web1:\n    roles: [bakend]', [
-      'netops.yml:3:5 hosts.web1.address: missing; expected text',
-      'netops.yml:3:13 hosts.web1.roles[0]: expected one of backend, balancer, not "bakend"; did you mean backend?',
-    ].join('\n')],
+    [
+      'hosts:\n  web1:\n    roles: [bakend]',
+      [
+        'netops.yml:3:5 hosts.web1.address: missing; expected text',
+        'netops.yml:3:13 hosts.web1.roles[0]: expected one of backend, balancer, not "bakend"; did you mean backend?',
+      ].join('\n'),
+    ],
     ['hosts:\n  web1: { address: a, role: x }', 'netops.yml:2:23 hosts.web1.role: unknown key; did you mean roles?'],
-    ['hosts:\n  web1: { address: a, weight: 1.5 }', 'netops.yml:2:31 hosts.web1.weight: expected a number of at most 1, not 1.5'],
+    [
+      'hosts:\n  web1: { address: a, weight: 1.5 }',
+      'netops.yml:2:31 hosts.web1.weight: expected a number of at most 1, not 1.5',
+    ],
     ['hosts:\n  WEB: { address: a }', 'netops.yml:2:3 hosts.WEB: expected a name of a-z, 0-9 and -, not "WEB"'],
-    ['hosts: {}\npause: soon', 'netops.yml:2:8 pause: expected a duration such as 500ms, 30s, 5m, 2h, 1d or 2w, not "soon"'],
+    [
+      'hosts: {}\npause: soon',
+      'netops.yml:2:8 pause: expected a duration such as 500ms, 30s, 5m, 2h, 1d or 2w, not "soon"',
+    ],
     ['hosts: {}\nsource: 5', 'netops.yml:2:9 source: expected text or a mapping, not 5'],
     ['hosts: {}\nsource: { command: ls }', 'netops.yml:2:20 source.command: expected a list, not "ls"'],
-    ['hosts: {}\nsource: { comand: [ls] }', [
-      'netops.yml:2:9 source.command: missing; expected a list',
-      'netops.yml:2:11 source.comand: unknown key; did you mean command?',
-    ].join('\n')],
+    [
+      'hosts: {}\nsource: { comand: [ls] }',
+      [
+        'netops.yml:2:9 source.command: missing; expected a list',
+        'netops.yml:2:11 source.comand: unknown key; did you mean command?',
+      ].join('\n'),
+    ],
   ])('says what is wrong with %j', (text, expected) => {
     expect(check(text)).toBe(expected)
   })

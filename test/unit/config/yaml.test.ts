@@ -72,7 +72,8 @@ describe('limits', () => {
 
   it('refuse aliases that unfold to more than the text is worth', () => {
     const levels = Array.from({ length: 9 }, (_, index) => {
-      const inside = index === 0 ? Array.from({ length: 9 }, () => 'lol') : Array.from({ length: 9 }, () => `*a${index - 1}`)
+      const inside =
+        index === 0 ? Array.from({ length: 9 }, () => 'lol') : Array.from({ length: 9 }, () => `*a${index - 1}`)
       return `a${index}: &a${index} [${inside.join(', ')}]`
     })
     const started = performance.now()
@@ -82,7 +83,10 @@ describe('limits', () => {
 
   it('refuse nesting by brackets and by aliases', () => {
     expect(refusal('['.repeat(60) + ']'.repeat(60))).toContain('nested deeper than 50 levels')
-    const chain = Array.from({ length: 60 }, (_, index) => `a${index}: &a${index} [${index === 0 ? '1' : `*a${index - 1}`}]`)
+    const chain = Array.from(
+      { length: 60 },
+      (_, index) => `a${index}: &a${index} [${index === 0 ? '1' : `*a${index - 1}`}]`,
+    )
     expect(refusal(chain.join('\n'))).toContain('nested deeper than 50 levels')
   })
 
@@ -91,19 +95,61 @@ describe('limits', () => {
   })
 
   it('allow an alias to be used often', () => {
-    expect(refusal(`base: &b { x: 1 }\nuses: [${Array.from({ length: 1000 }, () => '*b').join(', ')}]`)).toBe('accepted')
+    expect(refusal(`base: &b { x: 1 }\nuses: [${Array.from({ length: 1000 }, () => '*b').join(', ')}]`)).toBe(
+      'accepted',
+    )
   })
 
   it('find where a second document begins', () => {
-    expect(refusal('a: |\n  text\n---\nb: 1\n')).toBe('3:1 not valid YAML: a second document begins here; expected only one')
+    expect(refusal('a: |\n  text\n---\nb: 1\n')).toBe(
+      '3:1 not valid YAML: a second document begins here; expected only one',
+    )
     expect(refusal('a: 1\n...\nb: 1\n')).toContain('3:1 ')
   })
 })
 
 describe('any text at all', () => {
   const token = fc.constantFrom(
-    ...['a', 'b: ', ': ', '- ', '? ', '\n', '\n  ', '\n    ', '\t', ' ', '[', ']', '{', '}', ',', '&x ', '*x', '!!str ', '! '],
-    ...['|\n', '>-\n', '"', "'", '#', '---\n', '...\n', '%YAML 1.2\n', '<<: ', '\\', '\0', '\r', '\uFEFF', '😀', '\uD800', '1', '~'],
+    ...[
+      'a',
+      'b: ',
+      ': ',
+      '- ',
+      '? ',
+      '\n',
+      '\n  ',
+      '\n    ',
+      '\t',
+      ' ',
+      '[',
+      ']',
+      '{',
+      '}',
+      ',',
+      '&x ',
+      '*x',
+      '!!str ',
+      '! ',
+    ],
+    ...[
+      '|\n',
+      '>-\n',
+      '"',
+      "'",
+      '#',
+      '---\n',
+      '...\n',
+      '%YAML 1.2\n',
+      '<<: ',
+      '\\',
+      '\0',
+      '\r',
+      '\uFEFF',
+      '😀',
+      '\uD800',
+      '1',
+      '~',
+    ],
     ...['server:\n  port: ', 'logging: {outputs: ['],
   )
   const text = fc.oneof(

@@ -49,7 +49,9 @@ describe('the release', () => {
   })
 
   it('must be fit for a header when the environment names it', () => {
-    expect(() => releaseOf('/bin/x', { NETWORK_RELEASE: 'a\r\nX-Evil: 1' }, '9.9.9')).toThrow('NETWORK_RELEASE: expected')
+    expect(() => releaseOf('/bin/x', { NETWORK_RELEASE: 'a\r\nX-Evil: 1' }, '9.9.9')).toThrow(
+      'NETWORK_RELEASE: expected',
+    )
   })
 })
 

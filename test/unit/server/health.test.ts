@@ -4,7 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { checkDatabase, checkDisk, checkNetwork, judgeMemory, readMemory, type Check } from '../../../src/server/checks.ts'
+import {
+  checkDatabase,
+  checkDisk,
+  checkNetwork,
+  judgeMemory,
+  readMemory,
+  type Check,
+} from '../../../src/server/checks.ts'
 import { stateDatabase } from '../../../src/server/database.ts'
 import { createHealth, type CheckName } from '../../../src/server/health.ts'
 
