@@ -5,7 +5,7 @@ import { hostname, userInfo } from 'node:os'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { NetopsError, systemCode } from '../model/errors.ts'
-import { readTextIfAny, syncFolder } from '../system/files.ts'
+import { readTextIfAny, sha256OfText, syncFolder } from '../system/files.ts'
 import { identifySelf, isAlive, processIdentity } from '../system/processes.ts'
 import { readJournal, runState } from './journal.ts'
 
@@ -50,17 +50,14 @@ export async function acquireLease(paths: LeasePaths, run: string, reason: strin
   const ticket = `${paths.lease}.${randomBytes(6).toString('hex')}`
   await fs.writeFile(ticket, `${JSON.stringify(mine)}\n`, { mode: 0o600, flush: true })
   try {
-    let previous: Lease | undefined
     for (;;) {
-      if (await linked(ticket, paths.lease)) {
-        await syncFolder(dirname(paths.lease))
-        return previous
-      }
       const held = await readLease(paths.lease)
-      if (held === undefined) continue
-      await mayTakeOver(held, paths, run)
-      previous = held
-      await retire(paths.lease, held)
+      if (held !== undefined) await mayTakeOver(held, paths, run)
+      const taken =
+        held === undefined ? await linked(ticket, paths.lease) : await replaceDead(ticket, paths.lease, held)
+      if (!taken) continue
+      await syncFolder(dirname(paths.lease))
+      return held
     }
   } finally {
     await fs.rm(ticket, { force: true })
@@ -74,12 +71,7 @@ export async function releaseLease(path: string, run: string): Promise<void> {
 }
 
 async function mayTakeOver(held: Lease, paths: LeasePaths, run: string): Promise<void> {
-  if (await isAlive(held.process)) {
-    throw new NetopsError('locked', {
-      message: `run ${held.run} (${held.reason}) by ${held.user} holds this host since ${held.since}`,
-      hint: `wait for it, or watch it: netops runs follow ${held.run}`,
-    })
-  }
+  if (await isAlive(held.process)) throw heldBy(held)
   const state = runState((await readJournal(paths.runs, held.run)) ?? [])
   if (held.run !== run && state.start !== undefined && state.end === undefined) {
     throw new NetopsError('locked', {
@@ -89,18 +81,36 @@ async function mayTakeOver(held: Lease, paths: LeasePaths, run: string): Promise
   }
 }
 
-/** Moves a dead holder's lease aside; of several that try, only the one that moves that very lease wins. */
-async function retire(path: string, dead: Lease): Promise<void> {
-  const aside = `${path}.dead-${randomBytes(6).toString('hex')}`
-  try {
-    await fs.rename(path, aside)
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return
-    throw error
+const heldBy = (held: Lease): NetopsError =>
+  new NetopsError('locked', {
+    message: `run ${held.run} (${held.reason}) by ${held.user} holds this host since ${held.since}`,
+    hint: `wait for it, or watch it: netops runs follow ${held.run}`,
+  })
+
+/** Where whoever takes over from a dead holder says so first; one place for each lease that ever was. */
+export const claimPath = (path: string, dead: Lease): string =>
+  `${path}.after-${sha256OfText(JSON.stringify(dead)).slice(0, 16)}`
+
+/**
+ * Puts our lease in the place of a dead holder's. Only the one who claimed that very lease does so, and a claim whose owner
+ * died is claimed in turn: nobody's living lease is ever moved, and it is never gone in between.
+ * @returns whether it was done; if not, somebody else was faster
+ */
+async function replaceDead(ticket: string, path: string, dead: Lease): Promise<boolean> {
+  let claim = claimPath(path, dead)
+  const claims = [claim]
+  while (!(await linked(ticket, claim))) {
+    const claimed = await readLease(claim)
+    if (claimed === undefined) return false
+    if (await isAlive(claimed.process)) throw heldBy(claimed)
+    claim = claimPath(path, claimed)
+    claims.push(claim)
   }
-  const moved = await readLease(aside)
-  if (moved !== undefined && JSON.stringify(moved) !== JSON.stringify(dead)) await linked(aside, path)
-  await fs.rm(aside, { force: true })
+  const current = await readLease(path)
+  const ours = JSON.stringify(current) === JSON.stringify(dead)
+  if (ours) await fs.rename(ticket, path)
+  for (const done of ours ? claims : [claim]) await fs.rm(done, { force: true })
+  return ours
 }
 
 async function linked(from: string, to: string): Promise<boolean> {

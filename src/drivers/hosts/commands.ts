@@ -50,7 +50,7 @@ export function showCommand(command: HostCommand): string {
   const line = quoteCommand(command.argv)
   if (command.stdin === undefined) return line
   if ('file' in command.stdin) return `${line} < ${command.stdin.file}  # ${formatBytes(command.stdin.size)}`
-  const lines = command.stdin.text.split('\n').length - 1
+  const lines = command.stdin.text.replace(/\n$/, '').split('\n').length
   return lines === 1 ? `${line} <<< ${quoteCommand([command.stdin.text.trimEnd()])}` : `${line} < (${lines} lines)`
 }
 

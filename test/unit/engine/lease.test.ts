@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Journal } from '../../../src/engine/journal.ts'
-import { acquireLease, readLease, releaseLease, type LeasePaths } from '../../../src/engine/lease.ts'
+import { acquireLease, claimPath, readLease, releaseLease, type Lease, type LeasePaths } from '../../../src/engine/lease.ts'
 import { sequence } from '../../../src/model/plan.ts'
 import { identify, type ProcessIdentity } from '../../../src/system/processes.ts'
 
@@ -122,13 +122,20 @@ describe('a lease', () => {
     expect(await take('next')).toMatchObject({ run: 'ended' })
   })
 
-  test('can be taken after a crash in the middle of a takeover', async () => {
-    await leftBy(await deadProcess(), 'old')
-    const text = await readFile(paths.lease, 'utf8')
-    await rm(paths.lease)
-    await writeFile(`${paths.lease}.dead-0123456789ab`, text)
-    expect(await take('next')).toBeUndefined()
-    expect((await readLease(paths.lease))?.run).toBe('next')
+  test('can be taken after those who were taking it over died half way', async () => {
+    const [first, second, third] = [await deadProcess(), await deadProcess(), await deadProcess()]
+    const claimed = async (process: ProcessIdentity, run: string, dead: Lease): Promise<Lease> => {
+      await writeFile(claimPath(paths.lease, dead), JSON.stringify({ ...dead, process, run }))
+      return { ...dead, process, run }
+    }
+    await leftBy(first, 'old')
+    const old = await readLease(paths.lease)
+    if (old === undefined) throw new Error('there is no lease')
+    await claimed(third, 'c', await claimed(second, 'b', old))
+    const asked = await Promise.allSettled(Array.from({ length: 4 }, (_, index) => take(`r${index}`)))
+    expect(asked.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    expect(await readLease(paths.lease)).toMatchObject({ process: { pid: process.pid } })
+    expect(await files()).toEqual(['lease.json'])
   })
 })
 
