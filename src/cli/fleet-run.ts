@@ -6,7 +6,7 @@ import { readerOver } from '../drivers/hosts/reader.ts'
 import type { HostConnection } from '../drivers/hosts/port.ts'
 import type { ActivationInput } from '../model/activation.ts'
 import { exitCodes, locate, NetopsError } from '../model/errors.ts'
-import { hostPaths } from '../model/paths.ts'
+import { hostPaths, runsCommand } from '../model/paths.ts'
 import { planActivation } from '../procedures/activate.ts'
 import { readActivationFacts, refuseImpossible, type ActivationFacts } from '../procedures/activation-facts.ts'
 import { planFleet, type HostPart, type LocalFile } from '../procedures/deploy.ts'
@@ -153,7 +153,7 @@ export function summarize(
   procedure: string,
   run: string,
   ran: Ran,
-  inputs: readonly Pick<ActivationInput, 'host' | 'release'>[],
+  inputs: readonly Pick<ActivationInput, 'host' | 'release' | 'root'>[],
 ): CommandResult {
   const hosts = hostResults(
     ran,
@@ -169,7 +169,8 @@ export function summarize(
       ? `${host}: ${release} is in service and healthy`
       : `${host}: nothing to do, ${release} is in service`
   })
-  if (ran.result.open) lines.push(`The run is not finished. Go on with: netops runs resume ${run}`)
+  const root = inputs[0]?.root ?? '/'
+  if (ran.result.open) lines.push(`The run is not finished. Go on with: ${runsCommand('resume', run, root)}`)
   const error = first && {
     code: first.code,
     message: first.message,

@@ -2,13 +2,12 @@
 import { join } from 'node:path'
 import { connectLocal } from '../drivers/hosts/local.ts'
 import { readerOver } from '../drivers/hosts/reader.ts'
-import { quoteCommand } from '../drivers/hosts/quote.ts'
 import { readJournal, runState, type Journal } from '../engine/journal.ts'
 import { acquireLease, readLease, releaseLease } from '../engine/lease.ts'
 import { runPlan, type RunResult } from '../engine/run.ts'
 import { exitCodes, locate, NetopsError } from '../model/errors.ts'
 import type { ActivationInput } from '../model/activation.ts'
-import { hostPaths } from '../model/paths.ts'
+import { hostPaths, runsCommand } from '../model/paths.ts'
 import type { Plan } from '../model/plan.ts'
 import { planActivation } from '../procedures/activate.ts'
 import { readActivationFacts, refuseImpossible } from '../procedures/activation-facts.ts'
@@ -127,7 +126,7 @@ export async function resumeHere(root: string, run: string, context: CommandCont
   if (await isCarriedOut(root, run)) {
     throw new NetopsError('locked', {
       message: `run ${run} is being carried out right now`,
-      hint: `watch it: ${quoteCommand(['netops', 'runs', 'follow', run])}`,
+      hint: `watch it: ${runsCommand('follow', run, root)}`,
     })
   }
   return carryOut(root, run, context)

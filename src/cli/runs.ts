@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { NetopsError } from '../model/errors.ts'
 import type { JournalRecord } from '../model/journal.ts'
+import { runsCommand } from '../model/paths.ts'
 import { defineCommand, type CommandContext, type CommandResult } from './command.ts'
 import { parseOptions, rootOption } from './options.ts'
 
@@ -108,7 +109,7 @@ export const runsFollow = defineCommand({
       if (!working && (seenAtWork || Date.now() - begun > settleMs)) {
         throw new NetopsError('partly', {
           message: `nobody is carrying out run ${run}, and it has not ended`,
-          hint: `go on with it: netops runs resume ${run}`,
+          hint: `go on with it: ${runsCommand('resume', run, at.root)}`,
         })
       }
       await sleep(followEveryMs, undefined, { signal: context.signal })

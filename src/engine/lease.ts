@@ -5,6 +5,7 @@ import { hostname, userInfo } from 'node:os'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { NetopsError, systemCode } from '../model/errors.ts'
+import { runsCommand } from '../model/paths.ts'
 import { readTextIfAny, sha256OfText, syncFolder } from '../system/files.ts'
 import { identifySelf, isAlive, processIdentity } from '../system/processes.ts'
 import { readJournal, runState } from './journal.ts'
@@ -21,6 +22,7 @@ const lease = z.strictObject({
 export type Lease = z.infer<typeof lease>
 
 export interface LeasePaths {
+  readonly root: string
   readonly lease: string
   readonly runs: string
 }
@@ -54,7 +56,7 @@ export async function acquireLease(paths: LeasePaths, run: string, reason: strin
       const held = await readLease(paths.lease)
       if (held !== undefined) await mayTakeOver(held, paths, run)
       const taken =
-        held === undefined ? await linked(ticket, paths.lease) : await replaceDead(ticket, paths.lease, held)
+        held === undefined ? await linked(ticket, paths.lease) : await replaceDead(ticket, paths, held)
       if (!taken) continue
       await syncFolder(dirname(paths.lease))
       return held
@@ -71,20 +73,20 @@ export async function releaseLease(path: string, run: string): Promise<void> {
 }
 
 async function mayTakeOver(held: Lease, paths: LeasePaths, run: string): Promise<void> {
-  if (await isAlive(held.process)) throw heldBy(held)
+  if (await isAlive(held.process)) throw heldBy(held, paths)
   const state = runState((await readJournal(paths.runs, held.run)) ?? [])
   if (held.run !== run && state.start !== undefined && state.end === undefined) {
     throw new NetopsError('locked', {
       message: `run ${held.run} (${held.reason}) of ${held.since} stopped half way and is not finished`,
-      hint: `finish it first: netops runs resume ${held.run}`,
+      hint: `finish it first: ${runsCommand('resume', held.run, paths.root)}`,
     })
   }
 }
 
-const heldBy = (held: Lease): NetopsError =>
+const heldBy = (held: Lease, paths: LeasePaths): NetopsError =>
   new NetopsError('locked', {
     message: `run ${held.run} (${held.reason}) by ${held.user} holds this host since ${held.since}`,
-    hint: `wait for it, or watch it: netops runs follow ${held.run}`,
+    hint: `wait for it, or watch it: ${runsCommand('follow', held.run, paths.root)}`,
   })
 
 /** Where whoever takes over from a dead holder says so first; one place for each lease that ever was. */
@@ -96,13 +98,14 @@ export const claimPath = (path: string, dead: Lease): string =>
  * died is claimed in turn: nobody's living lease is ever moved, and it is never gone in between.
  * @returns whether it was done; if not, somebody else was faster
  */
-async function replaceDead(ticket: string, path: string, dead: Lease): Promise<boolean> {
+async function replaceDead(ticket: string, paths: LeasePaths, dead: Lease): Promise<boolean> {
+  const path = paths.lease
   let claim = claimPath(path, dead)
   const claims = [claim]
   while (!(await linked(ticket, claim))) {
     const claimed = await readLease(claim)
     if (claimed === undefined) return false
-    if (await isAlive(claimed.process)) throw heldBy(claimed)
+    if (await isAlive(claimed.process)) throw heldBy(claimed, paths)
     claim = claimPath(path, claimed)
     claims.push(claim)
   }

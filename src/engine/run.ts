@@ -158,6 +158,7 @@ class Execution {
     const ran = stepsOf(group).filter((step) => touched.has(this.#progress.get(step.id) ?? 'none'))
     const committed = ran.findLastIndex((step) => step.commits === true && this.#progress.get(step.id) === 'done')
     let restored = false
+    let undone = 0
     const undoFailures: Failure[] = []
     for (const step of ran.slice(committed + 1).reverse()) {
       if (step.undo.length === 0 && step.undoUntil === undefined) continue
@@ -165,13 +166,16 @@ class Execution {
       if (error !== undefined && this.#progress.get(step.id) === 'undoing') {
         return { outcome: error.code, changed: true, failures: [...failed.failures, error], open: true }
       }
+      undone += 1
       if (error !== undefined) undoFailures.push(error)
       else if (step.undoUntil?.probe.kind === 'ready') restored = true
     }
     const kept = committed >= 0 || undoFailures.length > 0
     // What members changed is put back now; only what failed says how it ends.
-    const cause = joinOutcomes(failed.failures.map(({ code }) => ({ outcome: code, changed: false })))
-    const outcome = kept ? 'partly' : afterUndo(cause === 'done' ? failed.outcome : cause, restored)
+    const joined = joinOutcomes(failed.failures.map(({ code }) => ({ outcome: code, changed: false })))
+    const cause = joined === 'done' ? failed.outcome : joined
+    const putBack = undone === 0 ? cause : afterUndo(cause, restored)
+    const outcome = kept ? 'partly' : putBack
     const failures = [...failed.failures, ...undoFailures]
     return { outcome, changed: outcome === 'partly', failures, open: false }
   }

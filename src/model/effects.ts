@@ -11,8 +11,18 @@ const hostEffects = [
   z.strictObject({ kind: z.literal('write'), ...place, content: z.string() }),
   /** A copy of a file of the same host, hash-checked where a hash is given, replaced atomically. */
   z.strictObject({ kind: z.literal('copy'), from: z.string(), ...place, sha256: z.string().optional() }),
-  /** A file of the operator's machine, hash-checked on the far side, replaced atomically. */
-  z.strictObject({ kind: z.literal('push'), from: z.string(), ...place, sha256: z.string(), size: z.number() }),
+  /**
+   * A file of the operator's machine, hash-checked on the far side, replaced atomically. Nobody holds the host meanwhile:
+   * `run` keeps two that push the same file at once out of each other's way.
+   */
+  z.strictObject({
+    kind: z.literal('push'),
+    from: z.string(),
+    ...place,
+    sha256: z.string(),
+    size: z.number(),
+    run: z.string().optional(),
+  }),
   /** A symbolic link, switched atomically. */
   z.strictObject({ kind: z.literal('link'), path: z.string(), target: z.string() }),
   /** A file or link is gone. */

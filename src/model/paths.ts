@@ -60,3 +60,7 @@ export const serverExecutable = 'network_server'
 
 /** A release's folder name: its version and the first 12 digits of its hash, so that other bytes are another release. */
 export const releaseId = (version: string, sha256: string): string => `${version}-${sha256.slice(0, 12)}`
+
+/** A command for people that goes on with a run, or looks at it: with the root it belongs to, unless that is the host itself. */
+export const runsCommand = (action: 'resume' | 'follow', run: string, root: string): string =>
+  `netops runs ${action} ${run}${root === '/' ? '' : ` --root ${root}`}`

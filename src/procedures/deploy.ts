@@ -51,6 +51,7 @@ function planHost(part: HostPart): Group {
     mode,
     sha256: file.sha256,
     size: file.size,
+    run: input.run,
   })
   return sequence(`${input.reason} on ${input.host}`, [
     step(

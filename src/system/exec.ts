@@ -93,6 +93,8 @@ export interface StartOptions {
   readonly output: string
   /** In a session of its own, going on when this process ends. */
   readonly detached?: boolean
+  /** Its whole environment; without it, this process's. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /**
@@ -113,6 +115,7 @@ export async function start(argv: readonly string[], options: StartOptions): Pro
       buffer: false,
       reject: false,
       detached: options.detached ?? false,
+      ...(options.env === undefined ? {} : { env: options.env, extendEnv: false }),
       cleanup: false,
     })
     const { pid } = child

@@ -1,6 +1,6 @@
 // Deployment under kill -9: the host's part at each line of its journal, the operator's netops during the activation.
 import { randomInt } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readFile, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, inject, test } from 'vitest'
 import { readLease } from '../../src/engine/lease.ts'
@@ -43,10 +43,8 @@ async function surviveKill(site: Site, attempt: Attempt, fault: string): Promise
   expect(resumed).toMatchObject({ code: attempt.exit })
   expect(await site.answering()).toBe(attempt.then.release)
   expect(await readFile(site.paths.config, 'utf8')).toBe(attempt.then.config)
-  const { hosts } = (await site.netops(['status', '--json'])).json
-  expect(hosts).toMatchObject([
-    { release: attempt.then.release, configDrift: false, health: { healthy: true, ready: true }, unfinished: [] },
-  ])
+  expect(await readlink(site.paths.current)).toBe(`releases/${attempt.then.release}`)
+  expect(await readLease(site.paths.lease).then((lease) => lease && isAlive(lease.process))).not.toBe(true)
   const journals = await journalsOf(site)
   for (const records of [journals.get(run), journals.get(`${run}.local`)]) expectNothingTwice(records ?? [])
 }
@@ -118,7 +116,10 @@ function sample(faults: readonly string[], count: number): readonly string[] {
 }
 
 /** Tries each fault and tells all that did not end well; after one of those the next gets a new site. */
-async function tryEach(faults: readonly string[], fresh: () => Promise<(fault: string) => Promise<void>>): Promise<void> {
+async function tryEach(
+  faults: readonly string[],
+  fresh: () => Promise<(fault: string) => Promise<void>>,
+): Promise<void> {
   const bad: string[] = []
   let attempt = await fresh()
   for (const fault of faults) {
@@ -173,7 +174,15 @@ describe("the operator's netops, killed during the activation", () => {
   test.each(['stop', 'start', 'health'])('when the host reports the step %s: the host finishes alone', async (step) => {
     const site = await siteOn('1.0.0')
     const release = await smallRelease(site, '1.1.0')
-    const words = ['deploy', '--root', site.root, '--release', release.file, '--config', await site.config('next.yaml', 222)]
+    const words = [
+      'deploy',
+      '--root',
+      site.root,
+      '--release',
+      release.file,
+      '--config',
+      await site.config('next.yaml', 222),
+    ]
     const operator = await start([inject('builds').netops, ...words, '--min-healthy-time', '2s'], {
       output: join(site.folder, 'operator.log'),
     })
@@ -185,11 +194,13 @@ describe("the operator's netops, killed during the activation", () => {
       meanwhile.unfinished.length === 0 ? release.id : `${run}.local`,
     )
 
-    await expect.poll(() => statusOf(site), { timeout: 40_000 }).toMatchObject({
-      release: release.id,
-      unfinished: [],
-      health: { healthy: true, release: release.id },
-    })
+    await expect
+      .poll(() => statusOf(site), { timeout: 40_000 })
+      .toMatchObject({
+        release: release.id,
+        unfinished: [],
+        health: { healthy: true, release: release.id },
+      })
     const [pid, journal] = [await site.mainPid(), await readFile(journalPath(site.paths.runs, `${run}.local`), 'utf8')]
     const resumed = await site.netops(['runs', 'resume', run, '--json'])
     expect(resumed).toMatchObject({ code: 0, json: { ok: true, hosts: [{ outcome: 'done', release: release.id }] } })
@@ -204,7 +215,9 @@ describe("the operator's netops, killed during the activation", () => {
 async function reported(site: Site, step: string): Promise<string> {
   for (const deadline = Date.now() + 60_000; Date.now() < deadline; await pause(10)) {
     for (const [run, records] of await journalsOf(site, 'torn')) {
-      const told = records.some((one) => one.type === 'relayed' && one.record.type === 'begin' && one.record.step === step)
+      const told = records.some(
+        (one) => one.type === 'relayed' && one.record.type === 'begin' && one.record.step === step,
+      )
       if (told && runState(records).end === undefined) return run
     }
   }

@@ -207,6 +207,15 @@ describe('a deployment', () => {
     expect((await site.netops(['status', '--json'])).json.hosts?.[0]).toMatchObject({ unfinished: [] })
     expect(await site.deploy(rivals[1 - won] ?? fail())).toMatchObject({ code: 0 })
   })
+
+  test('that is the first, beside another first one: one wins, the other is told so and has broken nothing', async () => {
+    const site = await makeSite()
+    const [release, config] = [await smallRelease(site, '1.0.0'), await site.config()]
+    const results = await Promise.all([1, 2].map(() => site.deploy(release, ['--config', config])))
+    expect(results.map(({ code }) => code).sort()).toEqual([0, 6])
+    expect(await stateOf(site)).toMatchObject({ current: release.id, answering: release.id })
+    expect((await site.netops(['status', '--json'])).json.hosts?.[0]).toMatchObject({ unfinished: [] })
+  })
 })
 
 /** What runs write of themselves, and what the service writes while it runs. */

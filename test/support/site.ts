@@ -165,7 +165,10 @@ export async function processesBelow(folder: string): Promise<readonly { pid: nu
  * The records of every run below a root; a renumbered line throws, and a torn one.
  * @param torn whether a last line that is not whole is left out instead, as where a run is still written to
  */
-export async function journalsOf({ paths }: Site, torn?: 'torn'): Promise<ReadonlyMap<string, readonly JournalRecord[]>> {
+export async function journalsOf(
+  { paths }: Site,
+  torn?: 'torn',
+): Promise<ReadonlyMap<string, readonly JournalRecord[]>> {
   const journals = new Map<string, readonly JournalRecord[]>()
   for (const run of await listIfAny(paths.runs)) {
     const file = join(paths.runs, run, 'journal.jsonl')

@@ -5,7 +5,9 @@ import { formatBytes } from '../../model/units.ts'
 import { quoteCommand } from './quote.ts'
 import type { HostCommand } from './port.ts'
 
-const temporaryFor = (path: string): string => join(dirname(path), `.${basename(path)}.netops-new`)
+/** The name under which a new file is made ready; with a run in it where several may make the same file ready at once. */
+const temporaryFor = (path: string, run?: string): string =>
+  join(dirname(path), `.${basename(path)}.netops-new${run === undefined ? '' : `-${run}`}`)
 
 /** The commands of an effect, in order. Each tolerates that it was carried out before, wholly or half. */
 export function commandsOf(effect: HostEffect): readonly HostCommand[] {
@@ -13,12 +15,12 @@ export function commandsOf(effect: HostEffect): readonly HostCommand[] {
     case 'directory':
       return [{ argv: ['install', '-d', ...modeAndOwner(effect), effect.path] }]
     case 'write':
-      return replace(effect, [{ argv: fill(effect.path), stdin: { text: effect.content } }])
-    case 'push':
-      return replace(effect, [
-        { argv: fill(effect.path), stdin: { file: effect.from, size: effect.size } },
-        checkHash(temporaryFor(effect.path), effect.sha256),
-      ])
+      return replace(effect, [{ argv: fill(temporaryFor(effect.path)), stdin: { text: effect.content } }])
+    case 'push': {
+      const temporary = temporaryFor(effect.path, effect.run)
+      const content = { argv: fill(temporary), stdin: { file: effect.from, size: effect.size } }
+      return replace(effect, [content, checkHash(temporary, effect.sha256)], temporary)
+    }
     case 'copy':
       return replace(effect, [
         { argv: ['cp', '--reflink=auto', '--', effect.from, temporaryFor(effect.path)] },
@@ -65,7 +67,7 @@ const ownerOf = (owner: string): string => owner.split(':')[0] ?? owner
 const groupOf = (owner: string): string => owner.split(':')[1] ?? ownerOf(owner)
 
 /** Writes standard input to the new file beside the old and waits until it is on the disk. */
-const fill = (path: string): string[] => ['dd', `of=${temporaryFor(path)}`, 'bs=1M', 'conv=fsync', 'status=none']
+const fill = (temporary: string): string[] => ['dd', `of=${temporary}`, 'bs=1M', 'conv=fsync', 'status=none']
 
 const checkHash = (path: string, sha256: string): HostCommand => ({
   argv: ['sha256sum', '--check', '--strict', '--quiet', '-'],
@@ -74,8 +76,11 @@ const checkHash = (path: string, sha256: string): HostCommand => ({
 })
 
 /** The new file gets its content, mode and owner under another name, then takes the place of the old one. */
-const replace = (effect: Placed, content: readonly HostCommand[]): readonly HostCommand[] => {
-  const temporary = temporaryFor(effect.path)
+const replace = (
+  effect: Placed,
+  content: readonly HostCommand[],
+  temporary = temporaryFor(effect.path),
+): readonly HostCommand[] => {
   return [
     { argv: ['install', '-m', '0600', '/dev/null', temporary] },
     ...content,

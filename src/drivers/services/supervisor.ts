@@ -110,7 +110,7 @@ interface Life {
 async function runOnce(argv: readonly string[], paths: HostPaths, life: Life): Promise<number> {
   let started
   try {
-    started = await start(argv, { output: serviceOutput(paths) })
+    started = await start(argv, { output: serviceOutput(paths), env: serviceEnvironment() })
   } catch (error) {
     // The executable is missing or cannot run here: for the restart rule the same as a crash.
     await fs.appendFile(serviceOutput(paths), `${String(error)}\n`)
@@ -135,6 +135,12 @@ async function runOnce(argv: readonly string[], paths: HostPaths, life: Life): P
   life.stop.removeEventListener('abort', listener)
   await stopping
   return code
+}
+
+/** What a service under systemd would see, too: no setting of whoever happened to deploy reaches it. */
+function serviceEnvironment(): Record<string, string> {
+  const kept = ['PATH', 'HOME', 'LANG', 'TZ'].map((name): [string, string] => [name, process.env[name] ?? ''])
+  return Object.fromEntries(kept.filter(([, value]) => value !== ''))
 }
 
 /** Where whatever the service and its supervisor print is appended to. */

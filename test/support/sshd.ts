@@ -1,0 +1,91 @@
+// A real SSH server on 127.0.0.1 for a test: its own keys, port and configuration, run as the current user.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { connect, createServer, type AddressInfo } from 'node:net'
+import { userInfo } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { SshTarget } from '../../src/drivers/hosts/ssh.ts'
+import { execText } from '../../src/system/exec.ts'
+
+export interface Sshd {
+  readonly port: number
+  /** How to reach it, with its key on file. */
+  readonly target: SshTarget
+  /** Its public host key: `ssh-ed25519 AAAA...`. */
+  readonly hostKey: string
+  /** The processes that serve its connections. */
+  connections(): Promise<readonly number[]>
+  /** Ends the server and all its connections. */
+  stop(): Promise<void>
+}
+
+/** @param folder an empty folder of the test's own */
+export async function startSshd(folder: string): Promise<Sshd> {
+  // sshd(8): where it drops its privileges to; made at boot where systemd starts it.
+  if (process.getuid?.() === 0) await mkdir('/run/sshd', { recursive: true, mode: 0o755 })
+  const at = (name: string): string => join(folder, name)
+  for (const name of ['host_key', 'user_key']) await execText(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', at(name)])
+  const hostKey = (await readFile(at('host_key.pub'), 'utf8')).split(' ').slice(0, 2).join(' ')
+  await writeFile(at('authorized_keys'), await readFile(at('user_key.pub')))
+  const port = await freePort()
+  const settings = [
+    `ListenAddress 127.0.0.1:${port}`,
+    `HostKey ${at('host_key')}`,
+    `AuthorizedKeysFile ${at('authorized_keys')}`,
+    ...['PidFile none', 'StrictModes no', 'UsePAM no', 'PasswordAuthentication no'],
+  ]
+  await writeFile(at('sshd_config'), `${settings.join('\n')}\n`)
+  await writeFile(at('known_hosts'), `[127.0.0.1]:${port} ${hostKey}\n`)
+  const server = spawn('/usr/sbin/sshd', ['-D', '-e', '-f', at('sshd_config')], { stdio: 'ignore' })
+  const ended = once(server, 'exit')
+  await once(server, 'spawn')
+  const pid = server.pid ?? 0
+  await answers(port)
+  const connections = async (): Promise<number[]> =>
+    (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(' ').filter(Boolean).map(Number)
+  return {
+    port,
+    hostKey,
+    connections,
+    target: {
+      name: 'web1',
+      address: '127.0.0.1',
+      port,
+      user: userInfo().username,
+      identity: at('user_key'),
+      knownHosts: at('known_hosts'),
+      agent: undefined,
+    },
+    async stop() {
+      if (server.exitCode !== null || server.signalCode !== null) return
+      for (const child of await connections()) process.kill(child, 'SIGKILL')
+      server.kill('SIGKILL')
+      await ended
+    },
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+async function answers(port: number): Promise<void> {
+  for (const deadline = Date.now() + 10_000; ; await sleep(20)) {
+    const socket = connect(port, '127.0.0.1')
+    try {
+      await once(socket, 'data')
+      return
+    } catch (error) {
+      if (Date.now() > deadline) throw error
+    } finally {
+      socket.destroy()
+    }
+  }
+}
