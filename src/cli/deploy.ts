@@ -164,10 +164,7 @@ interface ConfigPlaces {
 }
 
 /** Which configuration a host is to have, and whether it must be brought there. */
-async function placeConfig(
-  { config, inPlace, incoming }: ConfigPlaces,
-  reader: HostReader,
-) {
+async function placeConfig({ config, inPlace, incoming }: ConfigPlaces, reader: HostReader) {
   const present = await reader.sha256(inPlace)
   if (config !== undefined) {
     const { sha256 } = config.file

@@ -130,10 +130,7 @@ async function perform(command: Command, program: Program, argv: readonly string
   return exitCodes[result.outcome].exit
 }
 
-const contextOf = (
-  given: Pick<CommandContext, 'json' | 'verbosity' | 'signal'>,
-  spinner: Spinner,
-): CommandContext => ({
+const contextOf = (given: Pick<CommandContext, 'json' | 'verbosity' | 'signal'>, spinner: Spinner): CommandContext => ({
   ...given,
   env: process.env,
   cwd: process.cwd(),

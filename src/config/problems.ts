@@ -17,7 +17,7 @@ export interface Problem {
 }
 
 /** `config.yaml:3:3 server.max_conections: unknown key; did you mean max_connections?` */
-export function formatProblem(problem: Problem): string {
+function formatProblem(problem: Problem): string {
   const place = problem.line === undefined ? problem.file : `${problem.file}:${problem.line}:${problem.column ?? 1}`
   const subject = problem.path === '' ? place : `${place} ${problem.path}`
   const suggestion = problem.suggestion === undefined ? '' : `; did you mean ${problem.suggestion}?`

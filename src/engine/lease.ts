@@ -55,8 +55,7 @@ export async function acquireLease(paths: LeasePaths, run: string, reason: strin
     for (;;) {
       const held = await readLease(paths.lease)
       if (held !== undefined) await mayTakeOver(held, paths, run)
-      const taken =
-        held === undefined ? await linked(ticket, paths.lease) : await replaceDead(ticket, paths, held)
+      const taken = held === undefined ? await linked(ticket, paths.lease) : await replaceDead(ticket, paths, held)
       if (!taken) continue
       await syncFolder(dirname(paths.lease))
       return held

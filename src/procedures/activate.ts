@@ -146,7 +146,8 @@ class Draft {
               sha256: release.sha256,
             },
           ],
-      undo: there ? [] : [{ kind: 'remove-tree', path: folder }],
+      // A folder that was there before, whatever its content, may be what serves: an undo leaves it.
+      undo: this.#facts.releases.includes(release.id) ? [] : [{ kind: 'remove-tree', path: folder }],
     })
   }
 
@@ -272,6 +273,8 @@ class Draft {
         { kind: 'write', path: join(folder, 'activation.json'), mode: '0600', content: `${JSON.stringify(record)}\n` },
         { kind: 'link', path: this.#paths.netopsLink, target: this.#input.netops },
       ],
+      // Half a record must not count as what was in service.
+      undo: [{ kind: 'remove-tree', path: folder }],
     })
   }
 

@@ -57,7 +57,8 @@ export function modelWorld(script: Script = {}): ModelWorld {
       else throw new TypeError(`the model has no ${effect.kind}`)
       return true
     },
-    probe: (_host, probe) => Promise.resolve(script.answer?.(probe, time) ?? { ok: true, seen: 'ready', startId: 'first' }),
+    probe: (_host, probe) =>
+      Promise.resolve(script.answer?.(probe, time) ?? { ok: true, seen: 'ready', startId: 'first' }),
   }
 }
 

@@ -4,7 +4,7 @@ import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFil
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
-import { inject, onTestFinished } from 'vitest'
+import { expect, inject, onTestFinished } from 'vitest'
 import { parseJournal } from '../../src/engine/journal.ts'
 import type { JournalRecord } from '../../src/model/journal.ts'
 import { hostPaths, releaseId, type HostPaths } from '../../src/model/paths.ts'
@@ -132,17 +132,16 @@ async function clear(site: Site): Promise<void> {
   try {
     await journalsOf(site)
     if ((await readTextIfAny(site.paths.config)) !== undefined) await site.netops(['service', 'stop'])
-    let left = await processesBelow(site.root)
-    for (const deadline = Date.now() + 10_000; left.length > 0 && Date.now() < deadline; await pause(50)) {
-      left = await processesBelow(site.root)
-    }
-    for (const { pid } of left) {
-      const process = await identify(pid)
-      if (process !== undefined) await signalProcess(process, 'SIGKILL')
-    }
-    if (left.length > 0) throw new Error(`left behind: ${left.map(({ command }) => command).join('\n')}`)
+    const deadline = Date.now() + 10_000
+    while ((await processesBelow(site.root)).length > 0 && Date.now() < deadline) await pause(50)
   } finally {
+    const left = await processesBelow(site.root)
+    for (const { pid } of left) {
+      const running = await identify(pid)
+      if (running !== undefined) await signalProcess(running, 'SIGKILL')
+    }
     await rm(site.folder, { recursive: true, force: true })
+    expect(left).toEqual([])
   }
 }
 

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SshTarget } from '../../src/drivers/hosts/ssh.ts'
 import { execText } from '../../src/system/exec.ts'
+import { identify, signalProcess } from '../../src/system/processes.ts'
 
 export interface Sshd {
   readonly port: number
@@ -26,7 +27,8 @@ export async function startSshd(folder: string): Promise<Sshd> {
   // sshd(8): where it drops its privileges to; made at boot where systemd starts it.
   if (process.getuid?.() === 0) await mkdir('/run/sshd', { recursive: true, mode: 0o755 })
   const at = (name: string): string => join(folder, name)
-  for (const name of ['host_key', 'user_key']) await execText(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', at(name)])
+  for (const name of ['host_key', 'user_key'])
+    await execText(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', at(name)])
   const hostKey = (await readFile(at('host_key.pub'), 'utf8')).split(' ').slice(0, 2).join(' ')
   await writeFile(at('authorized_keys'), await readFile(at('user_key.pub')))
   const port = await freePort()
@@ -60,11 +62,17 @@ export async function startSshd(folder: string): Promise<Sshd> {
     },
     async stop() {
       if (server.exitCode !== null || server.signalCode !== null) return
-      for (const child of await connections()) process.kill(child, 'SIGKILL')
+      for (const child of await connections()) await end(child)
       server.kill('SIGKILL')
       await ended
     },
   }
+}
+
+/** Ends a process, which may just have ended by itself. */
+async function end(pid: number): Promise<void> {
+  const identity = await identify(pid)
+  if (identity !== undefined) await signalProcess(identity, 'SIGKILL')
 }
 
 async function freePort(): Promise<number> {

@@ -80,14 +80,12 @@ const replace = (
   effect: Placed,
   content: readonly HostCommand[],
   temporary = temporaryFor(effect.path),
-): readonly HostCommand[] => {
-  return [
-    { argv: ['install', '-m', '0600', '/dev/null', temporary] },
-    ...content,
-    ...(effect.owner === undefined ? [] : [{ argv: ['chown', effect.owner, temporary] }]),
-    { argv: ['chmod', effect.mode, temporary] },
-    { argv: ['sync', temporary] },
-    { argv: ['mv', '-T', '--', temporary, effect.path] },
-    { argv: ['sync', dirname(effect.path)] },
-  ]
-}
+): readonly HostCommand[] => [
+  { argv: ['install', '-m', '0600', '/dev/null', temporary] },
+  ...content,
+  ...(effect.owner === undefined ? [] : [{ argv: ['chown', effect.owner, temporary] }]),
+  { argv: ['chmod', effect.mode, temporary] },
+  { argv: ['sync', temporary] },
+  { argv: ['mv', '-T', '--', temporary, effect.path] },
+  { argv: ['sync', dirname(effect.path)] },
+]

@@ -1,6 +1,7 @@
 // A host over SSH: one connection, a channel a command, the host key checked before anything is said.
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
+import { constants } from 'node:os'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { pipeline } from 'node:stream/promises'
@@ -54,12 +55,18 @@ export async function connectSsh(target: SshTarget): Promise<HostConnection> {
       return refusal === undefined
     },
   }
-  await new Promise<void>((resolve, reject) => {
-    client.once('ready', resolve)
-    client.once('error', (error) => reject(refusal ?? unreachable(target, error)))
-    client.connect(config)
-    client.setNoDelay(true)
-  })
+  try {
+    await new Promise<void>((resolve, reject) => {
+      client.once('ready', resolve)
+      // More than one error may come: the agent's, then that no key was accepted.
+      client.on('error', (error) => reject(refusal ?? unreachable(target, error)))
+      client.connect(config)
+      client.setNoDelay(true)
+    })
+  } catch (error) {
+    client.destroy()
+    throw error
+  }
   return new SshConnection(target, client)
 }
 
@@ -68,6 +75,7 @@ class SshConnection implements HostConnection {
   readonly #client: ssh2.Client
   readonly #target: SshTarget
   readonly #lost: Promise<never>
+  readonly #closed: Promise<unknown>
   readonly #waiting: (() => void)[] = []
   #open = 0
 
@@ -75,6 +83,8 @@ class SshConnection implements HostConnection {
     this.name = target.name
     this.#target = target
     this.#client = client
+    this.#closed = once(client, 'close')
+    this.#closed.catch(noOneWaits)
     this.#lost = new Promise((_, reject) => {
       client.on('error', (error) => reject(unreachable(target, error)))
       client.on('close', () => reject(unreachable(target, new Error('the connection was closed'))))
@@ -105,10 +115,10 @@ class SshConnection implements HostConnection {
   }
 
   async close(): Promise<void> {
-    const closed = once(this.#client, 'close')
     this.#client.end()
     const giveUp = setTimeout(() => this.#client.destroy(), 2000)
-    await closed
+    // A connection that was lost has closed before, and may have done so with an error.
+    await this.#closed.catch(noOneWaits)
     clearTimeout(giveUp)
   }
 
@@ -133,7 +143,7 @@ interface Opened {
 async function collect(channel: ClientChannel, options: RunOptions): Promise<ExecResult> {
   const closed = new Promise<number>((resolve) => {
     let code = 255
-    channel.on('exit', (exit: number | null) => (code = exit ?? 255))
+    channel.on('exit', (exit: number | null, signal?: string) => (code = exit ?? 128 + signalNumber(signal)))
     channel.on('close', () => resolve(code))
   })
   const stderr = text(channel.stderr)
@@ -142,6 +152,10 @@ async function collect(channel: ClientChannel, options: RunOptions): Promise<Exe
   const code = await closed
   return { code, stdout: await stdout, stderr: await stderr }
 }
+
+/** RFC 4254, 6.10: without SIG before its name; a signal that this machine does not know counts as a lost command. */
+const signalNumber = (name: string | undefined): number =>
+  Object.entries(constants.signals).find(([known]) => known === name || known === `SIG${name ?? ''}`)?.[1] ?? 127
 
 const noOneWaits = (): void => undefined
 
@@ -203,11 +217,17 @@ async function readIdentity(target: SshTarget, path: string): Promise<string> {
   })
 }
 
-/** Asks for the key types that are on file, so that a host with several keys presents one that can be checked. */
+const hostKeyAlgorithms: readonly ServerHostKeyAlgorithm[] = [
+  ...(['ssh-ed25519', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521'] as const),
+  ...(['rsa-sha2-512', 'rsa-sha2-256'] as const),
+]
+
+/** Asks for the key types that are on file first: a host with several keys presents one that can be checked. */
 function hostKeyTypes(known: string, target: SshTarget): ConnectConfig {
   const types = knownKeyTypes(known, target.address, target.port)
-  const offered = types.flatMap((type) => (type === 'ssh-rsa' ? ['rsa-sha2-512', 'rsa-sha2-256'] : [type]))
-  return offered.length === 0 ? {} : { algorithms: { serverHostKey: offered as ServerHostKeyAlgorithm[] } }
+  const onFile = (name: string): boolean => types.includes(name.startsWith('rsa-') ? 'ssh-rsa' : name)
+  const others = hostKeyAlgorithms.filter((name) => !onFile(name))
+  return { algorithms: { serverHostKey: [...hostKeyAlgorithms.filter(onFile), ...others] } }
 }
 
 function judge(known: string, target: SshTarget, key: Buffer): NetopsError | undefined {

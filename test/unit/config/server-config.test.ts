@@ -1,6 +1,7 @@
 // What a user of config.yaml sees: which files are accepted, and for the others the exact lines.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { checkServerConfig, notYetInEffect, parseServerConfig } from '../../../src/config/server-config.ts'
 import { formatProblems } from '../../../src/config/problems.ts'
@@ -191,6 +192,19 @@ describe('an invalid configuration', () => {
     expect(linesOf(text)).toBe(expected)
     expect(() => parseServerConfig(text, 'config.yaml')).toThrow(
       expect.objectContaining({ code: 'usage', exit: 2, message: expected }) as NetopsError,
+    )
+  })
+
+  it('is told in lines that begin with the file, whatever the guide’s files are turned into', () => {
+    const texts = ['guide-config.yaml', 'guide-logging.yaml', 'guide-scale-up.yaml'].map(fixture)
+    const piece = fc.oneof(fc.string({ unit: 'binary', maxLength: 8 }), fc.stringMatching(/^[\n :[\]{}&*#"'|>~0-]$/))
+    fc.assert(
+      fc.property(fc.constantFrom(...texts), fc.nat(), fc.nat(20), piece, (text, at, cut, put) => {
+        const start = at % text.length
+        const told = linesOf(text.slice(0, start) + put + text.slice(start + cut))
+        if (told !== 'valid') for (const line of told.split('\n')) expect(line).toMatch(/^config\.yaml:\d+:\d+[ :]/)
+      }),
+      { numRuns: 3000 },
     )
   })
 

@@ -41,7 +41,10 @@ describe('a journal', () => {
   test.each([
     ['half a record', '{"netops":1,"seq":4,"type":"beg'],
     ['half a letter', Buffer.from('{"netops":1,"step":"ü').subarray(0, -1)],
-    ['a whole record without its line end', '{"netops":1,"seq":4,"at":"2026-01-02T03:04:05.000Z","type":"done","step":"one"}'],
+    [
+      'a whole record without its line end',
+      '{"netops":1,"seq":4,"at":"2026-01-02T03:04:05.000Z","type":"done","step":"one"}',
+    ],
   ])('cuts off a torn last line: %s', async (_, torn) => {
     const path = await write()
     const whole = await readFile(path, 'utf8')

@@ -5,7 +5,14 @@ import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Journal } from '../../../src/engine/journal.ts'
-import { acquireLease, claimPath, readLease, releaseLease, type Lease, type LeasePaths } from '../../../src/engine/lease.ts'
+import {
+  acquireLease,
+  claimPath,
+  readLease,
+  releaseLease,
+  type Lease,
+  type LeasePaths,
+} from '../../../src/engine/lease.ts'
 import { sequence } from '../../../src/model/plan.ts'
 import { identify, type ProcessIdentity } from '../../../src/system/processes.ts'
 

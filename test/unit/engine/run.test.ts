@@ -8,7 +8,15 @@ import { runPlan, type RunResult } from '../../../src/engine/run.ts'
 import { NetopsError } from '../../../src/model/errors.ts'
 import type { ProbeAnswer } from '../../../src/model/effects.ts'
 import type { JournalRecord } from '../../../src/model/journal.ts'
-import { independently, sequence, stepsOf, type Group, type Plan, type Step, type Wait } from '../../../src/model/plan.ts'
+import {
+  independently,
+  sequence,
+  stepsOf,
+  type Group,
+  type Plan,
+  type Step,
+  type Wait,
+} from '../../../src/model/plan.ts'
 import { Killed, killer, modelWorld, step, type ModelWorld, type Script } from '../../support/model-world.ts'
 
 let runs: string
@@ -54,9 +62,11 @@ const types = (records: readonly JournalRecord[]): string[] =>
 const plans: fc.Arbitrary<Group> = fc
   .letrec<{ plan: Plan; step: Plan; group: Group }>((tie) => ({
     plan: fc.oneof({ depthSize: 'small', withCrossShrink: true }, tie('step'), tie('group')),
-    step: fc.record({ commits: fc.constantFrom(false, false, false, true), unchanged: fc.constantFrom(false, false, true) }).map(
-      ({ commits, unchanged }) => step('?', { ...(commits ? { commits } : {}), ...(unchanged ? { unchanged } : {}) }),
-    ),
+    step: fc
+      .record({ commits: fc.constantFrom(false, false, false, true), unchanged: fc.constantFrom(false, false, true) })
+      .map(({ commits, unchanged }) =>
+        step('?', { ...(commits ? { commits } : {}), ...(unchanged ? { unchanged } : {}) }),
+      ),
     group: fc
       .tuple(fc.array(tie('plan'), { minLength: 1, maxLength: 4 }), fc.boolean(), fc.integer({ min: 1, max: 3 }))
       .map(([each, parallel, limit]) => (parallel ? independently('g', each, limit) : sequence('g', each))),
@@ -72,10 +82,12 @@ const plans: fc.Arbitrary<Group> = fc
   })
 
 /** A plan and the places where it fails; none for a plan that works. */
-const scenarios = fc.tuple(plans, fc.array(fc.nat(11), { maxLength: 2 }), fc.boolean()).map(([plan, picks, second]) => ({
-  plan,
-  marks: picks.map((pick) => `+s${pick}.${second ? 'b' : 'a'}`),
-}))
+const scenarios = fc
+  .tuple(plans, fc.array(fc.nat(11), { maxLength: 2 }), fc.boolean())
+  .map(([plan, picks, second]) => ({
+    plan,
+    marks: picks.map((pick) => `+s${pick}.${second ? 'b' : 'a'}`),
+  }))
 
 describe('a plan that fails', () => {
   test('is undone in reverse, back to the last step that commits and no further', async () => {
@@ -89,7 +101,9 @@ describe('a plan that fails', () => {
     )
     await fc.assert(
       fc.asyncProperty(sequences, async ({ length, failed, commits, nestedFrom }) => {
-        const steps = Array.from({ length }, (_, index) => step(`s${index}`, index === commits ? { commits: true } : {}))
+        const steps = Array.from({ length }, (_, index) =>
+          step(`s${index}`, index === commits ? { commits: true } : {}),
+        )
         const nested = [...steps.slice(0, nestedFrom), sequence('inner', steps.slice(nestedFrom))]
         const { world, result } = await run(sequence('outer', nested), { fail: failing([`+s${failed}.b`]) })
         const lastKept = commits !== null && commits < failed ? commits : -1
@@ -99,7 +113,11 @@ describe('a plan that fails', () => {
         )
         const kept = steps.slice(0, lastKept + 1).flatMap(({ id }) => [`${id}.a`, `${id}.b`])
         expect([...world.files.keys()]).toEqual(kept)
-        expect(result).toMatchObject({ outcome: lastKept >= 0 ? 'partly' : 'failed', changed: lastKept >= 0, open: false })
+        expect(result).toMatchObject({
+          outcome: lastKept >= 0 ? 'partly' : 'failed',
+          changed: lastKept >= 0,
+          open: false,
+        })
       }),
       { ...seed, numRuns: 60 },
     )
@@ -113,13 +131,18 @@ describe('a plan that fails', () => {
   })
 
   test('leaves independent branches alone, however many run at once', async () => {
-    const branches = fc.record({ bad: fc.array(fc.boolean(), { minLength: 1, maxLength: 6 }), limit: fc.integer({ min: 1, max: 8 }) })
+    const branches = fc.record({
+      bad: fc.array(fc.boolean(), { minLength: 1, maxLength: 6 }),
+      limit: fc.integer({ min: 1, max: 8 }),
+    })
     await fc.assert(
       fc.asyncProperty(branches, async ({ bad, limit }) => {
         const each = bad.map((_, index) => sequence(`b${index}`, [step(`b${index}/one`), step(`b${index}/two`)]))
         const marks = bad.flatMap((fails, index) => (fails ? [`+b${index}/two.b`] : []))
         const { world, result } = await run(independently('all', each, limit), { fail: failing(marks) })
-        const whole = bad.flatMap((fails, index) => (fails ? [] : stepsOf(each[index] ?? sequence('', [])).map(({ id }) => id)))
+        const whole = bad.flatMap((fails, index) =>
+          fails ? [] : stepsOf(each[index] ?? sequence('', [])).map(({ id }) => id),
+        )
         expect([...world.files.keys()].sort()).toEqual(whole.flatMap((id) => [`${id}.a`, `${id}.b`]).sort())
         const good = bad.some((fails) => !fails)
         expect(result.outcome).toBe(!bad.includes(true) ? 'done' : good ? 'partly' : 'failed')
@@ -142,24 +165,33 @@ describe('a plan that fails', () => {
 describe('a run that was cut off', () => {
   test('is resumed without repeating what was finished, and ends in the same world at every line', async () => {
     await fc.assert(
-      fc.asyncProperty(scenarios, fc.nat(), fc.constantFrom('before', 'after'), async ({ plan, marks }, pick, moment) => {
-        const fail = failing(marks)
-        const whole = await run(plan, { fail })
-        const cut = killer(2 + (pick % (whole.records.length - 1)), moment)
-        const name = `cut${(count += 1)}`
-        const world = modelWorld({ fail, dead: cut.dead })
-        await expect(carryOut(plan, world, name, cut.observe)).rejects.toThrow(Killed)
-        const left = (await readJournal(runs, name)) ?? []
-        if (left.some(({ type }) => type === 'end')) return
-        const finished = left.flatMap((line) =>
-          line.type === 'done' ? [`+${line.step}.a`] : line.type === 'undone' ? [`-${line.step}.a`] : [],
-        )
-        const later = modelWorld({ files: world.files, fail })
-        const resumed = await carryOut(plan, later, name)
-        expect([...later.files].sort()).toEqual([...whole.world.files].sort())
-        expect(resumed.result).toMatchObject({ outcome: whole.result.outcome, changed: whole.result.changed, open: false })
-        expect(later.applied.filter((mark) => finished.includes(mark))).toEqual([])
-      }),
+      fc.asyncProperty(
+        scenarios,
+        fc.nat(),
+        fc.constantFrom('before', 'after'),
+        async ({ plan, marks }, pick, moment) => {
+          const fail = failing(marks)
+          const whole = await run(plan, { fail })
+          const cut = killer(2 + (pick % (whole.records.length - 1)), moment)
+          const name = `cut${(count += 1)}`
+          const world = modelWorld({ fail, dead: cut.dead })
+          await expect(carryOut(plan, world, name, cut.observe)).rejects.toThrow(Killed)
+          const left = (await readJournal(runs, name)) ?? []
+          if (left.some(({ type }) => type === 'end')) return
+          const finished = left.flatMap((line) =>
+            line.type === 'done' ? [`+${line.step}.a`] : line.type === 'undone' ? [`-${line.step}.a`] : [],
+          )
+          const later = modelWorld({ files: world.files, fail })
+          const resumed = await carryOut(plan, later, name)
+          expect([...later.files].sort()).toEqual([...whole.world.files].sort())
+          expect(resumed.result).toMatchObject({
+            outcome: whole.result.outcome,
+            changed: whole.result.changed,
+            open: false,
+          })
+          expect(later.applied.filter((mark) => finished.includes(mark))).toEqual([])
+        },
+      ),
       { ...seed, numRuns: 100 },
     )
   }, 30_000)
@@ -168,13 +200,7 @@ describe('a run that was cut off', () => {
     const plan = sequence('all', [step('one'), step('two'), step('three')])
     const fail = failing(['+three.a'], () => new NetopsError('damaged', { message: 'the hash is another' }))
     const whole = await run(plan, { fail })
-    expect(types(whole.records).slice(-5)).toEqual([
-      'undoing two',
-      'undone two',
-      'undoing one',
-      'undone one',
-      'end',
-    ])
+    expect(types(whole.records).slice(-5)).toEqual(['undoing two', 'undone two', 'undoing one', 'undone one', 'end'])
     const cut = killer(whole.records.findIndex((line) => line.type === 'undone' && line.step === 'two') + 1, 'after')
     const world = modelWorld({ fail, dead: cut.dead })
     await expect(carryOut(plan, world, 'cut', cut.observe)).rejects.toThrow(Killed)
@@ -217,13 +243,20 @@ describe('the outcome', () => {
   })
 
   test('is rolled-back when the undo saw the previous release healthy', async () => {
-    const plan = sequence('all', [step('stop', { undoUntil: ready('1.0.0') }), step('start', { until: ready('2.0.0') })])
+    const plan = sequence('all', [
+      step('stop', { undoUntil: ready('1.0.0') }),
+      step('start', { until: ready('2.0.0') }),
+    ])
     const answer = (probe: { kind: string }): ProbeAnswer => {
       const old = 'release' in probe && probe.release === '1.0.0'
       return { ok: old, seen: old ? 'ready' : 'answers 503', startId: 'a' }
     }
     const { result, records } = await run(plan, { answer })
-    expect(result).toMatchObject({ outcome: 'rolled-back', changed: false, failures: [{ code: 'unhealthy', step: 'start' }] })
+    expect(result).toMatchObject({
+      outcome: 'rolled-back',
+      changed: false,
+      failures: [{ code: 'unhealthy', step: 'start' }],
+    })
     expect(records.at(-1)).toMatchObject({ type: 'end', outcome: 'rolled-back', error: { step: 'start' } })
   })
 
@@ -245,15 +278,18 @@ describe('the outcome', () => {
     expect([...world.files.keys()]).toEqual(['two.a', 'two.b'])
   })
 
-  test.each(['unreachable', 'interrupted'] as const)('stays open and undoes nothing when the run is %s', async (code) => {
-    const plan = sequence('all', [step('one'), step('two')])
-    const { result, records, world } = await run(plan, {
-      fail: failing(['+two.b'], () => new NetopsError(code, { message: 'gone' })),
-    })
-    expect(result).toMatchObject({ outcome: code, open: true })
-    expect(types(records)).toEqual(['run', 'begin one', 'done one', 'begin two'])
-    expect([...world.files.keys()]).toEqual(['one.a', 'one.b', 'two.a'])
-  })
+  test.each(['unreachable', 'interrupted'] as const)(
+    'stays open and undoes nothing when the run is %s',
+    async (code) => {
+      const plan = sequence('all', [step('one'), step('two')])
+      const { result, records, world } = await run(plan, {
+        fail: failing(['+two.b'], () => new NetopsError(code, { message: 'gone' })),
+      })
+      expect(result).toMatchObject({ outcome: code, open: true })
+      expect(types(records)).toEqual(['run', 'begin one', 'done one', 'begin two'])
+      expect([...world.files.keys()]).toEqual(['one.a', 'one.b', 'two.a'])
+    },
+  )
 
   test('stays open when the host is lost while undoing, so that a resume can undo the rest', async () => {
     const plan = sequence('all', [step('one'), step('two')])
@@ -310,7 +346,10 @@ describe('waiting', () => {
   test('fails at the deadline', async () => {
     const { result, world } = await run(held(), { answer: () => ({ ok: false, seen: 'answers 503' }) })
     expect(world.elapsed()).toBe(60_000)
-    expect(result.failures[0]).toMatchObject({ code: 'unhealthy', message: 'not healthy on 2.0.0 within 60 s: answers 503' })
+    expect(result.failures[0]).toMatchObject({
+      code: 'unhealthy',
+      message: 'not healthy on 2.0.0 within 60 s: answers 503',
+    })
   })
 
   test('fails soon after the deadline when each answer comes from another start', async () => {

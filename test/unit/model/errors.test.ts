@@ -20,7 +20,7 @@ describe('the outcome over several hosts', () => {
     expect(order.toSorted()).toEqual(errorCodes.map((code) => exitCodes[code].exit).toSorted())
     fc.assert(
       fc.property(fc.array(fc.constantFrom<Outcome>('done', ...errorCodes), { minLength: 1 }), (outcomes) => {
-        const present = outcomes.map((outcome) => exitCodes[outcome].exit)
+        const present: number[] = outcomes.map((outcome) => exitCodes[outcome].exit)
         const first = order.find((code) => present.includes(code)) ?? 0
         expect(exitCodes[joinOutcomes(outcomes.map((outcome) => host(outcome)))].exit).toBe(first)
       }),
@@ -44,9 +44,24 @@ describe('the outcome over several hosts', () => {
 
 describe('an error', () => {
   test('is told with the place where it happened unless it names one', () => {
-    const located = locate(new NetopsError('damaged', { message: 'm', hint: 'h', host: 'web1' }), { host: 'web2', step: 's' })
-    expect(located).toMatchObject({ code: 'damaged', message: 'm', hint: 'h', host: 'web1', step: 's', resumable: false })
-    expect(locate('text', { host: 'web2' })).toMatchObject({ code: 'failed', message: 'text', host: 'web2', cause: 'text' })
+    const located = locate(new NetopsError('damaged', { message: 'm', hint: 'h', host: 'web1' }), {
+      host: 'web2',
+      step: 's',
+    })
+    expect(located).toMatchObject({
+      code: 'damaged',
+      message: 'm',
+      hint: 'h',
+      host: 'web1',
+      step: 's',
+      resumable: false,
+    })
+    expect(locate('text', { host: 'web2' })).toMatchObject({
+      code: 'failed',
+      message: 'text',
+      host: 'web2',
+      cause: 'text',
+    })
   })
 
   test('of a lost host or an operator who left can be resumed from, others cannot', () => {

@@ -16,7 +16,9 @@ describe('the paths of a host', () => {
   test('all lie below another root when there is one', () => {
     const moved = Object.entries(hostPaths('/tmp/site')).filter(([name]) => name !== 'root')
     const own = new Map(Object.entries(hostPaths('/')))
-    expect(moved.map(([, path]) => path as string)).toEqual(moved.map(([name]) => `/tmp/site${own.get(name) as string}`))
+    expect(moved.map(([, path]) => path as string)).toEqual(
+      moved.map(([name]) => `/tmp/site${own.get(name) as string}`),
+    )
   })
 })
 

@@ -35,6 +35,11 @@ const table: readonly [string, HostEffect, readonly (readonly string[])[]][] = [
   ],
   ['a pushed file', { kind: 'push', ...place, from: '/here', sha256: hash, size: 5 }, [begin, fill, check, ...end]],
   [
+    'a file pushed by a run, apart from what another run pushes there',
+    { kind: 'push', ...place, from: '/here', sha256: hash, size: 5, run: 'R' },
+    [begin, fill, check, ...end].map((argv) => argv.map((word) => word.replace(temporary, `${temporary}-R`))),
+  ],
+  [
     'a copy',
     { kind: 'copy', ...place, from: '/from' },
     [begin, ['cp', '--reflink=auto', '--', '/from', temporary], ...end],
@@ -66,7 +71,9 @@ describe('the commands of an effect', () => {
   })
 
   test('feed a text, a file and a hash to the commands that read them', () => {
-    const fed = commandsOf({ kind: 'push', ...place, from: '/here', sha256: hash, size: 5 }).flatMap(({ stdin }) => stdin ?? [])
+    const fed = commandsOf({ kind: 'push', ...place, from: '/here', sha256: hash, size: 5 }).flatMap(
+      ({ stdin }) => stdin ?? [],
+    )
     expect(fed).toEqual([{ file: '/here', size: 5 }, { text: `${hash}  ${temporary}\n` }])
     expect(commandsOf({ kind: 'write', ...place, content: 'x\n' })[1]?.stdin).toEqual({ text: 'x\n' })
   })
@@ -86,7 +93,11 @@ describe('the commands of an effect', () => {
 describe('a shown command', () => {
   test.each([
     ['as it is typed', { argv: ['rm', '-f', '--', '/a b'] }, "rm -f -- '/a b'"],
-    ['with the file it reads and how large that is', { argv: ['cat'], stdin: { file: '/f', size: 1_200_000 } }, 'cat < /f  # 1.2 MB'],
+    [
+      'with the file it reads and how large that is',
+      { argv: ['cat'], stdin: { file: '/f', size: 1_200_000 } },
+      'cat < /f  # 1.2 MB',
+    ],
     ['with a line it reads', { argv: ['cat'], stdin: { text: 'a b\n' } }, "cat <<< 'a b'"],
     ['with how many lines it reads', { argv: ['cat'], stdin: { text: 'a\nb\nc\n' } }, 'cat < (3 lines)'],
     ['with how many lines it reads, the last not ended', { argv: ['cat'], stdin: { text: 'a\nb' } }, 'cat < (2 lines)'],

@@ -28,7 +28,25 @@ export function hostContract(name: string, connect: () => Promise<HostConnection
 
     describe('runs a command', () => {
       test('with its arguments unchanged, whatever they hold', async () => {
-        const odd = ['', ' ', "it's", '"', '$HOME', '`id`', '\\', 'a\nb', '*', '~', '#', '!', ';', '&', '-n', 'ü 漢 🙂', '\t']
+        const odd = [
+          '',
+          ' ',
+          "it's",
+          '"',
+          '$HOME',
+          '`id`',
+          '\\',
+          'a\nb',
+          '*',
+          '~',
+          '#',
+          '!',
+          ';',
+          '&',
+          '-n',
+          'ü 漢 🙂',
+          '\t',
+        ]
         const result = await host.run(['printf', '%s\\0', ...odd])
         expect(result).toEqual({ code: 0, stdout: odd.map((word) => `${word}\0`).join(''), stderr: '' })
       })
@@ -141,27 +159,36 @@ export function hostContract(name: string, connect: () => Promise<HostConnection
       const hash = sha256OfText(content)
       const effects: readonly [string, () => HostEffect][] = [
         ['write', () => ({ kind: 'write', path: at('f'), mode: '0640', content })],
-        ['push', () => ({ kind: 'push', from: at('from'), path: at('f'), mode: '0640', sha256: hash, size: content.length })],
+        [
+          'push',
+          () => ({ kind: 'push', from: at('from'), path: at('f'), mode: '0640', sha256: hash, size: content.length }),
+        ],
         ['copy', () => ({ kind: 'copy', from: at('from'), path: at('f'), mode: '0640', sha256: hash })],
       ]
       beforeEach(() => writeFile(at('from'), content))
 
-      test.each(effects)('by %s, once or again, wholly or half before, with nothing left beside it', async (_, effect) => {
-        await writeFile(at('.f.netops-new'), 'what a cut off attempt left, longer than the text')
-        for (const attempt of [1, 2]) {
-          await apply(effect())
-          expect([attempt, await readFile(at('f'), 'utf8')]).toEqual([attempt, content])
-          expect((await stat(at('f'))).mode & 0o7777).toBe(0o640)
-        }
-        expect((await readdir(folder)).sort()).toEqual(['f', 'from'])
-      })
+      test.each(effects)(
+        'by %s, once or again, wholly or half before, with nothing left beside it',
+        async (_, effect) => {
+          await writeFile(at('.f.netops-new'), 'what a cut off attempt left, longer than the text')
+          for (const attempt of [1, 2]) {
+            await apply(effect())
+            expect([attempt, await readFile(at('f'), 'utf8')]).toEqual([attempt, content])
+            expect((await stat(at('f'))).mode & 0o7777).toBe(0o640)
+          }
+          expect((await readdir(folder)).sort()).toEqual(['f', 'from'])
+        },
+      )
 
-      test.each(effects)('by %s as a whole: whoever has the old file open still reads the old one', async (_, effect) => {
-        await writeFile(at('f'), 'old')
-        const before = (await stat(at('f'))).ino
-        await apply(effect())
-        expect((await stat(at('f'))).ino).not.toBe(before)
-      })
+      test.each(effects)(
+        'by %s as a whole: whoever has the old file open still reads the old one',
+        async (_, effect) => {
+          await writeFile(at('f'), 'old')
+          const before = (await stat(at('f'))).ino
+          await apply(effect())
+          expect((await stat(at('f'))).ino).not.toBe(before)
+        },
+      )
 
       test.each(effects.slice(1))('by %s not at all when the hash is another: that is damage', async (_, effect) => {
         await writeFile(at('f'), 'old')

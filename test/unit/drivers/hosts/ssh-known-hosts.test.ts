@@ -11,7 +11,8 @@ function keyOf(type: string, body: string): Buffer {
 const key = keyOf('ssh-ed25519', 'one')
 const other = keyOf('ssh-ed25519', 'two')
 const rsa = keyOf('ssh-rsa', 'three')
-const line = (names: string, of = key): string => `${names} ${of === rsa ? 'ssh-rsa' : 'ssh-ed25519'} ${of.toString('base64')} comment`
+const line = (names: string, of = key): string =>
+  `${names} ${of === rsa ? 'ssh-rsa' : 'ssh-ed25519'} ${of.toString('base64')} comment`
 const hashed = (name: string): string => {
   const salt = randomBytes(20)
   return `|1|${salt.toString('base64')}|${createHmac('sha1', salt).update(name).digest('base64')}`
@@ -44,7 +45,13 @@ describe('the verdict on a host key', () => {
     ['another key of the same type', `#\n${line('web1', other)}`, 'web1', 22, { kind: 'changed', line: 2 }],
     ['a key of another type only', line('web1', rsa), 'web1', 22, { kind: 'changed', line: 1 }],
     ['keys of two types', `${line('web1', rsa)}\n${line('web1')}`, 'web1', 22, known],
-    ['a changed key beside another type', `${line('web1', rsa)}\n${line('web1', other)}`, 'web1', 22, { kind: 'changed', line: 2 }],
+    [
+      'a changed key beside another type',
+      `${line('web1', rsa)}\n${line('web1', other)}`,
+      'web1',
+      22,
+      { kind: 'changed', line: 2 },
+    ],
     ['two keys of one type', `${line('web1', other)}\n${line('web1')}`, 'web1', 22, known],
     ['the key revoked', `@revoked ${line('web1')}`, 'web1', 22, { kind: 'revoked', line: 1 }],
     ['the key on file and revoked', `${line('web1')}\n@revoked ${line('*')}`, 'web1', 22, { kind: 'revoked', line: 2 }],
@@ -55,7 +62,9 @@ describe('the verdict on a host key', () => {
 })
 
 test('the key types on file are those of the host, each once', () => {
-  const text = [line('web1', rsa), line('web1'), line('web1', other), line('web2'), `@revoked ${line('web1')}`].join('\n')
+  const text = [line('web1', rsa), line('web1'), line('web1', other), line('web2'), `@revoked ${line('web1')}`].join(
+    '\n',
+  )
   expect(knownKeyTypes(text, 'web1', 22)).toEqual(['ssh-rsa', 'ssh-ed25519'])
   expect(knownKeyTypes(text, 'web3', 22)).toEqual([])
 })

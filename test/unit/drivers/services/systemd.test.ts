@@ -3,7 +3,14 @@ import { parseShow, systemd } from '../../../../src/drivers/services/systemd.ts'
 import type { ServiceEffect } from '../../../../src/model/effects.ts'
 
 const show = (values: Record<string, string>): string =>
-  Object.entries({ LoadState: 'loaded', ActiveState: 'inactive', MainPID: '0', InvocationID: '', NRestarts: '0', ...values })
+  Object.entries({
+    LoadState: 'loaded',
+    ActiveState: 'inactive',
+    MainPID: '0',
+    InvocationID: '',
+    NRestarts: '0',
+    ...values,
+  })
     .map((pair) => `${pair.join('=')}\n`)
     .join('')
 

@@ -1,0 +1,233 @@
+// Deployment under kill -9: the host's part at each line of its journal, the operator's netops during the activation.
+import { randomInt } from 'node:crypto'
+import { readFile, readlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, inject, test } from 'vitest'
+import { readLease } from '../../src/engine/lease.ts'
+import { journalPath, runState } from '../../src/engine/journal.ts'
+import type { JournalRecord } from '../../src/model/journal.ts'
+import { messageOf } from '../../src/model/errors.ts'
+import { stepsOf } from '../../src/model/plan.ts'
+import { exec, start } from '../../src/system/exec.ts'
+import { isAlive } from '../../src/system/processes.ts'
+import { foreignRelease, journalsOf, makeSite, pause, smallRelease, type Release, type Site } from '../support/site.ts'
+
+const quick = ['--min-healthy-time', '200ms', '--healthy-deadline', '20s']
+
+async function siteOn(version: string): Promise<Site> {
+  const site = await makeSite()
+  const release = await smallRelease(site, version)
+  expect((await site.deploy(release, ['--config', await site.config()])).code).toBe(0)
+  return site
+}
+
+/** What a deployment that is cut off is to come to in the end. */
+interface Attempt {
+  readonly release: Release
+  readonly config: string
+  /** The exit code of the resume that finishes it. */
+  readonly exit: number
+  /** The release that is in service afterwards, with which configuration. */
+  readonly then: { readonly release: string; readonly config: string }
+}
+
+/** Deploys, kills the host's part there, resumes, and checks where that ends; throws when it is not as it should be. */
+async function surviveKill(site: Site, attempt: Attempt, fault: string): Promise<void> {
+  const run = await pushOnly(site, attempt)
+  await hostPart(site, run, { NETOPS_FAULT: fault })
+  const killed = (await journalsOf(site, 'torn')).get(`${run}.local`) ?? []
+  if (killed.length !== Number(fault.split(':')[1]) - (fault.startsWith('kill-before') ? 1 : 0)) {
+    throw new Error(`it was not killed there, but after ${killed.length} lines`)
+  }
+  const resumed = await site.netops(['runs', 'resume', run, '--json'])
+  expect(resumed).toMatchObject({ code: attempt.exit })
+  expect(await site.answering()).toBe(attempt.then.release)
+  expect(await readFile(site.paths.config, 'utf8')).toBe(attempt.then.config)
+  expect(await readlink(site.paths.current)).toBe(`releases/${attempt.then.release}`)
+  expect(await readLease(site.paths.lease).then((lease) => lease && isAlive(lease.process))).not.toBe(true)
+  const journals = await journalsOf(site)
+  for (const records of [journals.get(run), journals.get(`${run}.local`)]) expectNothingTwice(records ?? [])
+}
+
+/** An operator's netops that dies when it has pushed everything and the host is about to begin; returns the run. */
+async function pushOnly(site: Site, { release, config }: Attempt): Promise<string> {
+  const before = await journalsOf(site)
+  const words = ['deploy', '--root', site.root, '--release', release.file, '--config', config, ...quick]
+  // Run, netops unchanged, release begin and done, configuration begin and done, activate begin.
+  const operator = await exec([inject('builds').netops, ...words], { env: { NETOPS_FAULT: 'kill-after:7' } })
+  expect(operator).toMatchObject({ code: 137 })
+  const added = [...(await journalsOf(site)).entries()].filter(([run]) => !before.has(run))
+  expect(added.map(([, records]) => records.at(-1))).toMatchObject([{ type: 'begin', step: 'local/activate' }])
+  return added[0]?.[0] ?? ''
+}
+
+/** Starts the host's part as the operator would have, and returns when its process is gone. */
+async function hostPart(site: Site, run: string, env: Readonly<Record<string, string>> = {}): Promise<void> {
+  const { start: begun } = runState((await journalsOf(site)).get(run) ?? [])
+  const [job] = stepsOf(begun?.plan ?? never()).flatMap(({ act }) => act.filter((effect) => effect.kind === 'job'))
+  if (job === undefined) throw new Error('the plan has no part for the host')
+  const started = await exec([job.netops, 'host', 'start', job.run, '--root', job.root], {
+    stdin: { text: JSON.stringify(job.input) },
+    env,
+  })
+  expect(started).toMatchObject({ code: 0 })
+  for (const deadline = Date.now() + 60_000; Date.now() < deadline; await pause(20)) {
+    const lease = await readLease(site.paths.lease)
+    if (lease?.run === job.run && !(await isAlive(lease.process))) return
+    const records = (await journalsOf(site, 'torn')).get(job.run) ?? []
+    if (lease?.run !== job.run && runState(records).end !== undefined) return
+  }
+  throw new Error("the host's part did not end within a minute")
+}
+
+const never = (): never => {
+  throw new Error('the run has no beginning')
+}
+
+/** No step is done twice, and none is begun again once it is done. */
+function expectNothingTwice(records: readonly JournalRecord[]): void {
+  const done = new Set<string>()
+  for (const record of records) {
+    if (record.type !== 'done' && record.type !== 'begin') continue
+    if (done.has(record.step)) throw new Error(`${record.type} of ${record.step} after it was done`)
+    if (record.type === 'done') done.add(record.step)
+  }
+  expect(runState(records).end).toBeDefined()
+}
+
+/** How many lines the journal of the host's part gets when nobody kills it. */
+async function linesOf(site: Site, attempt: Attempt): Promise<number> {
+  const run = await pushOnly(site, attempt)
+  await hostPart(site, run)
+  expect((await site.netops(['runs', 'resume', run])).code).toBe(attempt.exit)
+  return (await journalsOf(site)).get(`${run}.local`)?.length ?? 0
+}
+
+const faultsAt = (lines: number): readonly string[] =>
+  Array.from({ length: lines }, (_, index) => [`kill-before:${index + 1}`, `kill-after:${index + 1}`]).flat()
+
+/** All of them in an endurance run; else some, chosen by a printed seed. */
+function sample(faults: readonly string[], count: number): readonly string[] {
+  if (process.env.NETOPS_ENDURANCE === '1') return faults
+  const seed = Number(process.env.NETOPS_SEED ?? randomInt(1e6))
+  console.log(`NETOPS_SEED=${seed}`)
+  const step = faults.length / count
+  return Array.from({ length: count }, (_, index) => faults[Math.floor(index * step + (seed % step))] ?? '')
+}
+
+/** Tries each fault and tells all that did not end well; after one of those the next gets a new site. */
+async function tryEach(
+  faults: readonly string[],
+  fresh: () => Promise<(fault: string) => Promise<void>>,
+): Promise<void> {
+  const bad: string[] = []
+  let attempt = await fresh()
+  for (const fault of faults) {
+    try {
+      await attempt(fault)
+    } catch (error) {
+      bad.push(`${fault}: ${messageOf(error)}`)
+      attempt = await fresh()
+    }
+  }
+  expect(bad).toEqual([])
+}
+
+describe("the host's part, killed before and after each line of its journal and resumed", () => {
+  test('brings the new release into service, and does no step twice', { timeout: 1_200_000 }, async () => {
+    // Each time the next version follows the last: a second deployment with everything to do, on one site.
+    let version = 0
+    const next = async (site: Site): Promise<Attempt> => {
+      version += 1
+      const release = await smallRelease(site, `1.${version}.0`)
+      const config = await site.config('next.yaml', 1000 + version)
+      return { release, config, exit: 0, then: { release: release.id, config: await readFile(config, 'utf8') } }
+    }
+    const first = await siteOn('1.0.0')
+    const lines = await linesOf(first, await next(first))
+    const begun = Date.now()
+    await tryEach(faultsAt(lines).slice(-12), async () => {
+      const site = await siteOn('1.0.0')
+      return async (fault) => surviveKill(site, await next(site), fault)
+    })
+    console.log(`${lines} lines, ${2 * lines} kills in ${Math.round((Date.now() - begun) / 1000)} s`)
+  })
+
+  test('puts the old release back where the new one crashes', { timeout: 1_800_000 }, async () => {
+    const fresh = async () => {
+      const site = await siteOn('1.0.0')
+      const old = { release: (await site.answering()) ?? '', config: await readFile(site.paths.config, 'utf8') }
+      const release = await foreignRelease(site, 'crashing', 'exit 1')
+      const attempt: Attempt = { release, config: await site.config('changed.yaml', 77), exit: 8, then: old }
+      return { site, attempt }
+    }
+    const { site, attempt } = await fresh()
+    const lines = await linesOf(site, attempt)
+    await tryEach(sample(faultsAt(lines), 4), async () => {
+      const place = await fresh()
+      return (fault) => surviveKill(place.site, place.attempt, fault)
+    })
+  })
+})
+
+describe("the operator's netops, killed during the activation", () => {
+  test.each(['stop', 'start', 'health'])('when the host reports the step %s: the host finishes alone', async (step) => {
+    const site = await siteOn('1.0.0')
+    const release = await smallRelease(site, '1.1.0')
+    const words = [
+      'deploy',
+      '--root',
+      site.root,
+      '--release',
+      release.file,
+      '--config',
+      await site.config('next.yaml', 222),
+    ]
+    const operator = await start([inject('builds').netops, ...words, '--min-healthy-time', '2s'], {
+      output: join(site.folder, 'operator.log'),
+    })
+    const run = await reported(site, step)
+    process.kill(operator.pid, 'SIGKILL')
+    expect(await operator.ended).toBe(137)
+    const meanwhile = await statusOf(site)
+    expect(meanwhile.unfinished.length === 0 ? meanwhile.release : meanwhile.unfinished[0]?.run).toBe(
+      meanwhile.unfinished.length === 0 ? release.id : `${run}.local`,
+    )
+
+    await expect
+      .poll(() => statusOf(site), { timeout: 40_000 })
+      .toMatchObject({
+        release: release.id,
+        unfinished: [],
+        health: { healthy: true, release: release.id },
+      })
+    const [pid, journal] = [await site.mainPid(), await readFile(journalPath(site.paths.runs, `${run}.local`), 'utf8')]
+    const resumed = await site.netops(['runs', 'resume', run, '--json'])
+    expect(resumed).toMatchObject({ code: 0, json: { ok: true, hosts: [{ outcome: 'done', release: release.id }] } })
+    expect(await site.mainPid()).toBe(pid)
+    expect(await readFile(journalPath(site.paths.runs, `${run}.local`), 'utf8')).toBe(journal)
+    expectNothingTwice((await journalsOf(site)).get(run) ?? [])
+    expect(await site.netops(['runs', 'resume', run])).toMatchObject({ code: 0 })
+  })
+})
+
+/** Waits until the operator's netops was told that a step began; returns its run. */
+async function reported(site: Site, step: string): Promise<string> {
+  for (const deadline = Date.now() + 60_000; Date.now() < deadline; await pause(10)) {
+    for (const [run, records] of await journalsOf(site, 'torn')) {
+      const told = records.some(
+        (one) => one.type === 'relayed' && one.record.type === 'begin' && one.record.step === step,
+      )
+      if (told && runState(records).end === undefined) return run
+    }
+  }
+  throw new Error(`the operator was not told of ${step} within a minute`)
+}
+
+interface Told {
+  readonly release: string
+  readonly unfinished: readonly { readonly run: string }[]
+}
+
+const statusOf = async (site: Site): Promise<Told> =>
+  (await site.netops(['status', '--json'])).json.hosts?.[0] as unknown as Told

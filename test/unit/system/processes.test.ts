@@ -1,0 +1,30 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { expect, test } from 'vitest'
+import { identify, identifySelf, isAlive, signalProcess, startTimeIn } from '../../../src/system/processes.ts'
+
+const fields = Array.from({ length: 18 }, (_, index) => String(index + 4))
+
+test('the start time is found behind a name that holds brackets and spaces', () => {
+  expect(startTimeIn(`7 (a) b (c)) S ${fields.join(' ')} 22 23`)).toBe('22')
+})
+test.each(['Z', 'X', ''])('a process in state %j has none', (state) => {
+  expect(startTimeIn(state === '' ? '' : `7 (a) ${state} ${fields.join(' ')}`)).toBeUndefined()
+})
+
+test('a process is alive until it ends, and only then cannot be signalled', async () => {
+  const child = spawn('sleep', ['60'])
+  await once(child, 'spawn')
+  const identity = await identify(child.pid ?? 0)
+  if (identity === undefined) throw new Error('it did not run')
+  expect(await isAlive(identity)).toBe(true)
+  expect(await signalProcess({ ...identity, startTime: '1' }, 'SIGKILL')).toBe(false)
+  expect(await signalProcess(identity, 'SIGKILL')).toBe(true)
+  await once(child, 'exit')
+  expect(await isAlive(identity)).toBe(false)
+  expect(await signalProcess(identity, 'SIGKILL')).toBe(false)
+})
+
+test('this process knows itself', async () => {
+  expect(await isAlive(await identifySelf())).toBe(true)
+})
