@@ -72,7 +72,7 @@ export async function bundle(request: BundleRequest): Promise<Bundle> {
 }
 
 /** The files that a module evaluates when it is loaded: itself and what it imports statically, and so on. */
-export function eagerFiles(metafile: Metafile, entry: string): readonly string[] {
+function eagerFiles(metafile: Metafile, entry: string): readonly string[] {
   const reached = new Set<string>()
   const visit = (file: string) => {
     if (reached.has(file)) return

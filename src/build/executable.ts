@@ -37,7 +37,7 @@ export interface MakeOptions {
 }
 
 /** The configuration that Node makes the blob from; its keys' and assets' order is part of the bytes. */
-export const seaConfig = (plan: ExecutablePlan) => ({
+const seaConfig = (plan: ExecutablePlan) => ({
   // Names without folders: Node writes them into the blob.
   main: `${plan.name}.cjs`,
   output: `${plan.name}.blob`,

@@ -149,7 +149,7 @@ async function readConfig(path: string): Promise<ReadConfig> {
 }
 
 /** Where a configuration makes the service answer on its own host; refuses one that is not valid. */
-export async function endpointsOf(text: string, name: string): Promise<Endpoints> {
+async function endpointsOf(text: string, name: string): Promise<Endpoints> {
   const { parseServerConfig } = await import('../config/server-config.ts')
   const { server, metrics } = parseServerConfig(text, name)
   const host = server.host === '0.0.0.0' || server.host === '::' ? '127.0.0.1' : server.host

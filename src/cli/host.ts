@@ -14,7 +14,7 @@ const schema = z.object({ root: z.string() })
 const quiet: CommandResult = { outcome: 'done', data: {}, text: '' }
 
 /** The command that runs this very netops. */
-export const selfCommand = (): string[] => (isSea() ? [process.execPath] : [process.execPath, process.argv[1] ?? ''])
+const selfCommand = (): string[] => (isSea() ? [process.execPath] : [process.execPath, process.argv[1] ?? ''])
 
 export const hostStart = defineCommand({
   name: 'host start',

@@ -169,7 +169,7 @@ function printFailure(thrown: unknown, verbose: number): void {
 const defectHint = (argv: readonly string[]): string => `this is a defect of netops; see netops ${argv.join(' ')} -vv`
 
 /** The table that `netops help exit-codes` prints. */
-export const exitCodeTable = (): string =>
+const exitCodeTable = (): string =>
   Object.values(exitCodes)
     .map(({ exit, meaning }) => `${String(exit).padStart(3)}  ${meaning}`)
     .join('\n')

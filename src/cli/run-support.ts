@@ -83,7 +83,7 @@ function faultObserver(context: CommandContext): JournalObserver {
 export const plain = (value: unknown): never => JSON.parse(JSON.stringify(value)) as never
 
 /** A step as a dry run shows it. */
-export const shownStep = (step: Step, services: ServiceManager) => ({
+const shownStep = (step: Step, services: ServiceManager) => ({
   id: step.id,
   title: step.title,
   unchanged: step.unchanged === true,

@@ -5,17 +5,16 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 /** Names that become parts of paths on hosts. */
 const safeName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._+@-]{0,199}$/)
 
-export const release = z.strictObject({
+const release = z.strictObject({
   /** The folder's name: `1.0.0-3fa94c2b81d0`. */
   id: safeName,
   version: z.string(),
   sha256,
   size: z.number(),
 })
-export type Release = z.infer<typeof release>
 
 /** What the configuration says about reaching the service on its own host. */
-export const endpoints = z.strictObject({
+const endpoints = z.strictObject({
   readyUrl: z.url(),
   healthUrl: z.url(),
   ports: z.array(z.number()),

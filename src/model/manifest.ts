@@ -15,7 +15,7 @@ export const semver = z
   .max(128)
   .regex(semverPattern, 'expected a semantic version such as 1.2.3 or 2.0.0-rc.1')
 
-export const builtExecutable = z.object({
+const builtExecutable = z.object({
   name: z.enum(executableNames),
   version: semver,
   /** The full commit hash, with `-dirty` after it when tracked files differed; `unknown` outside a git checkout. */

@@ -86,7 +86,6 @@ const output = z.discriminatedUnion('type', [
     })
     .readonly(),
 ])
-export type LogOutput = z.infer<typeof output>
 
 /**
  * `config.yaml`. All keys are optional. A key that this release does not act on has no default: where it is present, the

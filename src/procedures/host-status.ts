@@ -75,7 +75,7 @@ export async function readHostStatus(sources: StatusSources): Promise<HostStatus
 const healthBody = z.object({ healthy: z.boolean(), status: z.string(), checks: z.record(z.string(), z.boolean()) })
 
 /** Asks the service for its health, from the host itself. */
-export async function readHealth(get: GetOnHost, endpoints: Endpoints | undefined): Promise<Health> {
+async function readHealth(get: GetOnHost, endpoints: Endpoints | undefined): Promise<Health> {
   const unknown = { healthy: false, checks: {}, ready: false, release: undefined }
   if (endpoints === undefined) return { ...unknown, status: 'not deployed' }
   const [health, ready] = await Promise.all([get(endpoints.healthUrl), get(endpoints.readyUrl)])

@@ -11,7 +11,7 @@ import type { StateDatabase } from './database.ts'
 export type Verdict = string | undefined
 export type Check = () => Promise<Verdict>
 
-export const memoryLimits = {
+const memoryLimits = {
   // The kernel kills a process that reaches its control group's or the machine's memory; a tenth is what remains to react.
   residentShare: 0.9,
   // V8 ends the process at its heap limit, and spends most of its time collecting shortly before.

@@ -3,7 +3,7 @@ import { messageOf } from '../model/errors.ts'
 import type { Check, Verdict } from './checks.ts'
 
 // guide: Health Checks
-export const checkNames = ['database', 'memory', 'disk', 'network'] as const
+const checkNames = ['database', 'memory', 'disk', 'network'] as const
 export type CheckName = (typeof checkNames)[number]
 
 /** The body of /health: exactly these keys. */

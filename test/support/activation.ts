@@ -4,7 +4,7 @@ import { hostPaths, releaseId } from '../../src/model/paths.ts'
 import { ownFolders, type ActivationFacts } from '../../src/procedures/activation-facts.ts'
 
 export const hashOf = (letter: string): string => letter.repeat(64)
-export const endpoints = {
+const endpoints = {
   readyUrl: 'http://127.0.0.1:8080/health/ready',
   healthUrl: 'http://127.0.0.1:8080/health',
   ports: [8080],

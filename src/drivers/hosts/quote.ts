@@ -1,7 +1,7 @@
 // The one place where argv becomes a line for a POSIX shell.
 
 /** An argument as a POSIX shell reads it back unchanged. */
-export function quoteArgument(argument: string): string {
+function quoteArgument(argument: string): string {
   if (argument.includes('\0')) throw new TypeError('an argument cannot hold a NUL byte')
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`
 }

@@ -28,7 +28,7 @@ const restartDelayMs = 1000
 /** The server finishes what is in flight within 30 s; then it has 5 s to leave. Equal to the unit's TimeoutStopSec. */
 const stopTimeoutMs = 35_000
 
-export async function readSupervisor(paths: HostPaths): Promise<SupervisorState | undefined> {
+async function readSupervisor(paths: HostPaths): Promise<SupervisorState | undefined> {
   const text = await readTextIfAny(supervisorFile(paths))
   return text === undefined ? undefined : supervisorState.parse(JSON.parse(text))
 }

@@ -143,7 +143,8 @@ describe('an activation that cannot succeed', () => {
     expect(() => refuseImpossible(input(), running())).not.toThrow()
   })
 
-  const { from: _, ...kept } = input().release
+  const kept = { ...input().release }
+  delete kept.from
   test.each<[string, ActivationInput, Partial<ActivationFacts>, string]>([
     ['for another platform', input(), { platform: 'linux-arm64' }, 'built for linux-x64, the host is linux-arm64'],
     ['of a release that is gone', input({ release: kept }), {}, 'is not on the host any more'],

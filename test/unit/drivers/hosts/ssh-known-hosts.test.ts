@@ -56,7 +56,7 @@ describe('the verdict on a host key', () => {
     ['the key revoked', `@revoked ${line('web1')}`, 'web1', 22, { kind: 'revoked', line: 1 }],
     ['the key on file and revoked', `${line('web1')}\n@revoked ${line('*')}`, 'web1', 22, { kind: 'revoked', line: 2 }],
     ['another key revoked', `@revoked ${line('web1', other)}\n${line('web1')}`, 'web1', 22, known],
-  ])('with %s on file', (_, text, host, port, verdict) => {
+  ])('with %s on file', (...[, text, host, port, verdict]) => {
     expect(judgeHostKey(text, host, port, key)).toEqual(verdict)
   })
 })

@@ -1,0 +1,185 @@
+// network_server as a process of a test: started, asked over HTTP, ended. From source, or the executable that NETOPS_TEST_SERVER names.
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { get, type IncomingMessage } from 'node:http'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, expect } from 'vitest'
+
+export const checkout = join(import.meta.dirname, '../..')
+export const serverCommand: readonly [string, ...string[]] =
+  process.env.NETOPS_TEST_SERVER === undefined
+    ? [process.execPath, join(checkout, 'src/server/main.ts')]
+    : [process.env.NETOPS_TEST_SERVER]
+
+// The environment of the tests must not configure the server.
+const cleanEnv = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !/^(?:NETWORK_|NODE_|VITEST)/.test(name)),
+)
+
+/** This test's folder and free ports, new for each test. */
+export const here = { root: '', ports: { server: 0, metrics: 0 } }
+const running = new Set<ChildProcess>()
+
+/** Call once in a test file: gives each test its folder and ports, and ends what it started. */
+export function useServers(): void {
+  beforeEach(async () => {
+    here.root = await mkdtemp(join(tmpdir(), 'netops-server-'))
+    here.ports = { server: await freePort(), metrics: await freePort() }
+  })
+  afterEach(async () => {
+    for (const child of running) child.kill('SIGKILL')
+    await Promise.all([...running].map((child) => exitOf(child)))
+    running.clear()
+    await rm(here.root, { recursive: true })
+  })
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+export interface LogLine {
+  readonly level: string
+  readonly time: string
+  readonly release: string
+  readonly msg: string
+  readonly [key: string]: unknown
+}
+
+export interface Running {
+  readonly child: ChildProcess
+  readonly lines: () => readonly LogLine[]
+  readonly errors: () => string
+  readonly logged: (msg: string) => Promise<LogLine>
+  readonly exit: Promise<number | string | null>
+}
+
+export interface Start {
+  readonly config?: string
+  readonly args?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  readonly command?: readonly [string, ...string[]]
+}
+
+export const baseConfig = () =>
+  `server: { host: 127.0.0.1, port: ${here.ports.server} }\nmetrics: { port: ${here.ports.metrics} }\n`
+
+export async function start({
+  config = baseConfig(),
+  args,
+  env,
+  command = serverCommand,
+}: Start = {}): Promise<Running> {
+  const file = join(here.root, 'config.yaml')
+  await writeFile(file, config)
+  const [program, ...before] = command
+  const child = spawn(program, [...before, ...(args ?? ['--config', file, '--root', here.root])], {
+    env: { ...cleanEnv, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  running.add(child)
+  let [out, err] = ['', '']
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()))
+  const lines = () =>
+    out
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as LogLine)
+  return {
+    child,
+    lines,
+    errors: () => err,
+    exit: exitOf(child),
+    logged: (msg) =>
+      eventually(() => {
+        const line = lines().find((one) => one.msg === msg)
+        if (line === undefined) throw new Error(`no line ${JSON.stringify(msg)} in:\n${out}${err}`)
+        return line
+      }),
+  }
+}
+
+export async function startReady(options: Start = {}): Promise<Running> {
+  const server = await start(options)
+  await server.logged('ready')
+  return server
+}
+
+const exitOf = (child: ChildProcess): Promise<number | string | null> =>
+  new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) resolve(child.exitCode ?? child.signalCode)
+    else child.once('exit', (code, signal) => resolve(code ?? signal))
+  })
+
+/** Tries again until it no longer throws, for at most 20 s. */
+export async function eventually<T>(attempt: () => T | Promise<T>): Promise<T> {
+  const deadline = performance.now() + 20_000
+  for (;;) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (performance.now() > deadline) throw error
+      await sleep(20)
+    }
+  }
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers: IncomingMessage['headers']
+  readonly body: string
+}
+
+export const ask = (path: string, port = here.ports.server): Promise<Answer> =>
+  new Promise((resolve, reject) => {
+    get({ host: '127.0.0.1', port, path, agent: false }, (response) => {
+      let body = ''
+      response.on('data', (chunk: Buffer) => (body += chunk.toString()))
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }))
+    }).on('error', reject)
+  })
+
+/** A bare connection: what it was sent, and when it ended. */
+export interface Wire {
+  readonly socket: Socket
+  readonly received: () => string
+  readonly ended: Promise<void>
+}
+
+export async function dial(): Promise<Wire> {
+  const socket = connect(here.ports.server, '127.0.0.1')
+  let text = ''
+  socket.on('data', (chunk) => (text += chunk.toString()))
+  // A reset is an end too; what was received tells the difference.
+  socket.on('error', () => undefined)
+  const ended = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+  await new Promise<void>((resolve) => socket.once('connect', resolve))
+  return { socket, received: () => text, ended }
+}
+
+export const received = (wire: Wire, part: string): Promise<void> =>
+  eventually(() => expect(wire.received()).toContain(part))
+
+export const isRefused = async (): Promise<boolean> =>
+  ask('/health/live').then(
+    () => false,
+    (error: unknown) => (error as NodeJS.ErrnoException).code === 'ECONNREFUSED',
+  )
+
+export const runToEnd = (args: readonly string[], env: Readonly<Record<string, string>> = {}) => {
+  const [program, ...before] = serverCommand
+  const { status, stdout, stderr } = spawnSync(program, [...before, ...args], {
+    env: { ...cleanEnv, ...env },
+    encoding: 'utf8',
+    timeout: 30_000,
+  })
+  return { status, stdout, stderr }
+}
