@@ -46,7 +46,7 @@ export async function carryOut(root: string, run: string, context: CommandContex
   const input = await readOrder(root, run)
   const paths = hostPaths(root)
   try {
-    await acquireLease(paths, run, `${input.reason} of ${input.release.id}`)
+    await acquireLease({ ...paths, netops: input.netops }, run, `${input.reason} of ${input.release.id}`)
   } catch (error) {
     await refuse(input, error, context)
     throw error

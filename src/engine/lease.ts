@@ -23,6 +23,8 @@ export type Lease = z.infer<typeof lease>
 
 export interface LeasePaths {
   readonly root: string
+  /** The netops on this host that people can call. */
+  readonly netops: string
   readonly lease: string
   readonly runs: string
 }
@@ -77,7 +79,7 @@ async function mayTakeOver(held: Lease, paths: LeasePaths, run: string): Promise
   if (held.run !== run && state.start !== undefined && state.end === undefined) {
     throw new NetopsError('locked', {
       message: `run ${held.run} (${held.reason}) of ${held.since} stopped half way and is not finished`,
-      hint: `finish it first: ${runsCommand('resume', held.run, paths.root)}`,
+      hint: `finish it first, on the host: ${runsCommand('resume', held.run, paths.root, paths.netops)}`,
     })
   }
 }
@@ -85,7 +87,7 @@ async function mayTakeOver(held: Lease, paths: LeasePaths, run: string): Promise
 const heldBy = (held: Lease, paths: LeasePaths): NetopsError =>
   new NetopsError('locked', {
     message: `run ${held.run} (${held.reason}) by ${held.user} holds this host since ${held.since}`,
-    hint: `wait for it, or watch it: ${runsCommand('follow', held.run, paths.root)}`,
+    hint: `wait for it, or watch it on the host: ${runsCommand('follow', held.run, paths.root, paths.netops)}`,
   })
 
 /** Where whoever takes over from a dead holder says so first; one place for each lease that ever was. */

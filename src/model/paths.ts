@@ -62,5 +62,5 @@ export const serverExecutable = 'network_server'
 export const releaseId = (version: string, sha256: string): string => `${version}-${sha256.slice(0, 12)}`
 
 /** A command for people that goes on with a run, or looks at it: with the root it belongs to, unless that is the host itself. */
-export const runsCommand = (action: 'resume' | 'follow', run: string, root: string): string =>
-  `netops runs ${action} ${run}${root === '/' ? '' : ` --root ${root}`}`
+export const runsCommand = (action: 'resume' | 'follow', run: string, root: string, netops = 'netops'): string =>
+  `${netops} runs ${action} ${run}${root === '/' ? '' : ` --root ${root}`}`

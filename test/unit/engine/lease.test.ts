@@ -20,7 +20,7 @@ let folder: string
 let paths: LeasePaths
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'netops-lease-'))
-  paths = { root: '/', lease: join(folder, 'state', 'lease.json'), runs: join(folder, 'runs') }
+  paths = { root: '/', netops: 'netops', lease: join(folder, 'state', 'lease.json'), runs: join(folder, 'runs') }
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
 
