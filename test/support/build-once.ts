@@ -78,12 +78,16 @@ async function make(folder: string): Promise<void> {
   }
 }
 
-// The newest few stay: another run may be using one.
+// The newest few stay, and whatever is younger than the longest run: another run may be using it.
+const longestRunMs = 2 * 3_600_000
 async function removeOld(): Promise<void> {
   const folders = await Promise.all(
     (await listIfAny(cache)).map(async (name) => ({ name, at: (await stat(join(cache, name))).mtimeMs })),
   )
-  const old = folders.sort((a, b) => b.at - a.at).slice(3)
+  const old = folders
+    .sort((a, b) => b.at - a.at)
+    .slice(3)
+    .filter(({ at }) => Date.now() - at > longestRunMs)
   await Promise.all(old.map(({ name }) => rm(join(cache, name), { recursive: true, force: true })))
 }
 

@@ -80,7 +80,7 @@ describe('a lease', () => {
     await expect(take('second')).rejects.toMatchObject({
       code: 'locked',
       message: `run first (deploy of first) by ${userInfo().username} holds this host since ${held?.since ?? ''}`,
-      hint: 'wait for it, or watch it: netops runs follow first',
+      hint: 'wait for it, or watch it on the host: netops runs follow first',
     })
     expect(await readLease(paths.lease)).toEqual(held)
   })
@@ -111,7 +111,7 @@ describe('a lease', () => {
     await expect(take('next')).rejects.toMatchObject({
       code: 'locked',
       message: 'run half (deploy) of s stopped half way and is not finished',
-      hint: 'finish it first: netops runs resume half',
+      hint: 'finish it first, on the host: netops runs resume half',
     })
     expect((await readLease(paths.lease))?.run).toBe('half')
   })
