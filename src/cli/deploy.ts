@@ -5,21 +5,9 @@ import type { HostReader } from '../drivers/hosts/port.ts'
 import type { ActivationInput, Endpoints } from '../model/activation.ts'
 import { NetopsError } from '../model/errors.ts'
 import { hostPaths, releaseId, serverExecutable } from '../model/paths.ts'
-import { duration } from '../model/units.ts'
 import { defineCommand, type CommandContext } from './command.ts'
 import { dryRunOption, fleetOptions, parseOptions, rootOption } from './options.ts'
-
-/** How long a release must stay healthy, and how long it may take to get there (design.md section 5). */
-export const defaultTiming = { minHealthyMs: 10_000, healthyDeadlineMs: 120_000, keepReleases: 5 }
-
-export const timingOptions = [
-  {
-    flags: '--min-healthy-time <duration>',
-    description: 'how long it must stay healthy (default: the fleet file, then 10s)',
-  },
-  { flags: '--healthy-deadline <duration>', description: 'how long it may take to become healthy (default: 2m)' },
-]
-export const timingSchema = { minHealthyTime: duration.optional(), healthyDeadline: duration.optional() }
+import { timingOf, timingOptions, timingSchema } from './timing.ts'
 
 export const deploy = defineCommand({
   name: 'deploy',
@@ -41,7 +29,7 @@ export const deploy = defineCommand({
   ],
   async run({ options }, context) {
     const { fleetSchema, readFleet } = await import('./fleet.ts')
-    const { runFleet } = await import('./fleet-run.ts')
+    const { partOf, runFleet } = await import('./fleet-run.ts')
     const parsed = parseOptions(fleetSchema.extend({ ...deploySchema, ...timingSchema }), options)
     const fleet = await readFleet(parsed, context)
     const release = await readRelease(parsed, context)
@@ -53,7 +41,7 @@ export const deploy = defineCommand({
         fleet,
         dryRun: parsed.dryRun,
         decide: async (site, run) => {
-          const { root, name } = site.target
+          const { root } = site.target
           const paths = hostPaths(root)
           const { readerOver } = await import('../drivers/hosts/reader.ts')
           const reader = readerOver(site.connection)
@@ -64,12 +52,8 @@ export const deploy = defineCommand({
             reader,
           )
           const input: ActivationInput = {
-            procedure: 'activate',
-            run,
-            host: name,
-            root,
-            manager: site.services.kind,
-            netops: site.netopsOnHost,
+            ...partOf(site, run),
+            ...timingOf(parsed, fleet),
             release: {
               id: release.id,
               version: release.version,
@@ -82,9 +66,6 @@ export const deploy = defineCommand({
             config: { from: place.from, sha256: place.sha256 },
             endpoints: place.endpoints,
             reason: 'deploy',
-            minHealthyMs: parsed.minHealthyTime ?? fleet.minHealthyMs ?? defaultTiming.minHealthyMs,
-            healthyDeadlineMs: parsed.healthyDeadline ?? fleet.healthyDeadlineMs ?? defaultTiming.healthyDeadlineMs,
-            keepReleases: defaultTiming.keepReleases,
           }
           return { input, release: pushRelease ? release.file : undefined, config: place.push }
         },

@@ -107,6 +107,17 @@ function siteOf(to: Target, connection: HostConnection, netops: LocalFile): Site
   return { target: to, connection, netops, netopsOnHost, services: servicesFor(to.root, netopsOnHost) }
 }
 
+/** What every activation on a site is told of the place and the run. */
+export const partOf = (site: Site, run: string) =>
+  ({
+    procedure: 'activate',
+    run,
+    host: site.target.name,
+    root: site.target.root,
+    manager: site.services.kind,
+    netops: site.netopsOnHost,
+  }) as const
+
 /** The netops executable that hosts get: this one, or from a checkout what `netops build` made. */
 export function ownNetops({ env }: CommandContext): string {
   if (env.NETOPS_EXECUTABLE !== undefined) return env.NETOPS_EXECUTABLE

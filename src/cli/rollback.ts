@@ -2,8 +2,8 @@
 import { z } from 'zod'
 import { hostPaths } from '../model/paths.ts'
 import { defineCommand } from './command.ts'
-import { defaultTiming, timingOptions, timingSchema } from './deploy.ts'
 import { dryRunOption, fleetOptions, parseOptions, rootOption } from './options.ts'
+import { timingOf, timingOptions, timingSchema } from './timing.ts'
 
 export const rollback = defineCommand({
   name: 'rollback',
@@ -25,7 +25,7 @@ export const rollback = defineCommand({
   ],
   async run({ options }, context) {
     const { fleetSchema, readFleet } = await import('./fleet.ts')
-    const { runFleet } = await import('./fleet-run.ts')
+    const { partOf, runFleet } = await import('./fleet-run.ts')
     const { readerOver } = await import('../drivers/hosts/reader.ts')
     const { readActivations } = await import('../procedures/activation-facts.ts')
     const { chooseRollback } = await import('../procedures/rollback.ts')
@@ -48,20 +48,13 @@ export const rollback = defineCommand({
           const wanted = chooseRollback(name, activations, parsed.to)
           return {
             input: {
-              procedure: 'activate',
-              run,
-              host: name,
-              root,
-              manager: site.services.kind,
-              netops: site.netopsOnHost,
+              ...partOf(site, run),
+              ...timingOf(parsed, fleet),
               release: { ...wanted.release, checksConfig: wanted.checksConfig },
               config: { from: `${paths.history}/${wanted.id}/config.yaml`, sha256: wanted.configSha256 },
               endpoints: wanted.endpoints,
               reason: 'rollback',
               restores: wanted.id,
-              minHealthyMs: parsed.minHealthyTime ?? fleet.minHealthyMs ?? defaultTiming.minHealthyMs,
-              healthyDeadlineMs: parsed.healthyDeadline ?? fleet.healthyDeadlineMs ?? defaultTiming.healthyDeadlineMs,
-              keepReleases: defaultTiming.keepReleases,
             },
             release: undefined,
             config: undefined,

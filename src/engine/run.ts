@@ -33,7 +33,7 @@ export interface RunResult {
 /** How far a step has come, by the journal. */
 type Progress = 'begun' | 'done' | 'unchanged' | 'failed' | 'undoing' | 'undone' | 'undo-failed'
 
-const probeEveryMs = 1000 // design.md section 4: seen every second
+const probeEveryMs = 1000 // often enough to react, seldom enough not to load a starting server
 
 /**
  * Runs a plan to its end, or goes on with one: what the journal says is finished is not done again.

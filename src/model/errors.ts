@@ -2,7 +2,7 @@
 
 /**
  * Every kind of failure with the exit code a shell sees and what it means.
- * Source: design.md section 4; printed by `netops help exit-codes` and kept equal to docs/exit-codes.md by a test.
+ * Printed by `netops help exit-codes` and kept equal to docs/exit-codes.md by a test.
  */
 export const exitCodes = {
   done: { exit: 0, meaning: 'done, or nothing to do' },
@@ -90,7 +90,7 @@ export interface HostOutcome {
   readonly changed: boolean
 }
 
-// design.md section 4 gives the order; 9 is not in its list and stands beside 8: both say the run ended in a known state.
+// docs/exit-codes.md explains the order: what the operator must act on first comes first.
 const order: readonly ErrorCode[] = [
   'usage',
   'refused',

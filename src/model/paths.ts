@@ -1,4 +1,4 @@
-// The one place that knows where things lie on a host (design.md section 6), relocated as a whole by a root folder.
+// The one place that knows where things lie on a host (docs/architecture.md), relocated as a whole by a root folder.
 
 export interface HostPaths {
   readonly root: string

@@ -15,7 +15,7 @@ describe('the outcome over several hosts', () => {
   test('is the first that applies, in the documented order', async () => {
     const text = await readFile(join(import.meta.dirname, '..', '..', '..', 'docs', 'exit-codes.md'), 'utf8')
     const order = /^\*\*(.+)\*\*$/m.exec(text)?.[1]?.split(' > ').map(Number) ?? []
-    // design.md section 4, without 9, which it does not place.
+    // The order of docs/exit-codes.md; 9 stands beside 8.
     expect(order.filter((code) => code !== 9)).toEqual([2, 7, 6, 130, 3, 8, 5, 4, 1])
     expect(order.toSorted()).toEqual(errorCodes.map((code) => exitCodes[code].exit).toSorted())
     fc.assert(
