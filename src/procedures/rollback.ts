@@ -19,13 +19,17 @@ export function chooseRollback(
       ? activations.find((entry) => entry.id === current?.previous)
       : activations.findLast((entry) => [entry.id, entry.release.id, entry.release.version].includes(to))
   if (wanted !== undefined) return wanted
-  const known = [...new Set(activations.map((entry) => entry.release.id))].join(', ')
+  const others = activations.map((entry) => entry.release.id).filter((id) => id !== current?.release.id)
+  const known = [...new Set(others)].join(', ')
   throw new NetopsError('refused', {
     host,
     message:
       to === undefined
         ? 'there is no earlier release to go back to'
         : `${to} was never in service here, or is no longer kept`,
-    hint: known === '' ? 'deploy a release first' : `kept here: ${known}; choose one with --to`,
+    hint:
+      known === ''
+        ? 'deploy another release: netops deploy --release FILE'
+        : `kept here: ${known}; choose one with --to`,
   })
 }
