@@ -2,15 +2,21 @@
 import { NetopsError } from '../../model/errors.ts'
 import type { HostConnection, HostReader } from './port.ts'
 
+const looks = 3
+
 /** A reader over a connection. Every call is one command; missing files are answers, other failures are errors. */
 export function readerOver(connection: HostConnection): HostReader {
   const query = (argv: readonly string[]) => connection.run(argv, { timeoutMs: 60_000 })
   const there = async (path: string, test: '-e' | '-L') => (await query(['test', test, path])).code === 0
   const readOrMissing = async (argv: readonly string[], path: string): Promise<string | undefined> => {
-    const result = await query(argv)
-    if (result.code === 0) return result.stdout
-    if (!(await there(path, '-e'))) return undefined
-    throw new NetopsError('failed', { message: `cannot read ${path}: ${result.stderr.trim()}`, host: connection.name })
+    for (let attempt = 1; ; attempt += 1) {
+      const result = await query(argv)
+      if (result.code === 0) return result.stdout
+      if (!(await there(path, '-e'))) return undefined
+      // It was made between the two looks, by a run at work: look again before calling it unreadable.
+      if (attempt < looks) continue
+      throw new NetopsError('failed', { message: `cannot read ${path}: ${result.stderr.trim()}`, host: connection.name })
+    }
   }
   return {
     name: connection.name,
