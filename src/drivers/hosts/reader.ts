@@ -15,7 +15,10 @@ export function readerOver(connection: HostConnection): HostReader {
       if (!(await there(path, '-e'))) return undefined
       // It was made between the two looks, by a run at work: look again before calling it unreadable.
       if (attempt < looks) continue
-      throw new NetopsError('failed', { message: `cannot read ${path}: ${result.stderr.trim()}`, host: connection.name })
+      throw new NetopsError('failed', {
+        message: `cannot read ${path}: ${result.stderr.trim()}`,
+        host: connection.name,
+      })
     }
   }
   return {
