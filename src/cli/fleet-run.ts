@@ -5,7 +5,7 @@ import { isSea } from 'node:sea'
 import { readerOver } from '../drivers/hosts/reader.ts'
 import type { HostConnection } from '../drivers/hosts/port.ts'
 import type { ActivationInput } from '../model/activation.ts'
-import { exitCodes, locate, NetopsError } from '../model/errors.ts'
+import { exitCodes, locate, messageOf, NetopsError, systemCode } from '../model/errors.ts'
 import { hostPaths, runsCommand } from '../model/paths.ts'
 import { planActivation } from '../procedures/activate.ts'
 import { readActivationFacts, refuseImpossible, type ActivationFacts } from '../procedures/activation-facts.ts'
@@ -126,7 +126,10 @@ export function ownNetops({ env }: CommandContext): string {
 
 /** @throws NetopsError `usage` when there is no such file */
 export async function localFile(path: string): Promise<LocalFile> {
-  const found = await stat(path).catch(() => undefined)
+  const found = await stat(path).catch((error: unknown) => {
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined
+    throw new NetopsError('failed', { message: `cannot read ${path}: ${messageOf(error)}`, cause: error })
+  })
   if (found?.isFile() !== true) {
     throw new NetopsError('usage', {
       message: `there is no file ${path}`,
