@@ -29,7 +29,7 @@ export const deploy = defineCommand({
   ],
   async run({ options }, context) {
     const { fleetSchema, readFleet } = await import('./fleet.ts')
-    const { partOf, runFleet } = await import('./fleet-run.ts')
+    const { placeOf, runFleet } = await import('./fleet-run.ts')
     const parsed = parseOptions(fleetSchema.extend({ ...deploySchema, ...timingSchema }), options)
     const fleet = await readFleet(parsed, context)
     const release = await readRelease(parsed, context)
@@ -51,8 +51,9 @@ export const deploy = defineCommand({
             { config, inPlace: paths.config, incoming: `${paths.incoming}/${run}/config.yaml` },
             reader,
           )
-          const input: ActivationInput = {
-            ...partOf(site, run),
+          const order: ActivationInput = {
+            procedure: 'activate',
+            ...placeOf(site, run),
             ...timingOf(parsed, fleet),
             release: {
               id: release.id,
@@ -67,7 +68,19 @@ export const deploy = defineCommand({
             endpoints: place.endpoints,
             reason: 'deploy',
           }
-          return { input, release: pushRelease ? release.file : undefined, config: place.push }
+          return {
+            order,
+            pushes: [
+              {
+                id: 'release',
+                title: `Push the release (${release.id})`,
+                file: pushRelease ? release.file : undefined,
+                name: serverExecutable,
+                mode: '0755',
+              },
+              { id: 'config', title: 'Push the configuration', file: place.push, name: 'config.yaml', mode: '0600' },
+            ],
+          }
         },
       },
       context,

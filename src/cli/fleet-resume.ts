@@ -2,8 +2,8 @@
 import { z } from 'zod'
 import { runState } from '../engine/journal.ts'
 import { runPlan } from '../engine/run.ts'
-import { activationInput } from '../model/activation.ts'
 import { NetopsError } from '../model/errors.ts'
+import { hostOrder } from '../model/order.ts'
 import { stepsOf, type Plan } from '../model/plan.ts'
 import type { CommandContext, CommandResult } from './command.ts'
 import { target } from './fleet.ts'
@@ -19,11 +19,11 @@ export async function resumeFleet(runs: string, run: string, context: CommandCon
   try {
     const { start, end } = runState(journal.records)
     if (start === undefined) throw new NetopsError('refused', { message: `run ${run} has no beginning in its journal` })
-    const inputs = activationsIn(start.plan)
+    const orders = ordersIn(start.plan)
     if (end !== undefined) {
       const failures = end.error === undefined ? [] : [end.error]
       const result = { outcome: end.outcome, changed: end.changed, failures, open: false }
-      return summarize(start.procedure, run, { result, records: journal.records }, inputs)
+      return summarize(start.procedure, run, { result, records: journal.records }, orders)
     }
     const { targets } = fleetInput.parse(start.input)
     const sites = await connectAll(targets, await localFile(ownNetops(context)), context)
@@ -31,7 +31,7 @@ export async function resumeFleet(runs: string, run: string, context: CommandCon
       journal.append({ type: 'resumed', by: decidedBy, pid: process.pid })
       const members = new Map(sites.map((site) => [site.target.name, site]))
       const result = await runPlan(start.plan, journal, worldOf(members, context.signal))
-      return summarize(start.procedure, run, { result, records: journal.records }, inputs)
+      return summarize(start.procedure, run, { result, records: journal.records }, orders)
     } finally {
       await Promise.all(sites.map(({ connection }) => connection.close()))
     }
@@ -40,7 +40,7 @@ export async function resumeFleet(runs: string, run: string, context: CommandCon
   }
 }
 
-const activationsIn = (plan: Plan) =>
+const ordersIn = (plan: Plan) =>
   stepsOf(plan).flatMap(({ act }) =>
-    act.flatMap((effect) => (effect.kind === 'job' ? [activationInput.parse(effect.input)] : [])),
+    act.flatMap((effect) => (effect.kind === 'job' ? [hostOrder.parse(effect.input)] : [])),
   )

@@ -1,21 +1,20 @@
-// Deploy and rollback from the operator's side: facts of every host, the plan, and either the dry run or the run.
+// A fleet procedure from the operator's side: facts of every host, the plan, and either the dry run or the run.
 import { dirname, join } from 'node:path'
 import { stat } from 'node:fs/promises'
 import { isSea } from 'node:sea'
+import { userInfo, hostname } from 'node:os'
 import { readerOver } from '../drivers/hosts/reader.ts'
 import type { HostConnection } from '../drivers/hosts/port.ts'
-import type { ActivationInput } from '../model/activation.ts'
 import { exitCodes, locate, messageOf, NetopsError, systemCode } from '../model/errors.ts'
+import type { HostOrder } from '../model/order.ts'
 import { hostPaths, runsCommand } from '../model/paths.ts'
-import { planActivation } from '../procedures/activate.ts'
-import { readActivationFacts, refuseImpossible, type ActivationFacts } from '../procedures/activation-facts.ts'
-import { planFleet, type HostPart, type LocalFile } from '../procedures/deploy.ts'
-import { readTemplate } from '../system/assets.ts'
+import { planFleet, type FleetRun, type HostPart, type LocalFile } from '../procedures/fleet.ts'
+import { decideHostPart, toldOf, type Decided } from '../procedures/host-procedures.ts'
 import { sha256OfFile } from '../system/files.ts'
 import type { CommandContext, CommandResult } from './command.ts'
 import { connect, servicesFor, type Fleet, type Target } from './fleet.ts'
 import { formatShown, hostResults, newRunId, plain, runOrder, shownPlan, type Ran } from './run-support.ts'
-import type { Member } from './world.ts'
+import type { Member } from './probes.ts'
 
 /** A connected host and where its netops build lies. */
 export interface Site extends Member {
@@ -25,7 +24,8 @@ export interface Site extends Member {
 }
 
 export interface FleetOrder {
-  readonly procedure: 'deploy' | 'rollback'
+  /** What the operator asked for: `deploy`. */
+  readonly procedure: string
   readonly fleet: Fleet
   readonly dryRun: boolean
   /** What one host is asked for, from what it is like. */
@@ -40,18 +40,19 @@ export async function runFleet(order: FleetOrder, context: CommandContext): Prom
   const sites = await connectAll(fleet.targets, netops, context)
   try {
     const drafts = await together(sites, (site) => draft(site, order, run))
+    const fleetRun: FleetRun = { run, procedure, by: `${userInfo().username}@${hostname()}` }
+    if (order.dryRun) return showDrafts(drafts, fleetRun)
     const parts = drafts.map(({ part }) => part)
-    const plan = planFleet(`${procedure} on ${sites.length} hosts`, parts)
-    if (order.dryRun) return showDrafts(drafts, procedure)
     const members = new Map(sites.map((site) => [site.target.name, site]))
     const input = { targets: fleet.targets, netops: netops.sha256 }
-    const facts = Object.fromEntries(drafts.map(({ site, facts }) => [site.target.name, facts]))
+    const facts = Object.fromEntries(drafts.map(({ site, decided }) => [site.target.name, decided.facts]))
+    const plan = planFleet(fleetRun, parts)
     const ran = await runOrder({ runs: fleet.runs, run, procedure, input, facts, plan }, members, context)
     return summarize(
       procedure,
       run,
       ran,
-      parts.map(({ input }) => input),
+      parts.map((part) => part.order),
     )
   } finally {
     await Promise.all(sites.map(({ connection }) => connection.close()))
@@ -61,20 +62,18 @@ export async function runFleet(order: FleetOrder, context: CommandContext): Prom
 interface Draft {
   readonly site: Site
   readonly part: HostPart
-  readonly facts: ActivationFacts
+  readonly decided: Decided
 }
 
 async function draft(site: Site, order: FleetOrder, run: string): Promise<Draft> {
   const reader = readerOver(site.connection)
-  const decided = await order.decide(site, `${run}.${site.target.name}`)
-  const { input } = decided
-  const [facts, present] = await Promise.all([
-    readActivationFacts(reader, site.services, { root: input.root, release: input.release.id }),
+  const part = await order.decide(site, `${run}.${site.target.name}`)
+  const [decided, present] = await Promise.all([
+    decideHostPart(part.order, { reader, services: site.services }),
     reader.sha256(site.netopsOnHost),
   ])
-  refuseImpossible(input, facts)
   const netops = present === site.netops.sha256 ? undefined : site.netops
-  return { site, facts, part: { ...decided, netops } }
+  return { site, decided, part: { ...part, netops } }
 }
 
 /** Does the same on every host at once; the first failure, in the order of the fleet, is told with its host. */
@@ -107,10 +106,9 @@ function siteOf(to: Target, connection: HostConnection, netops: LocalFile): Site
   return { target: to, connection, netops, netopsOnHost, services: servicesFor(to.root, netopsOnHost) }
 }
 
-/** What every activation on a site is told of the place and the run. */
-export const partOf = (site: Site, run: string) =>
+/** What every order for a site says of the place and the run. */
+export const placeOf = (site: Site, run: string) =>
   ({
-    procedure: 'activate',
     run,
     host: site.target.name,
     root: site.target.root,
@@ -139,51 +137,43 @@ export async function localFile(path: string): Promise<LocalFile> {
   return { path, sha256: await sha256OfFile(path), size: found.size }
 }
 
-function showDrafts(drafts: readonly Draft[], procedure: string): CommandResult {
-  const templates = {
-    unit: readTemplate('network_service.service'),
-    tmpfiles: readTemplate('network_service.tmpfiles'),
-  }
-  const hosts = drafts.map(({ site, part, facts }) => ({
+function showDrafts(drafts: readonly Draft[], fleetRun: FleetRun): CommandResult {
+  const hosts = drafts.map(({ site, part, decided }) => ({
     host: site.target.name,
-    push: shownPlan(planFleet(procedure, [part]), site.services),
-    activate: shownPlan(planActivation(part.input, facts, templates), site.services),
+    push: shownPlan(planFleet(fleetRun, [part]), site.services),
+    own: shownPlan(decided.plan, site.services),
+    procedure: part.order.procedure,
   }))
   const text = hosts
     .map(
-      ({ host, push, activate }) =>
-        `${host}: from here\n${formatShown(push, '  ')}\n${host}: by its own netops\n${formatShown(activate, '  ')}`,
+      ({ host, push, own }) =>
+        `${host}: from here\n${formatShown(push, '  ')}\n${host}: by its own netops\n${formatShown(own, '  ')}`,
     )
     .join('\n\n')
+  const data = hosts.map(({ host, push, own, procedure }) => ({ host, push, [procedure]: own }))
   return {
     outcome: 'done',
-    data: { dryRun: true, hosts: plain(hosts) },
+    data: { dryRun: true, hosts: plain(data) },
     text: `${text}\n\nDry run: nothing was changed.`,
   }
 }
 
 /** The result of a fleet run, for people and scripts. */
-export function summarize(
-  procedure: string,
-  run: string,
-  ran: Ran,
-  inputs: readonly Pick<ActivationInput, 'host' | 'release' | 'root'>[],
-): CommandResult {
-  const hosts = hostResults(
+export function summarize(procedure: string, run: string, ran: Ran, orders: readonly HostOrder[]): CommandResult {
+  const results = hostResults(
     ran,
-    inputs.map(({ host }) => host),
-  ).map((result, index) => ({
-    ...result,
-    release: inputs[index]?.release.id ?? '',
-  }))
-  const [first] = ran.result.failures
-  const lines = hosts.map(({ host, outcome, changed, release, message }) => {
-    if (outcome !== 'done') return `${host}: ${exitCodes[outcome].meaning}\n  ${message ?? ''}`.trimEnd()
-    return changed
-      ? `${host}: ${release} is in service and healthy`
-      : `${host}: nothing to do, ${release} is in service`
+    orders.map(({ host }) => host),
+  ).map((result, index) => {
+    const order = orders[index]
+    const told = order === undefined ? { text: '', data: {} } : toldOf(order, result.changed)
+    const { outcome, message } = result
+    const line = outcome === 'done' ? told.text : `${exitCodes[outcome].meaning}\n  ${message ?? ''}`.trimEnd()
+    return { data: { ...result, ...told.data }, line: `${result.host}: ${line}` }
   })
-  const root = inputs[0]?.root ?? '/'
+  const hosts = results.map(({ data }) => data)
+  const lines = results.map(({ line }) => line)
+  const [first] = ran.result.failures
+  const root = orders[0]?.root ?? '/'
   if (ran.result.open) lines.push(`The run is not finished. Go on with: ${runsCommand('resume', run, root)}`)
   const error = first && {
     code: first.code,

@@ -6,19 +6,17 @@ import { readJournal, runState, type Journal } from '../engine/journal.ts'
 import { acquireLease, readLease, releaseLease } from '../engine/lease.ts'
 import { runPlan, type RunResult } from '../engine/run.ts'
 import { exitCodes, locate, NetopsError } from '../model/errors.ts'
-import type { ActivationInput } from '../model/activation.ts'
+import type { HostOrder } from '../model/order.ts'
 import { hostPaths, runsCommand } from '../model/paths.ts'
-import type { Plan } from '../model/plan.ts'
-import { planActivation } from '../procedures/activate.ts'
-import { readActivationFacts, refuseImpossible } from '../procedures/activation-facts.ts'
-import { readTemplate } from '../system/assets.ts'
+import { decideHostPart, reasonOf } from '../procedures/host-procedures.ts'
 import { execText, start } from '../system/exec.ts'
 import { isAlive } from '../system/processes.ts'
 import type { CommandContext, CommandResult } from './command.ts'
 import { servicesFor } from './fleet.ts'
 import { readOrder } from './host.ts'
 import { decidedBy, openJournal, plain } from './run-support.ts'
-import { worldOf, type Member } from './world.ts'
+import type { Member } from './probes.ts'
+import { worldOf } from './world.ts'
 
 /** Starts a host's part so that it outlives this process and the connection; one that has ended or still runs is left alone. */
 export async function startDetached(root: string, run: string, self: readonly string[]): Promise<void> {
@@ -46,7 +44,7 @@ export async function carryOut(root: string, run: string, context: CommandContex
   const input = await readOrder(root, run)
   const paths = hostPaths(root)
   try {
-    await acquireLease({ ...paths, netops: input.netops }, run, `${input.reason} of ${input.release.id}`)
+    await acquireLease({ ...paths, netops: input.netops }, run, reasonOf(input))
   } catch (error) {
     await refuse(input, error, context)
     throw error
@@ -63,7 +61,7 @@ export async function carryOut(root: string, run: string, context: CommandContex
   }
 }
 
-async function proceed(input: ActivationInput, journal: Journal): Promise<RunResult> {
+async function proceed(input: HostOrder, journal: Journal): Promise<RunResult> {
   const state = runState(journal.records)
   if (state.end !== undefined) {
     const { outcome, changed, error } = state.end
@@ -79,13 +77,8 @@ async function proceed(input: ActivationInput, journal: Journal): Promise<RunRes
     return runPlan(state.start.plan, journal, world)
   }
   try {
-    const wanted = { root: input.root, release: input.release.id }
-    const facts = await readActivationFacts(readerOver(member.connection), member.services, wanted)
-    refuseImpossible(input, facts)
-    const plan: Plan = planActivation(input, facts, {
-      unit: readTemplate('network_service.service'),
-      tmpfiles: readTemplate('network_service.tmpfiles'),
-    })
+    const { services, connection } = member
+    const { facts, plan } = await decideHostPart(input, { reader: readerOver(connection), services })
     const { run, procedure } = input
     journal.append({ type: 'run', run, procedure, by: decidedBy, input: plain(input), facts: plain(facts), plan })
     return await runPlan(plan, journal, world)
@@ -103,7 +96,7 @@ function endWith(journal: Journal, thrown: unknown, host: string): RunResult {
 }
 
 /** Another run holds the host: this one ends before it began. A run that had begun stays as it is. */
-async function refuse(input: ActivationInput, thrown: unknown, context: CommandContext): Promise<void> {
+async function refuse(input: HostOrder, thrown: unknown, context: CommandContext): Promise<void> {
   const { runs } = hostPaths(input.root)
   if (runState((await readJournal(runs, input.run)) ?? []).start !== undefined) return
   if (await isCarriedOut(input.root, input.run)) return

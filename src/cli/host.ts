@@ -3,8 +3,8 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isSea } from 'node:sea'
 import { z } from 'zod'
-import { activationInput, type ActivationInput } from '../model/activation.ts'
 import { NetopsError } from '../model/errors.ts'
+import { hostOrder, type HostOrder } from '../model/order.ts'
 import { hostPaths } from '../model/paths.ts'
 import { defineCommand, type CommandResult } from './command.ts'
 import { parseOptions } from './options.ts'
@@ -25,7 +25,7 @@ export const hostStart = defineCommand({
   options: [rootFlag],
   async run({ options, args }, context) {
     const { root } = parseOptions(schema, options)
-    const input = activationInput.parse(JSON.parse(await context.readInput()))
+    const input = hostOrder.parse(JSON.parse(await context.readInput()))
     if (input.run !== args[0] || input.root !== root) {
       throw new NetopsError('usage', { message: 'the order is for another run or root' })
     }
@@ -37,7 +37,7 @@ export const hostStart = defineCommand({
 })
 
 /** Puts the order on disk before anything is done; the same run with another order is refused. */
-async function keepOrder(input: ActivationInput): Promise<void> {
+async function keepOrder(input: HostOrder): Promise<void> {
   const folder = join(hostPaths(input.root).runs, input.run)
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const file = join(folder, 'order.json')
@@ -105,5 +105,5 @@ export const hostGet = defineCommand({
   },
 })
 
-export const readOrder = async (root: string, run: string): Promise<ActivationInput> =>
-  activationInput.parse(JSON.parse(await readFile(join(hostPaths(root).runs, run, 'order.json'), 'utf8')))
+export const readOrder = async (root: string, run: string): Promise<HostOrder> =>
+  hostOrder.parse(JSON.parse(await readFile(join(hostPaths(root).runs, run, 'order.json'), 'utf8')))

@@ -25,7 +25,7 @@ export const rollback = defineCommand({
   ],
   async run({ options }, context) {
     const { fleetSchema, readFleet } = await import('./fleet.ts')
-    const { partOf, runFleet } = await import('./fleet-run.ts')
+    const { placeOf, runFleet } = await import('./fleet-run.ts')
     const { readerOver } = await import('../drivers/hosts/reader.ts')
     const { readActivations } = await import('../procedures/activation-facts.ts')
     const { chooseRollback } = await import('../procedures/rollback.ts')
@@ -47,8 +47,9 @@ export const rollback = defineCommand({
           const activations = await readActivations(readerOver(site.connection), paths)
           const wanted = chooseRollback(name, activations, parsed.to)
           return {
-            input: {
-              ...partOf(site, run),
+            order: {
+              procedure: 'activate',
+              ...placeOf(site, run),
               ...timingOf(parsed, fleet),
               release: { ...wanted.release, checksConfig: wanted.checksConfig },
               config: { from: `${paths.history}/${wanted.id}/config.yaml`, sha256: wanted.configSha256 },
@@ -56,8 +57,7 @@ export const rollback = defineCommand({
               reason: 'rollback',
               restores: wanted.id,
             },
-            release: undefined,
-            config: undefined,
+            pushes: [],
           }
         },
       },

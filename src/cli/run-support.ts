@@ -10,7 +10,8 @@ import type { ServiceManager } from '../drivers/services/port.ts'
 import { buildInfo } from '../system/build-info.ts'
 import type { CommandContext } from './command.ts'
 import { progressObserver } from './progress.ts'
-import { showEffect, worldOf, type Member } from './world.ts'
+import type { Member } from './probes.ts'
+import { showEffect, worldOf } from './world.ts'
 
 /** A name that sorts by time and is unique among operators: `20261123T104501Z-deploy-3f9a`. */
 export function newRunId(procedure: string, now: Date): string {
@@ -95,9 +96,16 @@ const shownStep = (step: Step, services: ServiceManager) => ({
 
 function showWait({ probe, holdForMs, deadlineMs }: Wait): string {
   const within = `within ${formatDuration(deadlineMs)}`
-  return probe.kind === 'stopped'
-    ? `until ${probe.unit} has stopped, ${within}`
-    : `until ${probe.url} is 200 from ${probe.release} ${within}, held for ${formatDuration(holdForMs)}`
+  switch (probe.kind) {
+    case 'ready':
+      return `until ${probe.url} is 200 from ${probe.release} ${within}, held for ${formatDuration(holdForMs)}`
+    case 'stopped':
+      return `until ${probe.unit} has stopped, ${within}`
+    case 'sysctl':
+      return `until /proc/sys reads back ${Object.keys(probe.values).join(', ')}`
+    case 'unit-limits':
+      return `until systemd shows ${Object.keys(probe.limits).join(', ')} of ${probe.unit}`
+  }
 }
 export type ShownStep = ReturnType<typeof shownStep>
 

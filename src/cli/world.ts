@@ -3,24 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { applyCommands } from '../drivers/hosts/apply.ts'
 import { commandsOf, showCommand } from '../drivers/hosts/commands.ts'
 import { quoteCommand } from '../drivers/hosts/quote.ts'
-import { readerOver } from '../drivers/hosts/reader.ts'
-import type { HostConnection } from '../drivers/hosts/port.ts'
+import type { HostCommand, HostConnection } from '../drivers/hosts/port.ts'
 import type { ServiceManager } from '../drivers/services/port.ts'
 import type { Relay, World } from '../engine/run.ts'
-import { messageOf, NetopsError } from '../model/errors.ts'
-import type { Effect, JobEffect, Probe, ProbeAnswer } from '../model/effects.ts'
+import { NetopsError } from '../model/errors.ts'
+import type { Effect, JobEffect, LeaseEffect, UndoJobEffect } from '../model/effects.ts'
 import { parseOwnRecord, type EndRecord } from '../model/journal.ts'
-import { httpGet } from '../system/http.ts'
-
-/** A host with the drivers that act on it. */
-export interface Member {
-  readonly connection: HostConnection
-  readonly services: ServiceManager
-}
-
-const probeTimeoutMs = 5000
-// As many restarts by the service manager since the start show a crash loop; waiting longer cannot help.
-const hopelessRestarts = 2
+import { askProbe, type Member } from './probes.ts'
 
 export function worldOf(members: ReadonlyMap<string, Member>, signal?: AbortSignal): World {
   const member = (host: string): Member => {
@@ -35,6 +24,10 @@ export function worldOf(members: ReadonlyMap<string, Member>, signal?: AbortSign
       switch (effect.kind) {
         case 'job':
           return followJob(connection, effect, relay, signal)
+        case 'undo-job':
+        case 'lease':
+          await applyCommands(connection, commandsOfCall(effect))
+          return false
         case 'service':
           await applyCommands(connection, services.commandsOf(effect))
           return true
@@ -44,7 +37,7 @@ export function worldOf(members: ReadonlyMap<string, Member>, signal?: AbortSign
           return effect.kind !== 'check' && effect.kind !== 'push' && effect.kind !== 'directory'
       }
     },
-    probe: (host, probe) => ask(member(host), probe),
+    probe: (host, probe) => askProbe(member(host), probe),
     now: () => performance.now(),
     sleep: (ms) => sleep(ms),
   }
@@ -53,37 +46,16 @@ export function worldOf(members: ReadonlyMap<string, Member>, signal?: AbortSign
 /** The exact commands of an effect, one a line. */
 export function showEffect(effect: Effect, services: ServiceManager): readonly string[] {
   if (effect.kind === 'service') return services.commandsOf(effect).map(showCommand)
+  if (effect.kind === 'lease' || effect.kind === 'undo-job') return commandsOfCall(effect).map(showCommand)
   if (effect.kind !== 'job') return commandsOf(effect).map(showCommand)
   return [`${quoteCommand(startJob(effect))} < (the order)`, quoteCommand(followCommand(effect, 1))]
 }
 
-async function ask(member: Member, probe: Probe): Promise<ProbeAnswer> {
-  const answer = await look(member, probe)
-  return answer.ok
-    ? answer
-    : { ...answer, hint: `see why on the host: ${quoteCommand(member.services.logsCommand(probe.unit))}` }
-}
-
-async function look({ connection, services }: Member, probe: Probe): Promise<ProbeAnswer> {
-  const service = await services.read(readerOver(connection), probe.unit)
-  if (probe.kind === 'stopped') {
-    return { ok: service.mainPid === undefined, seen: `the service is ${service.state}` }
-  }
-  const { startId } = service
-  if (service.state === 'failed' || service.restarts >= hopelessRestarts) {
-    return { ok: false, hopeless: true, startId, seen: `the service crashed ${service.restarts} times after its start` }
-  }
-  if (service.state !== 'running') return { ok: false, startId, seen: `the service is ${service.state}` }
-  try {
-    const answer = await httpGet(probe.url, probeTimeoutMs)
-    const release = answer.headers['x-release']
-    if (answer.status !== 200) return { ok: false, startId, seen: `${probe.url} answers ${answer.status}` }
-    // A server that does not name its release is judged by its start alone.
-    const right = release === undefined || release === probe.release
-    return { ok: right, startId, seen: right ? 'ready' : `${probe.url} is answered by release ${release}` }
-  } catch (error) {
-    return { ok: false, startId, seen: `${probe.url}: ${messageOf(error)}` }
-  }
+/** What the netops on a host is asked for. */
+function commandsOfCall(effect: LeaseEffect | UndoJobEffect): readonly HostCommand[] {
+  const { netops, run, root } = effect
+  if (effect.kind === 'undo-job') return [{ argv: [netops, 'host', 'undo', run, '--root', root] }]
+  return [{ argv: [netops, 'host', 'lease', effect.action, run, '--root', root], stdin: { text: effect.reason } }]
 }
 
 const startJob = (job: JobEffect): string[] => [job.netops, 'host', 'start', job.run, '--root', job.root]

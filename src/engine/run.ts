@@ -1,6 +1,6 @@
 // Carries out a plan: journals each step, waits, undoes in reverse after a failure, and goes on where a journal ends.
 import { joinOutcomes, locate, NetopsError, type Outcome } from '../model/errors.ts'
-import type { Effect, Probe, ProbeAnswer } from '../model/effects.ts'
+import { wantedBy, type Effect, type Probe, type ProbeAnswer } from '../model/effects.ts'
 import type { Failure, OwnRecord } from '../model/journal.ts'
 import { stepsOf, type Group, type Plan, type Step, type Wait } from '../model/plan.ts'
 import type { Journal } from './journal.ts'
@@ -213,7 +213,7 @@ class Execution {
       if (goodSince === undefined && (answer.hopeless === true || now >= deadline)) {
         const how = answer.hopeless === true ? '' : ` within ${wait.deadlineMs / 1000} s`
         throw new NetopsError('unhealthy', {
-          message: `not ${wanted(wait.probe)}${how}: ${answer.seen}`,
+          message: `not ${wantedBy(wait.probe)}${how}: ${answer.seen}`,
           hint: answer.hint,
         })
       }
@@ -237,7 +237,6 @@ class Execution {
 }
 
 const touched = new Set<string>(['begun', 'done', 'failed', 'undoing', 'undone', 'undo-failed'])
-const wanted = (probe: Probe): string => (probe.kind === 'ready' ? `healthy on ${probe.release}` : 'stopped')
 
 /** What a failure is called once everything is put back. */
 function afterUndo(outcome: Outcome, restored: boolean): Outcome {

@@ -1,10 +1,8 @@
 // An activation: one release with one configuration, brought into service on one host. Its order, and the record it leaves.
 import { z } from 'zod'
+import { orderPlace, safeName } from './order-place.ts'
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
-/** Names that become parts of paths on hosts. */
-const safeName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._+@-]{0,199}$/)
-
 const release = z.strictObject({
   /** The folder's name: `1.0.0-3fa94c2b81d0`. */
   id: safeName,
@@ -23,12 +21,7 @@ export type Endpoints = z.infer<typeof endpoints>
 
 export const activationInput = z.strictObject({
   procedure: z.literal('activate'),
-  run: safeName,
-  host: safeName,
-  root: z.string(),
-  manager: z.enum(['systemd', 'process']),
-  /** The netops build on the host that carries this out. */
-  netops: z.string(),
+  ...orderPlace,
   release: release.extend({
     /** Where the pushed executable lies, unless the release is on the host already. */
     from: z.string().exactOptional(),

@@ -33,6 +33,8 @@ const hostEffects = [
   z.strictObject({ kind: z.literal('remove-empty'), path: z.string() }),
   /** The machine's service account exists. */
   z.strictObject({ kind: z.literal('account'), user: z.string() }),
+  /** Kernel parameters have these values now; each is set by itself, in the order given. */
+  z.strictObject({ kind: z.literal('sysctl'), values: z.record(z.string(), z.string()) }),
   /** A command that only looks, and fails the step with this code when it exits with another code than 0. */
   z.strictObject({ kind: z.literal('check'), argv: z.array(z.string()), code: z.enum(errorCodes) }),
 ] as const
@@ -56,7 +58,23 @@ const job = z.strictObject({
 })
 export type JobEffect = z.infer<typeof job>
 
-export const effect = z.discriminatedUnion('kind', [...hostEffects, serviceEffect, job])
+/** What a job did on its host is undone there, as far as undo may go. */
+const undoJob = job.omit({ input: true }).extend({ kind: z.literal('undo-job') })
+export type UndoJobEffect = z.infer<typeof undoJob>
+
+/** A fleet run's hold on a host: taken, kept alive by a heartbeat until it is given back. */
+const fleetLease = z.strictObject({
+  kind: z.literal('lease'),
+  action: z.enum(['take', 'give-back']),
+  run: z.string(),
+  reason: z.string(),
+  /** The netops build on the host that keeps the lease. */
+  netops: z.string(),
+  root: z.string(),
+})
+export type LeaseEffect = z.infer<typeof fleetLease>
+
+export const effect = z.discriminatedUnion('kind', [...hostEffects, serviceEffect, job, undoJob, fleetLease])
 export type Effect = z.infer<typeof effect>
 
 /** A question put to the world again and again until the answer holds. */
@@ -65,8 +83,25 @@ export const probe = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('ready'), url: z.string(), unit: z.string(), release: z.string() }),
   /** The service has stopped. */
   z.strictObject({ kind: z.literal('stopped'), unit: z.string() }),
+  /** Kernel parameters read back as these values, white space apart. */
+  z.strictObject({ kind: z.literal('sysctl'), values: z.record(z.string(), z.string()) }),
+  /** The service manager gives the service these limits at its next start: systemd's names, such as LimitNOFILE. */
+  z.strictObject({ kind: z.literal('unit-limits'), unit: z.string(), limits: z.record(z.string(), z.string()) }),
 ])
 export type Probe = z.infer<typeof probe>
+
+/** What a probe wants to see, for people: `healthy on 1.0.0`. */
+export function wantedBy(asked: Probe): string {
+  switch (asked.kind) {
+    case 'ready':
+      return `healthy on ${asked.release}`
+    case 'stopped':
+      return 'stopped'
+    case 'sysctl':
+    case 'unit-limits':
+      return 'in effect'
+  }
+}
 
 export interface ProbeAnswer {
   readonly ok: boolean

@@ -23,8 +23,12 @@ const step = z.strictObject({
   until: wait.optional(),
   /** After `undo`: undone when this holds. */
   undoUntil: wait.optional(),
+  /** How often `act` and `until` are tried, and the pause between, in ms; a refusal or damage is not tried again. */
+  retry: z.strictObject({ attempts: z.int().min(2), delayMs: z.number() }).optional(),
   /** Past this step the run only goes forward. */
   commits: z.literal(true).optional(),
+  /** What it does lasts only while the run does, or until an `always` step: a run that goes on does it again. */
+  renews: z.literal(true).optional(),
   /** The facts showed it to be so already: shown, not run. */
   unchanged: z.literal(true).optional(),
 })
@@ -36,9 +40,13 @@ export interface Group {
   readonly mode: 'sequence' | 'parallel'
   /** How many members run at once, in a parallel group. */
   readonly limit?: number | undefined
-  /** What happens to members that finished when another failed. A failed member always undoes itself. */
+  /** What happens to members that finished when too many failed. A failed member always undoes itself. */
   readonly onFailure: 'undo' | 'keep'
+  /** How many members may fail before no other is begun and the group counts as failed. */
+  readonly maxFailures: number
   readonly each: readonly Plan[]
+  /** Run last, whatever happened: also after an undo, an interruption and a resume. In order on each host. */
+  readonly always?: readonly Step[] | undefined
 }
 export type Plan = Step | Group
 
@@ -46,31 +54,40 @@ const group: z.ZodType<Group> = z.strictObject({
   kind: z.literal('group'),
   title: z.string(),
   mode: z.enum(['sequence', 'parallel']),
-  limit: z.number().optional(),
+  limit: z.int().min(1).optional(),
   onFailure: z.enum(['undo', 'keep']),
+  maxFailures: z.int().min(0),
   get each() {
     return z.array(plan)
   },
+  always: z.array(step).optional(),
 })
 export const plan: z.ZodType<Plan> = z.union([step, group])
 
+/** One after the other; a failure undoes what was done. */
 export const sequence = (title: string, each: readonly Plan[]): Group => ({
   kind: 'group',
   title,
   mode: 'sequence',
   onFailure: 'undo',
+  maxFailures: 0,
   each,
+})
+
+/** Side by side, all or none: a failure stops the others after their step, and all is undone. */
+export const together = (title: string, each: readonly Plan[], limit: number): Group => ({
+  ...sequence(title, each),
+  mode: 'parallel',
+  limit,
 })
 
 /** Members that stand for themselves: one that fails undoes itself and leaves the others alone. */
 export const independently = (title: string, each: readonly Plan[], limit: number): Group => ({
-  kind: 'group',
-  title,
-  mode: 'parallel',
-  limit,
+  ...together(title, each, limit),
   onFailure: 'keep',
-  each,
+  maxFailures: each.length,
 })
 
-/** All steps of a plan, in the order in which they are written. */
-export const stepsOf = (from: Plan): readonly Step[] => (from.kind === 'step' ? [from] : from.each.flatMap(stepsOf))
+/** All steps of a plan, in the order in which they are written; a group's `always` steps after its members. */
+export const stepsOf = (from: Plan): readonly Step[] =>
+  from.kind === 'step' ? [from] : [...from.each.flatMap(stepsOf), ...(from.always ?? [])]

@@ -42,6 +42,9 @@ export function commandsOf(effect: HostEffect): readonly HostCommand[] {
     case 'account':
       // guide: Linux Deployment. 9 (useradd(8)): the account is there already.
       return [{ argv: ['useradd', '-r', '-s', '/bin/false', effect.user], okCodes: [0, 9] }]
+    case 'sysctl':
+      // sysctl(8). One command a key, so that a refusal names its key.
+      return Object.entries(effect.values).map(([key, value]) => ({ argv: ['sysctl', '-q', '-w', `${key}=${value}`] }))
     case 'check':
       return [{ argv: effect.argv, failAs: effect.code }]
   }

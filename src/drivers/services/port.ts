@@ -20,4 +20,9 @@ export interface ServiceManager {
   /** Pure: the command with which a person sees what the service said. */
   logsCommand(unit: string): readonly string[]
   read(reader: HostReader, unit: string): Promise<ServiceState>
+  /**
+   * What a service gets at its next start, by systemd's names such as `LimitNOFILE` (systemd.exec(5)); names that the
+   * manager does not know are left out.
+   */
+  readLimits(reader: HostReader, unit: string, names: readonly string[]): Promise<Readonly<Record<string, string>>>
 }

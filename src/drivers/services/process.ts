@@ -33,6 +33,8 @@ export const processServices = (root: string, netops: string): ServiceManager =>
     const [supervised, childLives] = await Promise.all([lives(reader, state.supervisor), lives(reader, state.child)])
     return judge(state, supervised, childLives)
   },
+  // The supervisor sets none: its service has those of whoever started it.
+  readLimits: () => Promise.resolve({}),
 })
 
 const stopped: ServiceState = {

@@ -25,13 +25,18 @@ function commandsOf({ action, unit }: ServiceEffect): readonly HostCommand[] {
 
 const properties = ['LoadState', 'ActiveState', 'MainPID', 'InvocationID', 'NRestarts', 'ActiveEnterTimestamp']
 
-/** What `systemctl show` printed, as a service's state. */
-export function parseShow(text: string): ServiceState {
-  const value = new Map(
+/** `Name=value` lines, as `systemctl show` prints them. */
+const parseProperties = (text: string): ReadonlyMap<string, string> =>
+  new Map(
     text
       .split('\n')
+      .filter((line) => line.includes('='))
       .map((line): [string, string] => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
   )
+
+/** What `systemctl show` printed, as a service's state. */
+export function parseShow(text: string): ServiceState {
+  const value = parseProperties(text)
   const active = value.get('ActiveState')
   const since = Date.parse(value.get('ActiveEnterTimestamp') ?? '')
   const pid = Number(value.get('MainPID') ?? 0)
@@ -65,5 +70,9 @@ export const systemd: ServiceManager = {
       unit,
     ])
     return parseShow(result.stdout)
+  },
+  async readLimits(reader, unit, names) {
+    const { stdout } = await reader.query(['systemctl', 'show', `--property=${names.join(',')}`, unit])
+    return Object.fromEntries(parseProperties(stdout))
   },
 }

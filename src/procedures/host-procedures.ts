@@ -1,0 +1,74 @@
+// What a host can be ordered to do: each procedure's facts, plan and words behind one name.
+import { planActivation } from './activate.ts'
+import { readActivationFacts, refuseImpossible } from './activation-facts.ts'
+import type { HostReader } from '../drivers/hosts/port.ts'
+import type { ServiceManager } from '../drivers/services/port.ts'
+import type { HostOrder } from '../model/order.ts'
+import type { Plan } from '../model/plan.ts'
+import { readTemplate } from '../system/assets.ts'
+import { planCleanUp, readCleanUpFacts } from './clean-up.ts'
+import { planTuning, readTuningFacts } from './tune.ts'
+
+/** What facts are read through. */
+export interface Sources {
+  readonly reader: HostReader
+  readonly services: ServiceManager
+}
+
+export interface Decided {
+  readonly facts: unknown
+  readonly plan: Plan
+}
+
+/**
+ * Reads a host's facts and decides what its part consists of; the same over SSH for a dry run and on the host itself.
+ * @throws NetopsError `refused` when the facts show that it cannot work; nothing was touched then
+ */
+export async function decideHostPart(order: HostOrder, { reader, services }: Sources): Promise<Decided> {
+  switch (order.procedure) {
+    case 'activate': {
+      const facts = await readActivationFacts(reader, services, { root: order.root, release: order.release.id })
+      refuseImpossible(order, facts)
+      const unit = readTemplate('network_service.service')
+      const plan = planActivation(order, facts, { unit, tmpfiles: readTemplate('network_service.tmpfiles') })
+      return { facts, plan }
+    }
+    case 'tune': {
+      const facts = await readTuningFacts(reader, services, order)
+      return { facts, plan: planTuning(order, facts) }
+    }
+    case 'gc': {
+      const facts = await readCleanUpFacts(reader, order)
+      return { facts, plan: planCleanUp(order, facts) }
+    }
+  }
+}
+
+/** Why the host is taken, for whoever finds it so. */
+export function reasonOf(order: HostOrder): string {
+  switch (order.procedure) {
+    case 'activate':
+      return `${order.reason} of ${order.release.id}`
+    case 'tune':
+      return order.action === 'apply' ? 'tuning' : 'taking tuning back'
+    case 'gc':
+      return 'cleaning up'
+  }
+}
+
+/** How a part that is done is told, and what scripts are told of it. */
+export function toldOf(order: HostOrder, changed: boolean): { text: string; data: Readonly<Record<string, unknown>> } {
+  switch (order.procedure) {
+    case 'activate': {
+      const { id } = order.release
+      const text = changed ? `${id} is in service and healthy` : `nothing to do, ${id} is in service`
+      return { text, data: { release: id } }
+    }
+    case 'tune': {
+      const done = order.action === 'apply' ? 'tuned' : 'tuning taken back'
+      return { text: changed ? done : 'nothing to do', data: {} }
+    }
+    case 'gc':
+      return { text: changed ? 'cleaned up' : 'nothing to do', data: {} }
+  }
+}
