@@ -37,6 +37,10 @@ export interface CommandContext {
   readonly color: boolean
   /** Aborted by the first Ctrl-C. */
   readonly signal: AbortSignal
+  /** Aborted by the second, if the command says that it answers to that; else the second ends the process. */
+  readonly undoSignal: AbortSignal
+  /** Says that the command answers to both: the first stops it after its step, the second takes back what was done. */
+  readonly answerInterrupts: () => void
 }
 
 /** Options as commander parsed them: camel-cased names. */

@@ -1,42 +1,57 @@
-// Goes on with an operator's run whose netops was killed, or that lost a host: from its journal, not from fresh facts.
+// Goes on with an operator's run, or takes it back: from its journal, not from fresh facts.
 import { z } from 'zod'
-import { runState } from '../engine/journal.ts'
-import { runPlan } from '../engine/run.ts'
-import { NetopsError } from '../model/errors.ts'
+import { runState, requireStart, type Journal } from '../engine/journal.ts'
+import { runPlan, undoRun, type RunResult } from '../engine/run.ts'
+import type { World } from '../engine/world.ts'
 import { hostOrder } from '../model/order.ts'
 import { stepsOf, type Plan } from '../model/plan.ts'
 import type { CommandContext, CommandResult } from './command.ts'
 import { target } from './fleet.ts'
 import { connectAll, localFile, ownNetops, summarize } from './fleet-run.ts'
-import { decidedBy, openJournal } from './run-support.ts'
-import { worldOf } from './world.ts'
+import type { Direction } from './host-part.ts'
+import { carrying, controlOf, decidedBy, withWorld } from './run-support.ts'
 
 const fleetInput = z.object({ targets: z.array(target), netops: z.string() })
 
-/** Finishes a fleet run; one that has ended is only told again. */
-export async function resumeFleet(runs: string, run: string, context: CommandContext): Promise<CommandResult> {
-  const journal = await openJournal(runs, run, context)
-  try {
-    const { start, end } = runState(journal.records)
-    if (start === undefined) throw new NetopsError('refused', { message: `run ${run} has no beginning in its journal` })
-    const orders = ordersIn(start.plan)
-    if (end !== undefined) {
-      const failures = end.error === undefined ? [] : [end.error]
-      const result = { outcome: end.outcome, changed: end.changed, failures, open: false }
-      return summarize(start.procedure, run, { result, records: journal.records }, orders)
+/** Finishes a fleet run, or takes it back; one that has ended is only told again. */
+export async function resumeFleet(
+  runs: string,
+  run: string,
+  direction: Direction,
+  context: CommandContext,
+): Promise<CommandResult> {
+  let plan: Plan | undefined
+  let procedure = ''
+  const ran = await carrying(runs, run, context, async (journal) => {
+    const state = runState(journal.records)
+    const start = requireStart(run, state)
+    plan = start.plan
+    procedure = start.procedure
+    const { end } = state
+    if (end !== undefined && (direction === 'forward' || end.undone === true)) {
+      return { outcome: end.outcome, changed: end.changed, failures: end.error ? [end.error] : [], open: false }
     }
-    const { targets } = fleetInput.parse(start.input)
-    const sites = await connectAll(targets, await localFile(ownNetops(context)), context)
-    try {
+    return inWorldOf(journal, context, (world) => {
+      if (direction === 'back') return undoRun(journal, world, controlOf(context))
       journal.append({ type: 'resumed', by: decidedBy, pid: process.pid })
-      const members = new Map(sites.map((site) => [site.target.name, site]))
-      const result = await runPlan(start.plan, journal, worldOf(members, context.signal))
-      return summarize(start.procedure, run, { result, records: journal.records }, orders)
-    } finally {
-      await Promise.all(sites.map(({ connection }) => connection.close()))
-    }
+      return runPlan(journal, world, controlOf(context))
+    })
+  })
+  return summarize(procedure, run, ran, plan === undefined ? [] : ordersIn(plan))
+}
+
+/** Connects to the hosts that the run was begun on. */
+async function inWorldOf(
+  journal: Journal,
+  context: CommandContext,
+  work: (world: World) => Promise<RunResult>,
+): Promise<RunResult> {
+  const { targets } = fleetInput.parse(runState(journal.records).start?.input)
+  const sites = await connectAll(targets, await localFile(ownNetops(context)), context)
+  try {
+    return await withWorld(new Map(sites.map((site) => [site.target.name, site])), context, work)
   } finally {
-    journal.close()
+    await Promise.all(sites.map(({ connection }) => connection.close()))
   }
 }
 

@@ -6,6 +6,7 @@ import { userInfo, hostname } from 'node:os'
 import { readerOver } from '../drivers/hosts/reader.ts'
 import type { HostConnection } from '../drivers/hosts/port.ts'
 import { exitCodes, locate, messageOf, NetopsError, systemCode } from '../model/errors.ts'
+import type { Hooks } from '../model/journal.ts'
 import type { HostOrder } from '../model/order.ts'
 import { hostPaths, runsCommand } from '../model/paths.ts'
 import { planFleet, type FleetRun, type HostPart, type LocalFile } from '../procedures/fleet.ts'
@@ -47,7 +48,11 @@ export async function runFleet(order: FleetOrder, context: CommandContext): Prom
     const input = { targets: fleet.targets, netops: netops.sha256 }
     const facts = Object.fromEntries(drafts.map(({ site, decided }) => [site.target.name, decided.facts]))
     const plan = planFleet(fleetRun, parts)
-    const ran = await runOrder({ runs: fleet.runs, run, procedure, input, facts, plan }, members, context)
+    const ran = await runOrder(
+      { runs: fleet.runs, run, procedure, input, facts, plan, hooks: hooksOf(fleet, procedure) },
+      members,
+      context,
+    )
     return summarize(
       procedure,
       run,
@@ -57,6 +62,14 @@ export async function runFleet(order: FleetOrder, context: CommandContext): Prom
   } finally {
     await Promise.all(sites.map(({ connection }) => connection.close()))
   }
+}
+
+/** The fleet file's own commands around this procedure: `pre_deploy`, `post_rolling_update`. */
+function hooksOf({ hooks }: Fleet, procedure: string): Hooks | undefined {
+  const name = procedure.replaceAll('-', '_')
+  const [pre = [], post = []] = [hooks[`pre_${name}`], hooks[`post_${name}`]]
+  const plain = (calls: typeof pre) => calls.map((call) => [...call])
+  return pre.length + post.length === 0 ? undefined : { pre: plain(pre), post: plain(post) }
 }
 
 interface Draft {
@@ -174,7 +187,10 @@ export function summarize(procedure: string, run: string, ran: Ran, orders: read
   const lines = results.map(({ line }) => line)
   const [first] = ran.result.failures
   const root = orders[0]?.root ?? '/'
-  if (ran.result.open) lines.push(`The run is not finished. Go on with: ${runsCommand('resume', run, root)}`)
+  if (ran.result.open) {
+    lines.push(`The run is not finished. Go on with: ${runsCommand('resume', run, root)}`)
+    lines.push(`                Or take it back: ${runsCommand('undo', run, root)}`)
+  }
   const error = first && {
     code: first.code,
     message: first.message,

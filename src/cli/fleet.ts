@@ -43,6 +43,8 @@ export interface Fleet {
   readonly configFile: string | undefined
   readonly minHealthyMs: number | undefined
   readonly healthyDeadlineMs: number | undefined
+  /** The operator's own commands by name: `pre_deploy`, `post_tune`; each a list of argv. */
+  readonly hooks: Readonly<Record<string, readonly (readonly string[])[]>>
   /** Where this machine keeps the runs of this fleet. */
   readonly runs: string
 }
@@ -56,6 +58,7 @@ export async function readFleet(options: FleetOptions, context: CommandContext):
       configFile: undefined,
       minHealthyMs: undefined,
       healthyDeadlineMs: undefined,
+      hooks: {},
       runs: hostPaths(root).runs,
     }
   }
@@ -66,8 +69,24 @@ export async function readFleet(options: FleetOptions, context: CommandContext):
     configFile: inventory.config === undefined ? undefined : resolve(dirname(file), inventory.config.file),
     minHealthyMs: inventory.deploy?.min_healthy_time,
     healthyDeadlineMs: inventory.deploy?.healthy_deadline,
+    hooks: hooksOf(inventory, dirname(file)),
     runs: operatorRuns(context),
   }
+}
+
+/** The hooks as lists of commands; a program named by a relative path lies beside the fleet file. */
+function hooksOf({ hooks }: Inventory, folder: string): Fleet['hooks'] {
+  const located = ([program = '', ...words]: readonly string[]): string[] => [
+    /^\.\.?\//.test(program) ? resolve(folder, program) : program,
+    ...words,
+  ]
+  return Object.fromEntries(
+    Object.entries(hooks ?? {}).flatMap(([name, given]) => {
+      if (given === undefined) return []
+      const several = given.filter((word) => typeof word !== 'string')
+      return [[name, (several.length > 0 ? several : [given as string[]]).map(located)]]
+    }),
+  )
 }
 
 /** Where an operator's own runs are kept: `$NETOPS_STATE_DIR`, root's `/var/lib/netops`, else the XDG state folder. */

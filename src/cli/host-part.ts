@@ -2,88 +2,138 @@
 import { join } from 'node:path'
 import { connectLocal } from '../drivers/hosts/local.ts'
 import { readerOver } from '../drivers/hosts/reader.ts'
-import { readJournal, runState, type Journal } from '../engine/journal.ts'
-import { acquireLease, readLease, releaseLease } from '../engine/lease.ts'
-import { runPlan, type RunResult } from '../engine/run.ts'
+import { begin, listRuns, readJournal, runState, type Journal } from '../engine/journal.ts'
+import { carryRun, isCarried, takeHost, type Taken } from '../engine/lease.ts'
+import { runPlan, undoRun, type RunResult } from '../engine/run.ts'
 import { exitCodes, locate, NetopsError } from '../model/errors.ts'
 import type { HostOrder } from '../model/order.ts'
 import { hostPaths, runsCommand } from '../model/paths.ts'
 import { decideHostPart, reasonOf } from '../procedures/host-procedures.ts'
 import { execText, start } from '../system/exec.ts'
-import { isAlive } from '../system/processes.ts'
 import type { CommandContext, CommandResult } from './command.ts'
 import { servicesFor } from './fleet.ts'
 import { readOrder } from './host.ts'
-import { decidedBy, openJournal, plain } from './run-support.ts'
 import type { Member } from './probes.ts'
+import { controlOf, decidedBy, openJournal, plain } from './run-support.ts'
 import { worldOf } from './world.ts'
 
-/** Starts a host's part so that it outlives this process and the connection; one that has ended or still runs is left alone. */
-export async function startDetached(root: string, run: string, self: readonly string[]): Promise<void> {
+export type Direction = 'forward' | 'back'
+
+/** Starts a host's part so that it outlives this process and the connection; one that is at work is left alone. */
+export async function startDetached(
+  root: string,
+  run: string,
+  direction: Direction,
+  self: readonly string[],
+): Promise<void> {
   const paths = hostPaths(root)
   const state = runState((await readJournal(paths.runs, run)) ?? [])
-  if (state.end !== undefined || (await isCarriedOut(root, run))) return
-  const argv = [...self, 'host', 'run', run, '--root', root]
+  const over = state.end !== undefined && (direction === 'forward' || state.end.undone === true)
+  if (over || (await isCarried(paths.runs, run))) return
+  const argv = [...self, 'host', 'run', run, '--root', root, ...(direction === 'back' ? ['--undo'] : [])]
   if (root === '/') {
     // systemd-run(1): a unit of its own, so that stopping the SSH session does not stop it. --collect forgets it when it ends.
-    const unit = `netops-${run.replace(/[^A-Za-z0-9_.-]/g, '-')}`
+    const unit = `netops-${run.replace(/[^A-Za-z0-9_.-]/g, '-')}${direction === 'back' ? '-undo' : ''}`
     await execText(['systemd-run', `--unit=${unit}`, '--collect', '--quiet', ...argv])
   } else {
     await start(argv, { output: join(paths.runs, run, 'output.log'), detached: true })
   }
 }
 
-/** Whether a living process is at work on a run. */
-export async function isCarriedOut(root: string, run: string): Promise<boolean> {
-  const lease = await readLease(hostPaths(root).lease)
-  return lease?.run === run && (await isAlive(lease.process))
+/**
+ * As {@link startDetached}, to take a part back.
+ * @throws NetopsError `refused` at once when a later run changed the host
+ */
+export async function startUndo(root: string, run: string, self: readonly string[]): Promise<void> {
+  await refuseUndo(hostPaths(root).runs, run)
+  await startDetached(root, run, 'back', self)
 }
 
-/** Carries out a host's part from its beginning, or from where its journal ends. */
-export async function carryOut(root: string, run: string, context: CommandContext): Promise<CommandResult> {
-  const input = await readOrder(root, run)
-  const paths = hostPaths(root)
+/** Carries out a host's part, forward or back, from its beginning or from where its journal ends. */
+export async function carryOut(
+  root: string,
+  run: string,
+  direction: Direction,
+  context: CommandContext,
+): Promise<CommandResult> {
+  const order = await readOrder(root, run)
+  const { runs } = hostPaths(root)
+  context.answerInterrupts()
+  if (direction === 'back') await refuseUndo(runs, run)
+  const carrier = await carryRun(runs, run)
   try {
-    await acquireLease({ ...paths, netops: input.netops }, run, reasonOf(input))
-  } catch (error) {
-    await refuse(input, error, context)
-    throw error
-  }
-  try {
-    const journal = await openJournal(paths.runs, run, context)
+    const taken = await takeFor(order, context)
+    if (taken.takenFrom !== undefined) context.progress(taken.takenFrom)
+    let open = true
     try {
-      return told(run, await proceed(input, journal))
+      const journal = await openJournal(runs, run, context)
+      try {
+        const result = await proceed(order, direction, journal, { taken, context })
+        open = result.open
+        return told(run, result)
+      } finally {
+        journal.close()
+      }
     } finally {
-      journal.close()
+      // One that stopped half way leaves its lease as a dead holder's: nobody is to build on what it left.
+      await (open ? taken.lease.leave() : taken.lease.giveBack())
     }
   } finally {
-    await releaseLease(paths.lease, run)
+    await carrier.giveBack()
   }
 }
 
-async function proceed(input: HostOrder, journal: Journal): Promise<RunResult> {
+async function takeFor(order: HostOrder, context: CommandContext): Promise<Taken> {
+  const paths = hostPaths(order.root)
+  try {
+    return await takeHost({ ...paths, netops: order.netops }, order.run, reasonOf(order))
+  } catch (error) {
+    // Another run holds the host: this one ends before it began. A run that had begun stays as it is.
+    if (runState((await readJournal(paths.runs, order.run)) ?? []).start === undefined) {
+      const journal = await openJournal(paths.runs, order.run, context)
+      endWith(journal, error, order.host)
+      journal.close()
+    }
+    throw error
+  }
+}
+
+interface Hands {
+  readonly taken: Taken
+  readonly context: CommandContext
+}
+
+async function proceed(
+  order: HostOrder,
+  direction: Direction,
+  journal: Journal,
+  { taken, context }: Hands,
+): Promise<RunResult> {
+  const member: Member = { connection: connectLocal(order.host), services: servicesFor(order.root, order.netops) }
+  const world = worldOf({
+    members: new Map([[order.host, member]]),
+    control: controlOf(context),
+    guard: () => taken.lease.assertHeld(),
+    tell: context.progress,
+  })
   const state = runState(journal.records)
+  if (direction === 'back' && state.direction === 'forward') return undoRun(journal, world, controlOf(context))
   if (state.end !== undefined) {
     const { outcome, changed, error } = state.end
     return { outcome, changed, failures: error === undefined ? [] : [error], open: false }
   }
-  const member: Member = {
-    connection: connectLocal(input.host),
-    services: servicesFor(input.root, input.netops),
-  }
-  const world = worldOf(new Map([[input.host, member]]))
   if (state.start !== undefined) {
     journal.append({ type: 'resumed', by: decidedBy, pid: process.pid })
-    return runPlan(state.start.plan, journal, world)
+    return runPlan(journal, world, controlOf(context))
   }
   try {
     const { services, connection } = member
-    const { facts, plan } = await decideHostPart(input, { reader: readerOver(connection), services })
-    const { run, procedure } = input
-    journal.append({ type: 'run', run, procedure, by: decidedBy, input: plain(input), facts: plain(facts), plan })
-    return await runPlan(plan, journal, world)
+    const { facts, plan } = await decideHostPart(order, { reader: readerOver(connection), services })
+    const { run, procedure } = order
+    begin(journal, { run, procedure, by: decidedBy, input: plain(order), facts: plain(facts), plan })
+    return await runPlan(journal, world, controlOf(context))
   } catch (error) {
-    return endWith(journal, error, input.host)
+    return endWith(journal, error, order.host)
   }
 }
 
@@ -95,16 +145,6 @@ function endWith(journal: Journal, thrown: unknown, host: string): RunResult {
   return { outcome: code, changed: false, failures: [error], open: false }
 }
 
-/** Another run holds the host: this one ends before it began. A run that had begun stays as it is. */
-async function refuse(input: HostOrder, thrown: unknown, context: CommandContext): Promise<void> {
-  const { runs } = hostPaths(input.root)
-  if (runState((await readJournal(runs, input.run)) ?? []).start !== undefined) return
-  if (await isCarriedOut(input.root, input.run)) return
-  const journal = await openJournal(runs, input.run, context)
-  endWith(journal, thrown, input.host)
-  journal.close()
-}
-
 function told(run: string, result: RunResult): CommandResult {
   const [error] = result.failures
   return {
@@ -114,13 +154,35 @@ function told(run: string, result: RunResult): CommandResult {
   }
 }
 
-/** Resumes a host's part in this process, from the host itself. */
-export async function resumeHere(root: string, run: string, context: CommandContext): Promise<CommandResult> {
-  if (await isCarriedOut(root, run)) {
-    throw new NetopsError('locked', {
-      message: `run ${run} is being carried out right now`,
-      hint: `watch it: ${runsCommand('follow', run, root)}`,
-    })
-  }
-  return carryOut(root, run, context)
+/** Goes on with a host's part in this process, from the host itself. */
+export async function resumeHere(
+  root: string,
+  run: string,
+  direction: Direction,
+  context: CommandContext,
+): Promise<CommandResult> {
+  if (!(await isCarried(hostPaths(root).runs, run))) return carryOut(root, run, direction, context)
+  throw new NetopsError('locked', {
+    message: `run ${run} is being carried out right now`,
+    hint: `watch it: ${runsCommand('follow', run, root)}`,
+  })
+}
+
+/** The names of a host's own runs hold the host's: `RUN.web1`. */
+export const isHostRun = (run: string): boolean => run.includes('.')
+
+/**
+ * Undo effects put back what was there before their own run, so only the newest change can be taken back.
+ * @throws NetopsError `refused` when a later run changed the host
+ */
+async function refuseUndo(runs: string, run: string): Promise<void> {
+  const all = (await listRuns(runs)).filter((entry) => isHostRun(entry.run))
+  const at = all.findIndex((entry) => entry.run === run)
+  const later = all.slice(at + 1).filter(({ state }) => state.end?.changed === true && state.end.undone !== true)
+  const newest = later.at(-1)
+  if (at < 0 || newest === undefined) return
+  throw new NetopsError('refused', {
+    message: `run ${newest.run} changed this host after run ${run}: what stood before ${run} is not what stood before that`,
+    hint: `take that one back first: netops runs undo ${newest.run}`,
+  })
 }

@@ -2,6 +2,7 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isSea } from 'node:sea'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { NetopsError } from '../model/errors.ts'
 import { hostOrder, type HostOrder } from '../model/order.ts'
@@ -31,10 +32,73 @@ export const hostStart = defineCommand({
     }
     const { startDetached } = await import('./host-part.ts')
     await keepOrder(input)
-    await startDetached(root, input.run, selfCommand())
+    await startDetached(root, input.run, 'forward', selfCommand())
     return quiet
   },
 })
+
+export const hostUndo = defineCommand({
+  name: 'host undo',
+  hidden: true,
+  summary: "Start undoing a host's part of a run, detached; attach to it where that was started before",
+  args: '<run>',
+  examples: [],
+  options: [rootFlag],
+  async run({ options, args }) {
+    const { root } = parseOptions(schema, options)
+    const { startUndo } = await import('./host-part.ts')
+    await startUndo(root, args[0] ?? '', selfCommand())
+    return quiet
+  },
+})
+
+export const hostStop = defineCommand({
+  name: 'host stop',
+  hidden: true,
+  summary: "Have a host's part of a run stop after its step, or take back what it did",
+  args: '<run>',
+  examples: [],
+  options: [rootFlag, { flags: '--undo', description: 'take back what was done' }],
+  async run({ options, args }) {
+    const { root, undo } = parseOptions(schema.extend({ undo: z.boolean().default(false) }), options)
+    const { carrierOf } = await import('../engine/lease.ts')
+    const { signalProcess } = await import('../system/processes.ts')
+    const { runs } = hostPaths(root)
+    // It may be on its way to its beginning.
+    for (let looks = 0; looks < 20; looks += 1) {
+      const carrier = await carrierOf(runs, args[0] ?? '')
+      if (carrier !== undefined && (await signalProcess(carrier, undo ? 'SIGUSR2' : 'SIGINT'))) break
+      await sleep(100)
+    }
+    return quiet
+  },
+})
+
+export const hostLease = defineCommand({
+  name: 'host lease',
+  hidden: true,
+  summary: 'Take this host for a fleet run, renew the lease, or give it back',
+  args: '<action> <run>',
+  examples: [],
+  options: [rootFlag],
+  async run({ options, args }, context) {
+    const { root } = parseOptions(schema, options)
+    const { giveBackForFleet, renewForFleet, takeForFleet } = await import('../engine/lease.ts')
+    const paths = { ...hostPaths(root), netops: process.execPath }
+    const action = z.enum(['take', 'renew', 'give-back']).parse(args[0])
+    const run = args[1] ?? ''
+    if (action === 'renew') await renewForFleet(paths, run)
+    else if (action === 'give-back') await giveBackForFleet(paths, run)
+    else {
+      const holder = fleetHolder.parse(JSON.parse(await context.readInput()))
+      const takenFrom = await takeForFleet(paths, { ...holder, run })
+      return { ...quiet, data: takenFrom === undefined ? {} : { takenFrom } }
+    }
+    return quiet
+  },
+})
+
+const fleetHolder = z.object({ reason: z.string(), user: z.string(), host: z.string() })
 
 /** Puts the order on disk before anything is done; the same run with another order is refused. */
 async function keepOrder(input: HostOrder): Promise<void> {
@@ -54,11 +118,11 @@ export const hostRun = defineCommand({
   summary: "Carry out a host's part of a run in this process, or go on with it",
   args: '<run>',
   examples: [],
-  options: [rootFlag],
+  options: [rootFlag, { flags: '--undo', description: 'take it back instead' }],
   async run({ options, args }, context) {
-    const { root } = parseOptions(schema, options)
+    const { root, undo } = parseOptions(schema.extend({ undo: z.boolean().default(false) }), options)
     const { carryOut } = await import('./host-part.ts')
-    return carryOut(root, args[0] ?? '', context)
+    return carryOut(root, args[0] ?? '', undo ? 'back' : 'forward', context)
   },
 })
 

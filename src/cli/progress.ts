@@ -29,7 +29,7 @@ export function progressObserver(context: CommandContext): JournalObserver {
     const key = scope + record.step
     const known = titles.get(key)
     if (record.type === 'begin' || record.type === 'undoing') begun.set(key, Date.parse(record.at))
-    if (record.type === 'begin' || record.type === 'undoing' || known === undefined) return
+    if (record.type === 'begin' || record.type === 'undoing' || record.type === 'retry' || known === undefined) return
     // What a host did in its job has been told line by line.
     if (known.job && record.type === 'done') return
     if (record.type === 'unchanged' && context.verbosity === 0) return

@@ -4,6 +4,7 @@ import { exitCodes, messageOf, NetopsError, type Outcome } from '../model/errors
 import { buildInfo } from '../system/build-info.ts'
 import type { Command, CommandContext, CommandResult, RawOptions } from './command.ts'
 import { commands } from './commands.ts'
+import { listenForInterrupts } from './interrupts.ts'
 import { spinnerFor, type Spinner } from './spinner.ts'
 
 /** Runs netops with these words and exits with its code. */
@@ -87,6 +88,7 @@ function groupOf(program: Program, name: string, hidden: boolean): Program {
 
 const groupSummaries: Record<string, string> = {
   config: "the server's configuration",
+  lock: 'who holds a host, and giving back what nobody holds any more',
   lab: 'throwaway systemd hosts to rehearse on',
   runs: 'what was run, how it went, and going on with it',
   service: 'the service below a relocated root',
@@ -94,14 +96,9 @@ const groupSummaries: Record<string, string> = {
 
 async function perform(command: Command, program: Program, argv: readonly string[]): Promise<number> {
   const { json = false, verbose = 0, ...options } = program.opts<RawOptions & { json?: boolean; verbose?: number }>()
-  const stop = new AbortController()
-  // The first Ctrl-C ends in order; the second ends at once. The listener stays: libraries that see none exit by themselves.
-  process.on('SIGINT', () => {
-    if (stop.signal.aborted) process.exit(exitCodes.interrupted.exit)
-    stop.abort()
-  })
   const spinner = spinnerFor(command.name, process.stderr.isTTY && !json && command.hidden !== true)
-  const context = contextOf({ json, verbosity: verbose, signal: stop.signal }, spinner)
+  const interrupts = listenForInterrupts((line) => spinner.line(line))
+  const context = contextOf({ json, verbosity: verbose, ...interrupts }, spinner)
   const started = new Date()
   let result: CommandResult
   try {
@@ -130,7 +127,9 @@ async function perform(command: Command, program: Program, argv: readonly string
   return exitCodes[result.outcome].exit
 }
 
-const contextOf = (given: Pick<CommandContext, 'json' | 'verbosity' | 'signal'>, spinner: Spinner): CommandContext => ({
+type Given = Pick<CommandContext, 'json' | 'verbosity' | 'signal' | 'undoSignal' | 'answerInterrupts'>
+
+const contextOf = (given: Given, spinner: Spinner): CommandContext => ({
   ...given,
   env: process.env,
   cwd: process.cwd(),

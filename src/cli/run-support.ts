@@ -1,9 +1,13 @@
 // What every command that runs a plan shares: run ids, journaling with progress, the dry run, and the joint result.
 import { randomBytes } from 'node:crypto'
-import { Journal, type JournalObserver } from '../engine/journal.ts'
+import { mkdir } from 'node:fs/promises'
+import type { Control } from '../engine/halt.ts'
+import { begin, Journal, type JournalObserver } from '../engine/journal.ts'
+import { carryRun } from '../engine/lease.ts'
 import { runPlan, type RunResult } from '../engine/run.ts'
+import type { World } from '../engine/world.ts'
 import { exitCodes, type Outcome } from '../model/errors.ts'
-import type { EndRecord, JournalRecord } from '../model/journal.ts'
+import type { EndRecord, Hooks, JournalRecord } from '../model/journal.ts'
 import { stepsOf, type Plan, type Step, type Wait } from '../model/plan.ts'
 import { formatDuration } from '../model/units.ts'
 import type { ServiceManager } from '../drivers/services/port.ts'
@@ -30,7 +34,11 @@ export interface Order {
   readonly input: unknown
   readonly facts: unknown
   readonly plan: Plan
+  readonly hooks: Hooks | undefined
 }
+
+/** What the operator can ask of a run that is under way. */
+export const controlOf = ({ signal, undoSignal }: CommandContext): Control => ({ stop: signal, undo: undoSignal })
 
 /** Records a plan and carries it out. */
 export async function runOrder(
@@ -38,20 +46,50 @@ export async function runOrder(
   members: ReadonlyMap<string, Member>,
   context: CommandContext,
 ): Promise<Ran> {
-  const journal = await openJournal(order.runs, order.run, context)
+  const { runs, run, procedure, plan, hooks } = order
+  return carrying(runs, run, context, async (journal) => {
+    const input = plain(order.input)
+    begin(journal, { run, procedure, by: decidedBy, input, facts: plain(order.facts), plan, hooks })
+    return withWorld(members, context, (world) => runPlan(journal, world, controlOf(context)))
+  })
+}
+
+/**
+ * Does something with a run's journal while no other process carries the run out.
+ * @throws NetopsError `locked` when another process does
+ */
+export async function carrying(
+  runs: string,
+  run: string,
+  context: CommandContext,
+  work: (journal: Journal) => Promise<RunResult>,
+): Promise<Ran> {
+  context.answerInterrupts()
+  await mkdir(runs, { recursive: true })
+  const carrier = await carryRun(runs, run)
   try {
-    journal.append({
-      type: 'run',
-      run: order.run,
-      procedure: order.procedure,
-      by: decidedBy,
-      input: plain(order.input),
-      facts: plain(order.facts),
-      plan: order.plan,
-    })
-    return { result: await runPlan(order.plan, journal, worldOf(members, context.signal)), records: journal.records }
+    const journal = await openJournal(runs, run, context)
+    try {
+      return { result: await work(journal), records: journal.records }
+    } finally {
+      journal.close()
+    }
   } finally {
-    journal.close()
+    await carrier.giveBack()
+  }
+}
+
+/** Does something in the world of these hosts; what goes on beside it ends with it. */
+export async function withWorld<T>(
+  members: ReadonlyMap<string, Member>,
+  context: CommandContext,
+  work: (world: World) => Promise<T>,
+): Promise<T> {
+  const world = worldOf({ members, control: controlOf(context), tell: context.progress })
+  try {
+    return await work(world)
+  } finally {
+    world.close()
   }
 }
 

@@ -4,8 +4,8 @@ import { z } from 'zod'
 import { NetopsError } from '../model/errors.ts'
 import type { JournalRecord } from '../model/journal.ts'
 import { runsCommand } from '../model/paths.ts'
-import { defineCommand, type CommandContext, type CommandResult } from './command.ts'
-import { parseOptions, rootOption } from './options.ts'
+import { defineCommand, type CommandContext, type CommandResult, type Invocation } from './command.ts'
+import { dryRunOption, parseOptions, rootOption } from './options.ts'
 
 const schema = z.object({ root: z.string().optional() })
 
@@ -37,9 +37,10 @@ export const runsList = defineCommand({
       run,
       procedure: state.start?.procedure ?? 'unknown',
       started: state.start?.at ?? state.end?.at ?? null,
-      outcome: state.end?.outcome ?? 'unfinished',
+      outcome: state.end?.outcome ?? (state.records.at(-1)?.type === 'parked' ? 'parked' : 'unfinished'),
+      undone: state.end?.undone === true,
     }))
-    const lines = listed.map((entry) => `${entry.run}  ${entry.outcome}`)
+    const lines = listed.map((entry) => `${entry.run}  ${entry.outcome}${entry.undone ? ', undone' : ''}`)
     return {
       outcome: 'done',
       data: { runs: listed },
@@ -63,11 +64,25 @@ export const runsShow = defineCommand({
 })
 
 function summaryOf(record: JournalRecord): string {
-  if (record.type === 'relayed') return `${record.step} > ${summaryOf(record.record)}`
-  if (record.type === 'run') return `${record.procedure} begun by netops ${record.by}`
-  if (record.type === 'resumed') return `resumed by netops ${record.by}`
   const error = 'error' in record && record.error !== undefined ? `: ${record.error.message}` : ''
-  return record.type === 'end' ? `ended: ${record.outcome}${error}` : `${record.step}: ${record.type}${error}`
+  switch (record.type) {
+    case 'relayed':
+      return `${record.step} > ${summaryOf(record.record)}`
+    case 'run':
+      return `${record.procedure} begun by netops ${record.by}`
+    case 'resumed':
+      return `resumed by netops ${record.by}`
+    case 'undo':
+      return 'to be taken back'
+    case 'parked':
+      return `stopped, and can go on${error}`
+    case 'hook':
+      return `${record.phase} hook ${record.argv.join(' ')}: ${record.outcome}${error}`
+    case 'end':
+      return `ended: ${record.outcome}${record.undone === true ? ', undone' : ''}${error}`
+    default:
+      return `${record.step}: ${record.type}${error}`
+  }
 }
 
 const followEveryMs = 100
@@ -92,20 +107,22 @@ export const runsFollow = defineCommand({
     const at = await place(parsed.root, context)
     const run = args[0] ?? ''
     const { readJournal } = await import('../engine/journal.ts')
-    const { isCarriedOut } = await import('./host-part.ts')
+    const { isCarried } = await import('../engine/lease.ts')
     const begun = Date.now()
     let seenAtWork = false
     for (let next = parsed.from; ;) {
       // Asked before reading: whoever ends in between has written its end by then.
-      const working = await isCarriedOut(at.root, run)
+      const working = await isCarried(at.runs, run)
       seenAtWork ||= working
       const records = (await readJournal(at.runs, run)) ?? []
       for (const record of records.filter(({ seq }) => seq >= next)) {
         context.write(parsed.jsonl ? JSON.stringify(record) : `${record.at}  ${summaryOf(record)}`)
         next = record.seq + 1
       }
-      const end = records.find((record) => record.type === 'end')
-      if (end !== undefined) return { outcome: 'done', data: {}, text: '' }
+      const last = records.at(-1)
+      const over = last !== undefined && last.seq >= parsed.from && (last.type === 'end' || last.type === 'parked')
+      // Whoever carries it out may go on after a record that ends it; then there are more to come.
+      if (over && !working) return { outcome: 'done', data: {}, text: '' }
       if (!working && (seenAtWork || Date.now() - begun > settleMs)) {
         throw new NetopsError('partly', {
           message: `nobody is carrying out run ${run}, and it has not ended`,
@@ -123,18 +140,52 @@ export const runsResume = defineCommand({
   args: '<run>',
   examples: ['netops runs resume 20261123T104501Z-deploy-3f9a'],
   options: [rootOption],
-  async run({ options, args }, context): Promise<CommandResult> {
-    const at = await place(parseOptions(schema, options).root, context)
-    const run = args[0] ?? ''
-    const start = (await mustRead(at.runs, run)).find((record) => record.type === 'run')
-    if (start?.procedure === 'activate') {
-      const { resumeHere } = await import('./host-part.ts')
-      return resumeHere(at.root, run, context)
-    }
-    if (start === undefined) {
-      throw new NetopsError('refused', { message: `run ${run} ended before it began: there is nothing to go on with` })
-    }
-    const { resumeFleet } = await import('./fleet-resume.ts')
-    return resumeFleet(at.runs, run, context)
-  },
+  run: (invocation, context) => goOn('forward', invocation, context),
 })
+
+export const runsUndo = defineCommand({
+  name: 'runs undo',
+  summary: 'Take back what a run did, last step first, down to the last step that commits',
+  args: '<run>',
+  examples: [
+    'netops runs undo 20261123T104501Z-tune-3f9a',
+    'netops runs undo 20261123T104501Z-tune-3f9a.web1 --root /  # on the host',
+    'netops runs undo 20261123T104501Z-tune-3f9a --dry-run',
+  ],
+  options: [rootOption, dryRunOption],
+  run: (invocation, context) => goOn('back', invocation, context),
+})
+
+async function goOn(
+  direction: 'forward' | 'back',
+  { options, args }: Invocation,
+  context: CommandContext,
+): Promise<CommandResult> {
+  const parsed = parseOptions(schema.extend({ dryRun: z.boolean().default(false) }), options)
+  const at = await place(parsed.root, context)
+  const run = args[0] ?? ''
+  const records = await mustRead(at.runs, run)
+  const start = records.find((record) => record.type === 'run')
+  if (start === undefined) {
+    throw new NetopsError('refused', { message: `run ${run} ended before it began: there is nothing to go on with` })
+  }
+  if (parsed.dryRun) return showUndo(run, records)
+  const { isHostRun, resumeHere } = await import('./host-part.ts')
+  if (isHostRun(run)) return resumeHere(at.root, run, direction, context)
+  const { resumeFleet } = await import('./fleet-resume.ts')
+  return resumeFleet(at.runs, run, direction, context)
+}
+
+async function showUndo(run: string, records: readonly JournalRecord[]): Promise<CommandResult> {
+  const { requireStart, runState } = await import('../engine/journal.ts')
+  const { undoableOf } = await import('../engine/run.ts')
+  const { steps, committed } = undoableOf(records, requireStart(run, runState(records)))
+  const lines = steps.map((title) => `undo: ${title}`)
+  if (committed !== undefined)
+    lines.push(`and no further: "${committed}" was done, and past it a run only goes forward`)
+  return {
+    outcome: 'done',
+    data: { dryRun: true, run, undo: steps, ...(committed === undefined ? {} : { committed }) },
+    text: [...(steps.length === 0 ? ['nothing to undo'] : []), ...lines, 'Dry run: nothing was changed.'].join('\n'),
+  }
+}

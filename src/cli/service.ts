@@ -25,11 +25,11 @@ const serviceCommand = (action: 'start' | 'stop', summary: string): Command =>
           hint: 'netops deploy --root DIR',
         })
       }
-      const { readLease } = await import('../engine/lease.ts')
-      const { isAlive } = await import('../system/processes.ts')
-      const lease = await readLease(paths.lease)
-      if (lease !== undefined && (await isAlive(lease.process))) {
-        throw new NetopsError('locked', { message: `run ${lease.run} (${lease.reason}) is at work below ${root}` })
+      const { judgeLease } = await import('../engine/lease-file.ts')
+      const held = await judgeLease(paths.lease)
+      if (held !== undefined && held.standing !== 'dead') {
+        const { run, reason } = held.lease
+        throw new NetopsError('locked', { message: `run ${run} (${reason}) is at work below ${root}` })
       }
       await execText([paths.netopsLink, 'host', 'service', action, '--root', root])
       return { outcome: 'done', data: { action }, text: action === 'start' ? 'started' : 'stopped' }

@@ -3,15 +3,37 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { applyCommands } from '../drivers/hosts/apply.ts'
 import { commandsOf, showCommand } from '../drivers/hosts/commands.ts'
 import { quoteCommand } from '../drivers/hosts/quote.ts'
-import type { HostCommand, HostConnection } from '../drivers/hosts/port.ts'
 import type { ServiceManager } from '../drivers/services/port.ts'
-import type { Relay, World } from '../engine/run.ts'
+import type { Control } from '../engine/halt.ts'
+import type { World } from '../engine/world.ts'
 import { NetopsError } from '../model/errors.ts'
-import type { Effect, JobEffect, LeaseEffect, UndoJobEffect } from '../model/effects.ts'
-import { parseOwnRecord, type EndRecord } from '../model/journal.ts'
+import type { Effect } from '../model/effects.ts'
+import { exec } from '../system/exec.ts'
+import { callCommand, followCommand, followJob } from './calls.ts'
+import { Holds } from './holds.ts'
 import { askProbe, type Member } from './probes.ts'
 
-export function worldOf(members: ReadonlyMap<string, Member>, signal?: AbortSignal): World {
+export interface Outside {
+  /** The hosts of the run by name. */
+  readonly members: ReadonlyMap<string, Member>
+  readonly control: Control
+  /** Throws when this process may not touch its host any more. */
+  readonly guard?: () => void
+  /** Where the operator hears of what no record says. */
+  readonly tell: (line: string) => void
+}
+
+export interface LiveWorld extends World {
+  /** Ends what goes on beside the run: the heartbeats of its hosts. */
+  close(): void
+}
+
+// What only looks, or lies beside what serves, is no change of the host.
+const unchanging = new Set<Effect['kind']>(['check', 'push', 'directory'])
+const hookTimeoutMs = 600_000
+
+export function worldOf({ members, control, guard, tell }: Outside): LiveWorld {
+  const holds = new Holds()
   const member = (host: string): Member => {
     const found = members.get(host)
     if (found === undefined) throw new NetopsError('usage', { message: `${host} is not a host of this run` })
@@ -20,84 +42,56 @@ export function worldOf(members: ReadonlyMap<string, Member>, signal?: AbortSign
   return {
     async apply(host, effect, relay) {
       const { connection, services } = member(host)
-      if (signal?.aborted === true) throw new NetopsError('interrupted', { host, message: 'interrupted' })
+      guard?.()
+      if (effect.kind !== 'lease') await holds.assure(host)
       switch (effect.kind) {
         case 'job':
-          return followJob(connection, effect, relay, signal)
         case 'undo-job':
-        case 'lease':
-          await applyCommands(connection, commandsOfCall(effect))
+          return followJob(connection, effect, relay, control)
+        case 'lease': {
+          if (effect.action === 'give-back') await holds.giveBack(connection, effect)
+          else {
+            const takenFrom = await holds.take(connection, effect)
+            if (takenFrom !== undefined) tell(`${host}: ${takenFrom}`)
+          }
           return false
+        }
         case 'service':
           await applyCommands(connection, services.commandsOf(effect))
           return true
         default:
           await applyCommands(connection, commandsOf(effect))
-          // What only looks, or lies beside what serves, is no change of the service.
-          return effect.kind !== 'check' && effect.kind !== 'push' && effect.kind !== 'directory'
+          return !unchanging.has(effect.kind)
       }
     },
     probe: (host, probe) => askProbe(member(host), probe),
+    async hook(argv, document) {
+      const { code, stderr, stdout } = await exec(argv, { stdin: { text: document }, timeoutMs: hookTimeoutMs })
+      if (code === 0) return
+      const said = (stderr.trim() || stdout.trim()).split('\n').slice(-5).join('\n')
+      throw new NetopsError('failed', { message: `it exited with ${code}${said === '' ? '' : `: ${said}`}` })
+    },
     now: () => performance.now(),
-    sleep: (ms) => sleep(ms),
+    async sleep(ms, signal) {
+      // Whoever waits looks at the signal afterwards.
+      await sleep(ms, undefined, { signal }).catch(() => undefined)
+    },
+    close: () => holds.close(),
   }
 }
 
 /** The exact commands of an effect, one a line. */
 export function showEffect(effect: Effect, services: ServiceManager): readonly string[] {
-  if (effect.kind === 'service') return services.commandsOf(effect).map(showCommand)
-  if (effect.kind === 'lease' || effect.kind === 'undo-job') return commandsOfCall(effect).map(showCommand)
-  if (effect.kind !== 'job') return commandsOf(effect).map(showCommand)
-  return [`${quoteCommand(startJob(effect))} < (the order)`, quoteCommand(followCommand(effect, 1))]
-}
-
-/** What the netops on a host is asked for. */
-function commandsOfCall(effect: LeaseEffect | UndoJobEffect): readonly HostCommand[] {
-  const { netops, run, root } = effect
-  if (effect.kind === 'undo-job') return [{ argv: [netops, 'host', 'undo', run, '--root', root] }]
-  return [{ argv: [netops, 'host', 'lease', effect.action, run, '--root', root], stdin: { text: effect.reason } }]
-}
-
-const startJob = (job: JobEffect): string[] => [job.netops, 'host', 'start', job.run, '--root', job.root]
-const followCommand = (job: JobEffect, from: number): string[] => [
-  ...[job.netops, 'runs', 'follow', job.run, '--jsonl', '--root', job.root],
-  ...['--from', String(from)],
-]
-
-/** Starts a host's part, or attaches to it, and passes its journal on until it ends. */
-async function followJob(
-  connection: HostConnection,
-  job: JobEffect,
-  relay: Relay,
-  signal?: AbortSignal,
-): Promise<boolean> {
-  const host = connection.name
-  const started = await connection.run(startJob(job), { stdin: { text: JSON.stringify(job.input) }, timeoutMs: 60_000 })
-  if (started.code !== 0) {
-    throw new NetopsError('failed', { host, message: `the host did not start its part: ${started.stderr.trim()}` })
+  switch (effect.kind) {
+    case 'service':
+      return services.commandsOf(effect).map(showCommand)
+    case 'job':
+      return [`${quoteCommand(callCommand(effect).argv)} < (the order)`, quoteCommand(followCommand(effect, 1))]
+    case 'undo-job':
+      return [quoteCommand(callCommand(effect).argv), quoteCommand(followCommand(effect, 1))]
+    case 'lease':
+      return [showCommand(callCommand(effect))]
+    default:
+      return commandsOf(effect).map(showCommand)
   }
-  let end: EndRecord | undefined
-  const onLine = (line: string): void => {
-    // Whatever stands before the first record is a login banner.
-    if (!line.startsWith('{"netops":1,')) return
-    const record = parseOwnRecord(line)
-    relay.pass(record)
-    if (record.type === 'end') end = record
-  }
-  const followed = await connection.run(followCommand(job, relay.seen + 1), { onLine, signal })
-  if (end === undefined) {
-    throw new NetopsError('partly', {
-      host,
-      resumable: true,
-      message: `the host's part stopped before its end: ${followed.stderr.trim() || 'its process is gone'}`,
-    })
-  }
-  if (end.outcome === 'done') return end.changed
-  const { error } = end
-  throw new NetopsError(end.outcome, {
-    host,
-    message: error?.message ?? 'the host gave no reason',
-    hint: error?.hint,
-    step: error?.step === undefined ? undefined : `${host}/${error.step}`,
-  })
 }

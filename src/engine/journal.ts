@@ -5,11 +5,13 @@ import { NetopsError } from '../model/errors.ts'
 import {
   journalRecord,
   type EndRecord,
+  type Hooks,
   type JournalEntry,
   type JournalRecord,
   type RunRecord,
 } from '../model/journal.ts'
-import { listIfAny, readTextIfAny, syncFolder } from '../system/files.ts'
+import type { Plan } from '../model/plan.ts'
+import { listIfAny, readTextIfAny, sha256OfText, syncFolder } from '../system/files.ts'
 
 /** Sees each record; `before` it is written, or `after` it is safe. Tests use it to die at a chosen line. */
 export type JournalObserver = (record: JournalRecord, when: 'before' | 'after') => void
@@ -43,18 +45,64 @@ export async function readJournal(runs: string, run: string): Promise<readonly J
   return text === undefined ? undefined : parseJournal(text, path).records
 }
 
+/** What a run begins with. */
+export interface Beginning extends Omit<Extract<JournalEntry, { type: 'run' }>, 'type' | 'planSha256' | 'hooks'> {
+  readonly hooks?: Hooks | undefined
+}
+
+/** Writes a run's first record. */
+export function begin(journal: Journal, { hooks, ...beginning }: Beginning): void {
+  const planSha256 = planHash(beginning.plan)
+  journal.append({ type: 'run', ...beginning, planSha256, ...(hooks === undefined ? {} : { hooks }) })
+}
+
 /** How far a run has come, from its records. */
 export interface RunState {
   readonly start: RunRecord | undefined
+  /** Its last end, unless it went on after it. */
   readonly end: EndRecord | undefined
+  /** Whether it goes forward or, since somebody said so, back. */
+  readonly direction: 'forward' | 'back'
   readonly records: readonly JournalRecord[]
 }
 
-export const runState = (records: readonly JournalRecord[]): RunState => ({
-  start: records.find((record) => record.type === 'run'),
-  end: records.find((record) => record.type === 'end'),
-  records,
-})
+export function runState(records: readonly JournalRecord[]): RunState {
+  const last = records.findLast((record) => record.type === 'end' || record.type === 'undo')
+  return {
+    start: records.find((record) => record.type === 'run'),
+    end: last?.type === 'end' ? last : undefined,
+    direction: records.some((record) => record.type === 'undo') ? 'back' : 'forward',
+    records,
+  }
+}
+
+/** A plan's hash, whatever the order in which its fields were written. */
+export const planHash = (plan: Plan): string => sha256OfText(JSON.stringify(canonical(plan)))
+
+/** The same value with the fields of every object sorted by name. */
+function canonical(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(canonical)
+  if (typeof value !== 'object' || value === null) return value
+  const fields = Object.entries(value).filter(([, field]) => field !== undefined)
+  return Object.fromEntries(
+    fields.sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, field]) => [name, canonical(field)]),
+  )
+}
+
+/**
+ * The beginning of a run that is to go on.
+ * @throws NetopsError `refused` when there is none, or its plan is not the one that was begun
+ */
+export function requireStart(run: string, { start }: RunState): RunRecord {
+  if (start === undefined) {
+    throw new NetopsError('refused', { message: `run ${run} ended before it began: there is nothing to go on with` })
+  }
+  if (planHash(start.plan) === start.planSha256) return start
+  throw new NetopsError('refused', {
+    message: `the plan in the journal of run ${run} is not the one that was begun: its hash is ${planHash(start.plan)}`,
+    hint: 'somebody changed the journal; look at the host with netops status, and start a new run',
+  })
+}
 
 /** All runs of a folder, oldest first, each with what is known of it; a run whose journal is damaged has no records. */
 export async function listRuns(runs: string): Promise<readonly { run: string; state: RunState }[]> {
@@ -98,8 +146,8 @@ export class Journal {
     return new Journal(file, whole, outside)
   }
 
-  /** Numbers, stamps and writes a record; it is on the disk when this returns. */
-  append(entry: JournalEntry): void {
+  /** Numbers, stamps and writes a record; it is on the disk when this returns. Returns its number. */
+  append(entry: JournalEntry): number {
     const record = {
       netops: 1,
       seq: this.records.length + 1,
@@ -118,6 +166,7 @@ export class Journal {
     this.#bytes += Buffer.byteLength(line)
     this.records.push(record)
     this.#observe(record, 'after')
+    return record.seq
   }
 
   close(): void {

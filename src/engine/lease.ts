@@ -1,128 +1,185 @@
-// One run at a time on a host: a file that names the holder, taken over only from the dead.
-import { randomBytes } from 'node:crypto'
+// Who may work on a host, and on a run: a host's own runs one at a time, a fleet run on all its hosts, one process a run.
 import { promises as fs } from 'node:fs'
-import { hostname, userInfo } from 'node:os'
-import { dirname } from 'node:path'
-import { z } from 'zod'
-import { NetopsError, systemCode } from '../model/errors.ts'
+import { join } from 'node:path'
+import { NetopsError } from '../model/errors.ts'
 import { runsCommand } from '../model/paths.ts'
-import { readTextIfAny, sha256OfText, syncFolder } from '../system/files.ts'
-import { identifySelf, isAlive, processIdentity } from '../system/processes.ts'
 import { readJournal, runState } from './journal.ts'
-
-const lease = z.strictObject({
-  schema: z.literal('netops/lease/v1'),
-  run: z.string(),
-  reason: z.string(),
-  host: z.string(),
-  user: z.string(),
-  since: z.string(),
-  process: processIdentity,
-})
-export type Lease = z.infer<typeof lease>
+import {
+  judgeLease,
+  keepLease,
+  leaseTiming,
+  readLease,
+  renewLease,
+  takeLease,
+  type HeldLease,
+  type Judged,
+  type LeaseTiming,
+} from './lease-file.ts'
 
 export interface LeasePaths {
   readonly root: string
   /** The netops on this host that people can call. */
   readonly netops: string
+  /** Held by a process of this host that changes it. */
   readonly lease: string
+  /** Held by a fleet run, from another machine or this one. */
+  readonly fleetLease: string
   readonly runs: string
 }
 
-/** The lease as it stands, or undefined when nobody holds it. */
-export async function readLease(path: string): Promise<Lease | undefined> {
-  const text = await readTextIfAny(path)
-  return text === undefined ? undefined : lease.parse(JSON.parse(text))
+/** A lease that was taken, and from whom, for people. */
+export interface Taken {
+  readonly lease: HeldLease
+  readonly takenFrom: string | undefined
 }
 
 /**
- * Takes a host's lease for a run; a run takes its own again after a crash.
- * @returns what was taken over from a dead holder, if anything
- * @throws NetopsError `locked` when a living process holds it, or when another run stopped half way and is not finished
+ * Takes a host for one of its own runs; a run takes its own again after a crash, and a fleet run's parts join it.
+ * @throws NetopsError `locked` when somebody lives who holds it, or another run stopped half way and is not finished
  */
-export async function acquireLease(paths: LeasePaths, run: string, reason: string): Promise<Lease | undefined> {
-  await fs.mkdir(dirname(paths.lease), { recursive: true })
-  const mine: Lease = {
-    schema: 'netops/lease/v1',
-    run,
-    reason,
-    host: hostname(),
-    user: userInfo().username,
-    since: new Date().toISOString(),
-    process: await identifySelf(),
-  }
-  const ticket = `${paths.lease}.${randomBytes(6).toString('hex')}`
-  await fs.writeFile(ticket, `${JSON.stringify(mine)}\n`, { mode: 0o600, flush: true })
+export async function takeHost(
+  paths: LeasePaths,
+  run: string,
+  reason: string,
+  timing: LeaseTiming = leaseTiming,
+): Promise<Taken> {
+  const mayTakeOver = (judged: Judged) => refuseUnlessOver(judged, paths, run)
+  const from = await takeLease(paths.lease, { run, reason, timing, mayTakeOver })
+  const lease = await keepLease(paths.lease, run, timing)
   try {
-    for (;;) {
-      const held = await readLease(paths.lease)
-      if (held !== undefined) await mayTakeOver(held, paths, run)
-      const taken = held === undefined ? await linked(ticket, paths.lease) : await replaceDead(ticket, paths, held)
-      if (!taken) continue
-      await syncFolder(dirname(paths.lease))
-      return held
-    }
-  } finally {
-    await fs.rm(ticket, { force: true })
-  }
-}
-
-/** Gives the lease back, if this run in this process still holds it. */
-export async function releaseLease(path: string, run: string): Promise<void> {
-  const held = await readLease(path)
-  if (held?.run === run && held.process.pid === process.pid) await fs.rm(path, { force: true })
-}
-
-async function mayTakeOver(held: Lease, paths: LeasePaths, run: string): Promise<void> {
-  if (await isAlive(held.process)) throw heldBy(held, paths)
-  const state = runState((await readJournal(paths.runs, held.run)) ?? [])
-  if (held.run !== run && state.start !== undefined && state.end === undefined) {
-    throw new NetopsError('locked', {
-      message: `run ${held.run} (${held.reason}) of ${held.since} stopped half way and is not finished`,
-      hint: `finish it first, on the host: ${runsCommand('resume', held.run, paths.root, paths.netops)}`,
-    })
-  }
-}
-
-const heldBy = (held: Lease, paths: LeasePaths): NetopsError =>
-  new NetopsError('locked', {
-    message: `run ${held.run} (${held.reason}) by ${held.user} holds this host since ${held.since}`,
-    hint: `wait for it, or watch it on the host: ${runsCommand('follow', held.run, paths.root, paths.netops)}`,
-  })
-
-/** Where whoever takes over from a dead holder says so first; one place for each lease that ever was. */
-export const claimPath = (path: string, dead: Lease): string =>
-  `${path}.after-${sha256OfText(JSON.stringify(dead)).slice(0, 16)}`
-
-/**
- * Puts our lease in the place of a dead holder's. Only the one who claimed that very lease does so, and a claim whose owner
- * died is claimed in turn: nobody's living lease is ever moved, and it is never gone in between.
- * @returns whether it was done; if not, somebody else was faster
- */
-async function replaceDead(ticket: string, paths: LeasePaths, dead: Lease): Promise<boolean> {
-  const path = paths.lease
-  let claim = claimPath(path, dead)
-  const claims = [claim]
-  while (!(await linked(ticket, claim))) {
-    const claimed = await readLease(claim)
-    if (claimed === undefined) return false
-    if (await isAlive(claimed.process)) throw heldBy(claimed, paths)
-    claim = claimPath(path, claimed)
-    claims.push(claim)
-  }
-  const current = await readLease(path)
-  const ours = JSON.stringify(current) === JSON.stringify(dead)
-  if (ours) await fs.rename(ticket, path)
-  for (const done of ours ? claims : [claim]) await fs.rm(done, { force: true })
-  return ours
-}
-
-async function linked(from: string, to: string): Promise<boolean> {
-  try {
-    await fs.link(from, to)
-    return true
+    const fleet = await judgeLease(paths.fleetLease, timing)
+    if (fleet?.standing === 'held' && !isPartOf(run, fleet.lease.run)) throw heldBy(fleet, paths)
+    return { lease, takenFrom: from && toldOf(from) }
   } catch (error) {
-    if (systemCode(error) === 'EEXIST') return false
+    await lease.giveBack()
     throw error
   }
+}
+
+/** A run that has the host stopped half way: the host may be anything, so only that run may go on. */
+async function refuseUnlessOver(judged: Judged, paths: LeasePaths, run: string): Promise<void> {
+  if (judged.standing === 'held') throw heldBy(judged, paths)
+  const { lease: held, standing } = judged
+  if (held.run === run) return
+  const { start, end } = runState((await readJournal(paths.runs, held.run)) ?? [])
+  if (start === undefined || end !== undefined) return
+  const why = standing === 'silent' ? 'stands still' : 'stopped half way'
+  const [resume, undo] = (['resume', 'undo'] as const).map((verb) =>
+    runsCommand(verb, held.run, paths.root, paths.netops),
+  )
+  throw new NetopsError('locked', {
+    message: `run ${held.run} (${held.reason}) of ${held.since} ${why} and is not finished`,
+    hint: `finish it first, on the host: ${resume ?? ''}; or take it back: ${undo ?? ''}`,
+  })
+}
+
+/** A fleet run's part is named after it: `RUN.web1`. */
+const isPartOf = (part: string, run: string): boolean => part.startsWith(`${run}.`)
+
+/** Who asks for a host on behalf of a fleet run. */
+export interface FleetHolder {
+  readonly run: string
+  readonly reason: string
+  readonly host: string
+  readonly user: string
+}
+
+/**
+ * Takes a host for a fleet run. Whoever holds it has to renew it more often than every 30 s; a holder that does not is
+ * taken for dead, and what it still sends is refused.
+ * @returns from whom it was taken over, for people
+ * @throws NetopsError `locked` when another fleet run or another run of the host itself lives or stopped half way
+ */
+export async function takeForFleet(
+  paths: LeasePaths,
+  holder: FleetHolder,
+  timing: LeaseTiming = leaseTiming,
+): Promise<string | undefined> {
+  const { run, reason, host, user } = holder
+  const from = await takeLease(paths.fleetLease, {
+    run,
+    reason,
+    timing,
+    remote: { host, user },
+    mayTakeOver: (judged) =>
+      judged.standing === 'held' && judged.lease.run !== run
+        ? Promise.reject(heldBy(judged, paths))
+        : Promise.resolve(),
+  })
+  try {
+    const own = await judgeLease(paths.lease, timing)
+    if (own !== undefined && !isPartOf(own.lease.run, run)) await refuseUnlessOver(own, paths, run)
+    return from === undefined || from.lease.run === run ? undefined : toldOf(from)
+  } catch (error) {
+    await giveBackForFleet(paths, run)
+    throw error
+  }
+}
+
+/**
+ * The heartbeat of a fleet run.
+ * @throws NetopsError `locked`, resumable, when the lease is another's or gone
+ */
+export async function renewForFleet(paths: LeasePaths, run: string): Promise<void> {
+  const held = await renewLease(paths.fleetLease, run)
+  if (held?.run === run) return
+  throw new NetopsError('locked', {
+    message: `run ${run} lost its lease${held === undefined ? '' : ` to run ${held.run} (${held.reason}), since ${held.since}`}`,
+    hint: 'it stood still for too long; look at the host with netops status before going on',
+    resumable: true,
+  })
+}
+
+/** Gives a host back if this fleet run still has it. */
+export async function giveBackForFleet(paths: Pick<LeasePaths, 'fleetLease'>, run: string): Promise<void> {
+  if ((await readLease(paths.fleetLease))?.run === run) await fs.rm(paths.fleetLease, { force: true })
+}
+
+const carrierPath = (runs: string, run: string): string => join(runs, run, 'carrier.json')
+
+/**
+ * Makes this process the only one that carries out a run.
+ * @throws NetopsError `locked` when another process does
+ */
+export async function carryRun(runs: string, run: string, timing: LeaseTiming = leaseTiming): Promise<HeldLease> {
+  const path = carrierPath(runs, run)
+  const mayTakeOver = ({ lease: held, standing }: Judged): Promise<void> => {
+    if (standing !== 'held') return Promise.resolve()
+    return Promise.reject(
+      new NetopsError('locked', {
+        message: `run ${run} is being carried out right now, by process ${held.process.pid} of ${held.user}`,
+        hint: `watch it: netops runs follow ${run}`,
+      }),
+    )
+  }
+  await takeLease(path, { run, reason: 'carrying it out', timing, mayTakeOver })
+  return keepLease(path, run, timing)
+}
+
+/** Whether a process is at work on a run, and was heard of within the bound. */
+export const isCarried = async (runs: string, run: string): Promise<boolean> =>
+  (await judgeLease(carrierPath(runs, run)))?.standing === 'held'
+
+/** The process that carries out a run, while it lives. */
+export async function carrierOf(runs: string, run: string) {
+  const judged = await judgeLease(carrierPath(runs, run))
+  return judged === undefined || judged.standing === 'dead' ? undefined : judged.lease.process
+}
+
+const heldBy = ({ lease, silentMs }: Judged, paths: LeasePaths): NetopsError => {
+  const place = lease.remote === true ? ` from ${lease.host}` : ''
+  const silence = silentMs > 2 * leaseTiming.heartbeatMs ? `, silent for ${Math.round(silentMs / 1000)} s` : ''
+  const watch = runsCommand('follow', lease.run, paths.root, paths.netops)
+  return new NetopsError('locked', {
+    message: `run ${lease.run} (${lease.reason}) by ${lease.user}${place} holds this host since ${lease.since}${silence}`,
+    hint:
+      lease.remote === true
+        ? `wait for it (a holder that is silent for ${leaseTiming.boundMs / 1000} s loses it), or ask ${lease.user} on ${lease.host}`
+        : `wait for it, or watch it on the host: ${watch}`,
+  })
+}
+
+const toldOf = ({ lease, standing, silentMs }: Judged): string => {
+  const why = standing === 'silent' ? `silent for ${Math.round(silentMs / 1000)} s and was ended` : 'gone'
+  return `taken over from run ${lease.run} (${lease.reason}) by ${lease.user} of ${lease.since}, whose process is ${why}`
 }

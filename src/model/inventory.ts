@@ -19,6 +19,11 @@ const host = z.strictObject({
   roles: z.array(z.string()).optional(),
 })
 
+/** One command as a list of words, or several such lists. */
+const hook = z.union([z.array(z.string()).min(1), z.array(z.array(z.string()).min(1)).min(1)])
+const hooked = ['deploy', 'rollback', 'tune', 'gc'] as const
+const hookNames = hooked.flatMap((name) => [`pre_${name}`, `post_${name}`] as const)
+
 export const inventorySchema = z.strictObject({
   environment: z.string().optional(),
   /** The configuration that a deployment brings to each host; relative to the fleet file. */
@@ -31,5 +36,7 @@ export const inventorySchema = z.strictObject({
       healthy_deadline: duration.prefault('2m'),
     })
     .optional(),
+  /** The operator's own commands before and after a procedure, run where netops runs. */
+  hooks: z.strictObject(Object.fromEntries(hookNames.map((name) => [name, hook.optional()]))).optional(),
 })
 export type Inventory = z.infer<typeof inventorySchema>

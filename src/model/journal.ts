@@ -15,6 +15,10 @@ const failure = z.strictObject({
 })
 export type Failure = z.infer<typeof failure>
 
+/** The operator's own commands before and after a run, argv each; they get the run as JSON on standard input. */
+export const hooks = z.strictObject({ pre: z.array(z.array(z.string())), post: z.array(z.array(z.string())) })
+export type Hooks = z.infer<typeof hooks>
+
 const stamp = { netops: z.literal(1), seq: z.number(), at: z.iso.datetime() }
 const onStep = { ...stamp, step: z.string() }
 
@@ -29,12 +33,29 @@ const ownRecord = z.discriminatedUnion('type', [
     input: z.json(),
     facts: z.json(),
     plan,
+    /** Of the plan in canonical form: a resume refuses a plan that is not the one that was begun. */
+    planSha256: z.string(),
+    hooks: hooks.exactOptional(),
   }),
   z.strictObject({ ...stamp, type: z.literal('resumed'), by: z.string(), pid: z.number() }),
+  /** From here on the run is undone, as far as undo may go. */
+  z.strictObject({ ...stamp, type: z.literal('undo'), by: z.string(), pid: z.number() }),
+  /** It stopped without an end: a host was lost or the operator stopped it; a resume goes on. */
+  z.strictObject({ ...stamp, type: z.literal('parked'), error: failure }),
+  z.strictObject({
+    ...stamp,
+    type: z.literal('hook'),
+    phase: z.enum(['pre', 'post']),
+    argv: z.array(z.string()),
+    outcome: z.enum(['done', 'failed']),
+    error: failure.exactOptional(),
+  }),
   z.strictObject({ ...onStep, type: z.literal('begin') }),
   /** `changed`: the service was changed by it. */
   z.strictObject({ ...onStep, type: z.literal('done'), changed: z.boolean() }),
   z.strictObject({ ...onStep, type: z.literal('unchanged') }),
+  /** An attempt failed, and another one follows. */
+  z.strictObject({ ...onStep, type: z.literal('retry'), attempt: z.number(), error: failure }),
   z.strictObject({ ...onStep, type: z.literal('failed'), error: failure }),
   z.strictObject({ ...onStep, type: z.literal('undoing') }),
   z.strictObject({ ...onStep, type: z.literal('undone') }),
@@ -45,6 +66,8 @@ const ownRecord = z.discriminatedUnion('type', [
     outcome,
     /** Whether anything was changed and the change was kept. */
     changed: z.boolean(),
+    /** It is the end of an undo: what stands before it is taken back, as far as `outcome` says. */
+    undone: z.literal(true).exactOptional(),
     error: failure.optional(),
   }),
 ])

@@ -17,6 +17,7 @@ export interface HostPaths {
   readonly state: string
   readonly runs: string
   readonly lease: string
+  readonly fleetLease: string
   readonly history: string
   readonly unit: string
   readonly tmpfiles: string
@@ -47,6 +48,7 @@ export function hostPaths(root: string): HostPaths {
     state,
     runs: `${state}/runs`,
     lease: `${state}/lease.json`,
+    fleetLease: `${state}/fleet-lease.json`,
     history: `${state}/history`,
     unit: at('/etc/systemd/system/network_service.service'),
     tmpfiles: at('/etc/tmpfiles.d/network_service.conf'),
@@ -62,5 +64,9 @@ export const serverExecutable = 'network_server'
 export const releaseId = (version: string, sha256: string): string => `${version}-${sha256.slice(0, 12)}`
 
 /** A command for people that goes on with a run, or looks at it: with the root it belongs to, unless that is the host itself. */
-export const runsCommand = (action: 'resume' | 'follow', run: string, root: string, netops = 'netops'): string =>
-  `${netops} runs ${action} ${run}${root === '/' ? '' : ` --root ${root}`}`
+export const runsCommand = (
+  action: 'resume' | 'follow' | 'undo',
+  run: string,
+  root: string,
+  netops = 'netops',
+): string => `${netops} runs ${action} ${run}${root === '/' ? '' : ` --root ${root}`}`

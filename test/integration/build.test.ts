@@ -3,6 +3,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { contextFor } from '../support/context.ts'
 import { planBuild, runBuild } from '../../src/build/build.ts'
 import { bundle } from '../../src/build/bundle.ts'
 import { ownCheckout } from '../../src/build/checkout.ts'
@@ -234,17 +235,7 @@ await runBuild(plan, { signal: new AbortController().signal, progress: () => {} 
   expect(await readdir(out)).toEqual([])
 })
 
-const context = (cwd: string) => ({
-  env: {},
-  cwd,
-  json: true,
-  color: false,
-  verbosity: 0,
-  progress: () => undefined,
-  write: () => undefined,
-  readInput: () => Promise.resolve(''),
-  signal: new AbortController().signal,
-})
+const context = (cwd: string) => contextFor({ cwd, json: true })
 
 test('a dry run tells what would be built, and writes nothing', async () => {
   const cwd = join(folder, 'dry')

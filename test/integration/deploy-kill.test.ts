@@ -3,13 +3,12 @@ import { randomInt } from 'node:crypto'
 import { readFile, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, inject, test } from 'vitest'
-import { readLease } from '../../src/engine/lease.ts'
+import { judgeLease } from '../../src/engine/lease-file.ts'
 import { journalPath, runState } from '../../src/engine/journal.ts'
 import type { JournalRecord } from '../../src/model/journal.ts'
 import { messageOf } from '../../src/model/errors.ts'
 import { stepsOf } from '../../src/model/plan.ts'
 import { exec, start } from '../../src/system/exec.ts'
-import { isAlive } from '../../src/system/processes.ts'
 import { foreignRelease, journalsOf, makeSite, pause, smallRelease, type Release, type Site } from '../support/site.ts'
 
 const quick = ['--min-healthy-time', '200ms', '--healthy-deadline', '20s']
@@ -44,7 +43,7 @@ async function surviveKill(site: Site, attempt: Attempt, fault: string): Promise
   expect(await site.answering()).toBe(attempt.then.release)
   expect(await readFile(site.paths.config, 'utf8')).toBe(attempt.then.config)
   expect(await readlink(site.paths.current)).toBe(`releases/${attempt.then.release}`)
-  expect(await readLease(site.paths.lease).then((lease) => lease && isAlive(lease.process))).not.toBe(true)
+  expect(await judgeLease(site.paths.lease)).toBeUndefined()
   const journals = await journalsOf(site)
   for (const records of [journals.get(run), journals.get(`${run}.local`)]) expectNothingTwice(records ?? [])
 }
@@ -72,10 +71,10 @@ async function hostPart(site: Site, run: string, env: Readonly<Record<string, st
   })
   expect(started).toMatchObject({ code: 0 })
   for (const deadline = Date.now() + 60_000; Date.now() < deadline; await pause(20)) {
-    const lease = await readLease(site.paths.lease)
-    if (lease?.run === job.run && !(await isAlive(lease.process))) return
+    const held = await judgeLease(site.paths.lease)
+    if (held?.lease.run === job.run && held.standing === 'dead') return
     const records = (await journalsOf(site, 'torn')).get(job.run) ?? []
-    if (lease?.run !== job.run && runState(records).end !== undefined) return
+    if (held?.lease.run !== job.run && runState(records).end !== undefined) return
   }
   throw new Error("the host's part did not end within a minute")
 }

@@ -11,6 +11,7 @@ import { execOnHost, hostRoot } from '../../src/lab/host.ts'
 import { startLab, stopLab } from '../../src/lab/lab.ts'
 import type { Lab } from '../../src/lab/lab.ts'
 import { exec, execText, start } from '../../src/system/exec.ts'
+import { contextFor } from '../support/context.ts'
 import { tracesOf, uniqueLabName, useLab } from '../support/lab.ts'
 
 const { lab, host } = useLab('web1', 'web2')
@@ -262,18 +263,7 @@ describe('a second lab', () => {
   })
 })
 
-const contextOf = (changes: Partial<CommandContext> = {}): CommandContext => ({
-  env: {},
-  cwd: tmpdir(),
-  json: false,
-  verbosity: 0,
-  color: false,
-  progress: () => undefined,
-  write: () => undefined,
-  readInput: () => Promise.resolve(''),
-  signal: new AbortController().signal,
-  ...changes,
-})
+const contextOf = (changes: Partial<CommandContext> = {}) => contextFor({ cwd: tmpdir(), ...changes })
 
 /** A name and an out folder for one more lab, both gone after the test. */
 async function place(): Promise<{ name: string; out: string }> {

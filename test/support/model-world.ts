@@ -2,7 +2,7 @@
 import type { Effect, Probe, ProbeAnswer } from '../../src/model/effects.ts'
 import type { JournalRecord } from '../../src/model/journal.ts'
 import type { Step } from '../../src/model/plan.ts'
-import type { World } from '../../src/engine/run.ts'
+import type { World } from '../../src/engine/world.ts'
 
 /** Thrown in place of the end of the process: after it nothing is written and nothing is applied any more. */
 export class Killed extends Error {}
@@ -24,6 +24,9 @@ export interface Script {
   readonly answer?: ((probe: Probe, nowMs: number) => ProbeAnswer) | undefined
   /** Stops the world when it says so. */
   readonly dead?: (() => boolean) | undefined
+  /** Called with the mark of each effect before it is applied. */
+  readonly watch?: ((mark: string) => void) | undefined
+  readonly hook?: ((argv: readonly string[], document: string) => void) | undefined
 }
 
 const fresh = 'new'
@@ -44,18 +47,27 @@ export function modelWorld(script: Script = {}): ModelWorld {
     elapsed: () => time,
     now: () => time,
     sleep: async (ms) => {
-      time += ms
+      // Those who sleep side by side wake side by side.
+      const wake = time + ms
       await Promise.resolve()
+      time = Math.max(time, wake)
     },
     async apply(_host, effect) {
       await Promise.resolve()
       if (script.dead?.() === true) throw new Killed()
+      script.watch?.(markOf(effect))
       script.fail?.(markOf(effect))
       applied.push(markOf(effect))
       if (effect.kind === 'write') files.set(effect.path, effect.content)
       else if (effect.kind === 'remove') files.delete(effect.path)
       else throw new TypeError(`the model has no ${effect.kind}`)
       return true
+    },
+    async hook(argv, document) {
+      await Promise.resolve()
+      if (script.dead?.() === true) throw new Killed()
+      applied.push(`hook ${argv.join(' ')}`)
+      script.hook?.(argv, document)
     },
     probe: (_host, probe) =>
       Promise.resolve(script.answer?.(probe, time) ?? { ok: true, seen: 'ready', startId: 'first' }),

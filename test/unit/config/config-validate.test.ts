@@ -2,8 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { CommandContext, CommandResult } from '../../../src/cli/command.ts'
+import type { CommandResult } from '../../../src/cli/command.ts'
 import { configValidate } from '../../../src/cli/config-validate.ts'
+import { contextFor } from '../../support/context.ts'
 
 let folder = ''
 beforeEach(async () => {
@@ -12,17 +13,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }))
 
 const run = (...args: string[]): Promise<CommandResult> => {
-  const context: CommandContext = {
-    env: { NETWORK_SERVER_PORT: 'not for this command' },
-    cwd: folder,
-    json: false,
-    color: false,
-    verbosity: 0,
-    progress: () => undefined,
-    write: () => undefined,
-    readInput: () => Promise.resolve(''),
-    signal: new AbortController().signal,
-  }
+  const context = contextFor({ env: { NETWORK_SERVER_PORT: 'not for this command' }, cwd: folder })
   return configValidate.run({ options: {}, args }, context)
 }
 

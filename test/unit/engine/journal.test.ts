@@ -2,7 +2,7 @@ import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { Journal, journalPath, listRuns, readJournal } from '../../../src/engine/journal.ts'
+import { begin, Journal, journalPath, listRuns, readJournal } from '../../../src/engine/journal.ts'
 import { sequence } from '../../../src/model/plan.ts'
 import { step } from '../../support/model-world.ts'
 
@@ -18,7 +18,7 @@ const outside = { now: () => new Date('2026-01-02T03:04:05Z'), observe: () => un
 async function write(run = 'r1'): Promise<string> {
   const journal = await Journal.open(runs, run, outside)
   const plan = sequence('ünïcode', [step('one')])
-  journal.append({ type: 'run', run, procedure: 'test', by: 'test', input: null, facts: null, plan })
+  begin(journal, { run, procedure: 'test', by: 'test', input: null, facts: null, plan })
   journal.append({ type: 'begin', step: 'one' })
   journal.append({ type: 'unchanged', step: 'one' })
   journal.close()

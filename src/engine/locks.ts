@@ -1,0 +1,84 @@
+// The leases of one host as an operator sees them, and giving back what nobody uses any more.
+import { promises as fs } from 'node:fs'
+import { NetopsError } from '../model/errors.ts'
+import { runsCommand } from '../model/paths.ts'
+import { readJournal, runState } from './journal.ts'
+import { judgeLease, type Judged, type Standing } from './lease-file.ts'
+import type { LeasePaths } from './lease.ts'
+
+export interface LockState {
+  /** `host`: held by a run of the host itself. `fleet`: by an operator's run. */
+  readonly kind: 'host' | 'fleet'
+  readonly run: string
+  readonly reason: string
+  readonly user: string
+  /** The machine that the holder is on. */
+  readonly from: string
+  readonly since: string
+  /** How long ago it was last heard of, in seconds. */
+  readonly silentSeconds: number
+  readonly standing: Standing
+  /** `unfinished`: its run stopped half way, so that only that run may go on. */
+  readonly state: 'at work' | 'unfinished' | 'over'
+}
+
+/** Who holds a host; none where it is free. */
+export async function readLocks(paths: LeasePaths): Promise<readonly LockState[]> {
+  const found = await Promise.all([judgeLease(paths.lease), judgeLease(paths.fleetLease)])
+  const states = await Promise.all(
+    found.map(async (judged, index) => judged && stateOf(index === 0 ? 'host' : 'fleet', judged, paths.runs)),
+  )
+  return states.filter((state) => state !== undefined)
+}
+
+async function stateOf(kind: LockState['kind'], judged: Judged, runs: string): Promise<LockState> {
+  const { lease, standing, silentMs } = judged
+  const { start, end } = runState((await readJournal(runs, lease.run)) ?? [])
+  const unfinished = kind === 'host' && start !== undefined && end === undefined
+  return {
+    kind,
+    run: lease.run,
+    reason: lease.reason,
+    user: lease.user,
+    from: lease.host,
+    since: lease.since,
+    silentSeconds: Math.round(silentMs / 1000),
+    standing,
+    state: standing === 'held' ? 'at work' : unfinished ? 'unfinished' : 'over',
+  }
+}
+
+export interface ReleaseWish {
+  /** Only a lease of this run; with it, `force` may take it from the living. */
+  readonly run: string | undefined
+  readonly rule: 'only what is over' | 'whatever it is'
+}
+
+/**
+ * Gives a host's leases back.
+ * @returns those that were given back
+ * @throws NetopsError `locked` when the holder lives, `refused` when its run stopped half way; nothing was given back then
+ */
+export async function releaseLocks(paths: LeasePaths, wish: ReleaseWish): Promise<readonly LockState[]> {
+  const locks = (await readLocks(paths)).filter(({ run }) => wish.run === undefined || run === wish.run)
+  if (wish.rule === 'only what is over') for (const lock of locks) refuseLiving(lock, paths)
+  for (const { kind } of locks) await fs.rm(kind === 'host' ? paths.lease : paths.fleetLease, { force: true })
+  return locks
+}
+
+function refuseLiving({ run, reason, user, from, since, standing, state }: LockState, paths: LeasePaths): void {
+  const [resume, undo] = (['resume', 'undo'] as const).map((verb) => runsCommand(verb, run, paths.root, paths.netops))
+  const force = `or, knowing what state the host is in: netops lock release --force --run ${run}`
+  if (standing === 'held') {
+    throw new NetopsError('locked', {
+      message: `run ${run} (${reason}) by ${user} on ${from} has held this host since ${since}, and is at work`,
+      hint: `wait for it, ${force}`,
+    })
+  }
+  if (state !== 'unfinished' && standing !== 'silent') return
+  const how = standing === 'silent' ? 'stands still' : 'stopped half way'
+  throw new NetopsError('refused', {
+    message: `run ${run} (${reason}) by ${user} ${how}: whoever came next would build on what it left`,
+    hint: `finish it: ${resume ?? ''}; or take it back: ${undo ?? ''}; ${force}`,
+  })
+}
