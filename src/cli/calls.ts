@@ -2,7 +2,7 @@
 import { userInfo, hostname } from 'node:os'
 import { z } from 'zod'
 import type { HostCommand, HostConnection } from '../drivers/hosts/port.ts'
-import type { Control } from '../engine/halt.ts'
+import { unstoppable, type Control } from '../engine/halt.ts'
 import type { Relay } from '../engine/world.ts'
 import { errorCodes, NetopsError } from '../model/errors.ts'
 import type { JobEffect, LeaseEffect, UndoJobEffect } from '../model/effects.ts'
@@ -100,17 +100,24 @@ export async function followJob(
   }
   let end: EndRecord | undefined
   let parked: Failure | undefined
+  let seen = relay.seen
   const onLine = (line: string): void => {
     // Whatever stands before the first record is a login banner.
     if (!line.startsWith('{"netops":1,')) return
     const record = parseOwnRecord(line)
     relay.pass(record)
+    seen = record.seq
     if (record.type === 'end') end = record
     if (record.type === 'parked') parked = record.error
   }
   try {
     const followed = await connection.run(followCommand(job, relay.seen + 1), { onLine })
     if (end !== undefined) return outcomeOf(end, host)
+    // It had stopped already when the operator decided to go back.
+    if (parked !== undefined && job.kind === 'job' && control.undo.aborted) {
+      await followJob(connection, { kind: 'undo-job', netops, run, root }, { ...relay, seen }, unstoppable)
+      throw new NetopsError('interrupted', { host, resumable: false, message: 'stopped by the operator, and taken back' })
+    }
     throw new NetopsError(parked === undefined ? 'partly' : parked.code === 'done' ? 'failed' : parked.code, {
       host,
       resumable: true,

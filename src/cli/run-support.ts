@@ -108,13 +108,14 @@ export function openJournal(runs: string, run: string, context: CommandContext):
 }
 
 /**
- * Dies at a chosen line of the journal, as a power cut or `kill -9` would: `NETOPS_FAULT=kill-before:7` or `kill-after:7`.
- * Rehearsals and tests use it; unset, it does nothing.
+ * Dies at a chosen line of the journal, as a power cut or `kill -9` would, or stands still there until it is continued:
+ * `NETOPS_FAULT=kill-before:7`, `kill-after:7`, `stop-after:7`. Rehearsals and tests use it; unset, it does nothing.
  */
 function faultObserver(context: CommandContext): JournalObserver {
-  const [, moment, line] = /^kill-(before|after):(\d+)$/.exec(context.env.NETOPS_FAULT ?? '') ?? []
+  const [, what, moment, line] = /^(kill|stop)-(before|after):(\d+)$/.exec(context.env.NETOPS_FAULT ?? '') ?? []
   return (record, when) => {
-    if (when === moment && record.seq === Number(line)) process.kill(process.pid, 'SIGKILL')
+    if (when === moment && record.seq === Number(line))
+      process.kill(process.pid, what === 'kill' ? 'SIGKILL' : 'SIGSTOP')
   }
 }
 
