@@ -1,9 +1,7 @@
 // netops runs: what was run from here or on this host, how it went, and going on with what was cut off.
-import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { NetopsError } from '../model/errors.ts'
 import type { JournalRecord } from '../model/journal.ts'
-import { runsCommand } from '../model/paths.ts'
 import { defineCommand, type CommandContext, type CommandResult } from './command.ts'
 import { parseOptions, rootOption } from './options.ts'
 
@@ -70,10 +68,6 @@ function summaryOf(record: JournalRecord): string {
   return record.type === 'end' ? `ended: ${record.outcome}${error}` : `${record.step}: ${record.type}${error}`
 }
 
-const followEveryMs = 100
-// A part that was just started needs this long to take its lease; later than that, no process means it is dead.
-const settleMs = 5000
-
 export const runsFollow = defineCommand({
   name: 'runs follow',
   summary: 'Follow a run as it goes on, until it ends',
@@ -90,32 +84,22 @@ export const runsFollow = defineCommand({
       options,
     )
     const at = await place(parsed.root, context)
-    const run = args[0] ?? ''
-    const { readJournal } = await import('../engine/journal.ts')
-    const { isCarriedOut } = await import('./host-part.ts')
-    const begun = Date.now()
-    let seenAtWork = false
-    for (let next = parsed.from; ;) {
-      // Asked before reading: whoever ends in between has written its end by then.
-      const working = await isCarriedOut(at.root, run)
-      seenAtWork ||= working
-      const records = (await readJournal(at.runs, run)) ?? []
-      for (const record of records.filter(({ seq }) => seq >= next)) {
-        context.write(parsed.jsonl ? JSON.stringify(record) : `${record.at}  ${summaryOf(record)}`)
-        next = record.seq + 1
-      }
-      const end = records.find((record) => record.type === 'end')
-      if (end !== undefined) return { outcome: 'done', data: {}, text: '' }
-      if (!working && (seenAtWork || Date.now() - begun > settleMs)) {
-        throw new NetopsError('partly', {
-          message: `nobody is carrying out run ${run}, and it has not ended`,
-          hint: `go on with it: ${runsCommand('resume', run, at.root)}`,
-        })
-      }
-      await sleep(followEveryMs, undefined, { signal: context.signal })
-    }
+    const { followRun } = await import('./follow.ts')
+    const tell = parsed.jsonl
+      ? (record: JournalRecord) => context.write(JSON.stringify(record))
+      : await progressTo(context, parsed.from)
+    await followRun({ ...at, run: args[0] ?? '' }, { from: parsed.jsonl ? parsed.from : 1, tell }, context.signal)
+    return { outcome: 'done', data: {}, text: '' }
   },
 })
+
+/** Shows a followed run: its lines are what the command is asked for, and go to standard output; a live view needs both. */
+async function progressTo(context: CommandContext, from: number): Promise<(record: JournalRecord) => void> {
+  const { runProgress } = await import('./progress/run-progress.ts')
+  const screen = context.screen?.output === true ? context.screen : undefined
+  const progress = runProgress({ ...context, screen }, context.json ? context.progress : context.write)
+  return (record) => (record.seq < from ? progress.recall(record) : progress.see(record))
+}
 
 export const runsResume = defineCommand({
   name: 'runs resume',
@@ -123,6 +107,7 @@ export const runsResume = defineCommand({
   args: '<run>',
   examples: ['netops runs resume 20261123T104501Z-deploy-3f9a'],
   options: [rootOption],
+  events: true,
   async run({ options, args }, context): Promise<CommandResult> {
     const at = await place(parseOptions(schema, options).root, context)
     const run = args[0] ?? ''

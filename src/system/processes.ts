@@ -2,7 +2,7 @@
 import { promises as fs } from 'node:fs'
 import { z } from 'zod'
 import { systemCode } from '../model/errors.ts'
-import { readTextIfAny } from './files.ts'
+import { listIfAny, readTextIfAny } from './files.ts'
 
 export const processIdentity = z.strictObject({ pid: z.number(), startTime: z.string(), bootId: z.string() })
 export type ProcessIdentity = z.infer<typeof processIdentity>
@@ -43,6 +43,33 @@ export async function signalProcess(identity: ProcessIdentity, signal: NodeJS.Si
     if (systemCode(error) === 'ESRCH') return false
     throw error
   }
+}
+
+/** Whether another process of this machine, as far as this user may look, has a file open for writing. */
+export async function isOpenForWriting(path: string): Promise<boolean> {
+  const file = await fs.realpath(path).catch(noneOf)
+  if (file === undefined) return false
+  for (const pid of await listIfAny('/proc')) {
+    if (/^\d+$/.test(pid) && Number(pid) !== process.pid && (await holds(pid, file))) return true
+  }
+  return false
+}
+
+async function holds(pid: string, file: string): Promise<boolean> {
+  for (const fd of (await fs.readdir(`/proc/${pid}/fd`).catch(noneOf)) ?? []) {
+    if ((await fs.readlink(`/proc/${pid}/fd/${fd}`).catch(noneOf)) !== file) continue
+    const info = (await readTextIfAny(`/proc/${pid}/fdinfo/${fd}`).catch(noneOf)) ?? ''
+    // proc(5): the flags are octal; open(2): the last two bits say how it may be used, 0 is for reading only.
+    if ((Number.parseInt(/^flags:\s*(\d+)/m.exec(info)?.[1] ?? '0', 8) & 3) !== 0) return true
+  }
+  return false
+}
+
+// The process or its file is gone by now, or is another user's.
+const absent = ['ENOENT', 'ESRCH', 'EACCES', 'EPERM']
+function noneOf(error: unknown): undefined {
+  if (absent.includes(systemCode(error) ?? '')) return undefined
+  throw error
 }
 
 async function readProcess(path: string): Promise<string | undefined> {
