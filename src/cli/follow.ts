@@ -32,11 +32,7 @@ const quietMs = 30_000
  * Tells the records of a run, and returns after the last.
  * @throws NetopsError `partly` when nobody carries it out and it has not ended, `interrupted` when aborted
  */
-export async function followRun(
-  followed: Followed,
-  { from, tell }: Listener,
-  signal: AbortSignal,
-): Promise<void> {
+export async function followRun(followed: Followed, { from, tell }: Listener, signal: AbortSignal): Promise<void> {
   const { run, runs, root } = followed
   const begun = Date.now()
   const isCarried = carrierOf(followed)

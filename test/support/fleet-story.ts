@@ -11,7 +11,7 @@ export type Stamp = (entry: JournalEntry, seq: number) => JournalRecord
 
 /** Records that come one a second, from 10:00:00 on. */
 export const oneASecond: Stamp = (entry, seq) =>
-  ({ netops: 1, seq, at: new Date(beganMs + (seq - 1) * 1000).toISOString(), ...entry }) as JournalRecord
+  ({ netops: 1, seq, at: new Date(beganMs + (seq - 1) * 1000).toISOString(), ...entry })
 const beganMs = Date.parse('2026-11-23T10:00:00Z')
 
 export const recordsOf = (entries: readonly JournalEntry[]): readonly JournalRecord[] =>
@@ -20,11 +20,11 @@ export const recordsOf = (entries: readonly JournalEntry[]): readonly JournalRec
 export interface Story {
   readonly start: JournalEntry
   /** A host from the place where its last call left it until a step begins; to its end where no step is named. */
-  to(host: string, step?: string): readonly JournalEntry[]
+  readonly to: (host: string, step?: string) => readonly JournalEntry[]
   /** A host whose new release does not become healthy: it begins to undo, and has put everything back. */
-  undoing(host: string): readonly JournalEntry[]
-  rolledBack(host: string): readonly JournalEntry[]
-  end(outcome: 'done' | 'rolled-back'): JournalEntry
+  readonly undoing: (host: string) => readonly JournalEntry[]
+  readonly rolledBack: (host: string) => readonly JournalEntry[]
+  readonly end: (outcome: 'done' | 'rolled-back') => JournalEntry
 }
 
 /** Tells the deployment of 2.0.0 to hosts that 1.0.0 runs on. */
@@ -66,21 +66,22 @@ export function deploymentOf(hosts: readonly string[], stamp: Stamp = oneASecond
   const isBegin = (entry: JournalEntry, id: string): boolean =>
     entry.type === 'relayed' ? isBegin(entry.record, id) : entry.type === 'begin' && entry.step === id
   const broken = { code: 'unhealthy', message: unhealthy } as const
+  const to = (host: string, step?: string): readonly JournalEntry[] => {
+    const entries = whole(host)
+    const from = told.get(host) ?? 0
+    const until = step === undefined ? entries.length : entries.findIndex((entry) => isBegin(entry, step)) + 1
+    told.set(host, until)
+    return entries.slice(from, until)
+  }
   return {
     start: { ...run, procedure: 'deploy', plan },
-    to(host, step) {
-      const entries = whole(host)
-      const from = told.get(host) ?? 0
-      const until = step === undefined ? entries.length : entries.findIndex((entry) => isBegin(entry, step)) + 1
-      told.set(host, until)
-      return entries.slice(from, until)
-    },
+    to,
     undoing(host) {
       const back: JournalEntry[] = [
         { type: 'failed', step: 'health', error: broken },
         { type: 'undoing', step: 'start' },
       ]
-      return [...this.to(host, 'health'), ...back.map((entry, index) => relayed(host, entry, 100 + index))]
+      return [...to(host, 'health'), ...back.map((entry, index) => relayed(host, entry, 100 + index))]
     },
     rolledBack(host) {
       const ran = jobSteps(host).filter(({ undo, id }) => undo.length > 0 && id !== 'record')

@@ -26,15 +26,17 @@ export interface Surface {
 /** Draws what `frame` returns, again and again until it is stopped; the last frame stays on the screen. */
 export function liveView(surface: Surface, frame: (size: Size) => readonly string[]): View {
   let drawn: readonly string[] = []
-  const draw = (above: readonly string[]): void => {
+  const draw = (lines: readonly string[], above: readonly string[] = []): void => {
     const size = surface.size()
-    const lines = frame(size)
-    if (above.length === 0 && lines.join('\n') === drawn.join('\n')) return
     const text = [...above, ...lines].map((line) => `${escape.eraseLine}${line}\n`).join('')
     // What is to stay may be longer than a row: nothing old must be where it goes on.
     const start = `\r${escape.up(heightOf(drawn, size))}${above.length === 0 ? '' : escape.eraseBelow}`
     surface.write(escape.synchronized(`${start}${text}${escape.eraseBelow}`))
     drawn = lines
+  }
+  const refresh = (): void => {
+    const lines = frame(surface.size())
+    if (lines.join('\n') !== drawn.join('\n')) draw(lines)
   }
   const restore = (): void => surface.write(escape.showCursor)
   const onTerm = (): void => {
@@ -46,16 +48,17 @@ export function liveView(surface: Surface, frame: (size: Size) => readonly strin
     stopped = true
     clearInterval(timer)
     process.off('exit', restore).off('SIGTERM', onTerm)
-    draw([])
+    // In any case: the terminal may have shown a ^C below.
+    draw(frame(surface.size()))
     restore()
   }
   let stopped = false
   surface.write(escape.hideCursor)
-  const timer = setInterval(() => draw([]), drawEveryMs)
+  const timer = setInterval(refresh, drawEveryMs)
   timer.unref()
   // A second Ctrl-C or a signal ends the process without coming back here.
   process.once('exit', restore).once('SIGTERM', onTerm)
-  return { line: (text) => draw(text.split('\n')), stop }
+  return { line: (text) => draw(frame(surface.size()), text.split('\n')), stop }
 }
 
 /** How many rows drawn lines take now: a terminal that was made narrower has wrapped them. */

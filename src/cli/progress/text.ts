@@ -7,13 +7,13 @@ const joining = /[\p{Mark}\u200b-\u200d]/u
 const cutMark = '...'
 
 /** The first line of a text, with blanks for whatever is no character to be seen. */
-export const firstLine = (text: string): string => (text.trim().split('\n', 1)[0] ?? '').replaceAll(/\p{Control}+/gu, ' ')
+export const firstLine = (text: string): string =>
+  (text.trim().split('\n', 1)[0] ?? '').replaceAll(/\p{Control}+/gu, ' ')
 
 const widthOfOne = (character: string): number => (joining.test(character) ? 0 : wide.test(character) ? 2 : 1)
 
 /** How many columns a text without control characters takes. */
-export const widthOf = (text: string): number =>
-  Array.from(text, widthOfOne).reduce((width, one) => width + one, 0)
+export const widthOf = (text: string): number => Array.from(text, widthOfOne).reduce((width, one) => width + one, 0)
 
 /** A text of at most so many columns, its end replaced by dots if there is more of it. */
 export function cut(text: string, columns: number): string {

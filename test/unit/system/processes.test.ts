@@ -1,7 +1,17 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { identify, identifySelf, isAlive, signalProcess, startTimeIn } from '../../../src/system/processes.ts'
+import {
+  identify,
+  identifySelf,
+  isAlive,
+  isOpenForWriting,
+  signalProcess,
+  startTimeIn,
+} from '../../../src/system/processes.ts'
 
 const fields = Array.from({ length: 18 }, (_, index) => String(index + 4))
 
@@ -27,4 +37,24 @@ test('a process is alive until it ends, and only then cannot be signalled', asyn
 
 test('this process knows itself', async () => {
   expect(await isAlive(await identifySelf())).toBe(true)
+})
+
+test('a file counts as open for writing while another process may write to it, not while it reads', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'netops-processes-'))
+  const file = join(folder, 'journal')
+  await writeFile(file, '')
+  expect(await isOpenForWriting(join(folder, 'none'))).toBe(false)
+  expect(await isOpenForWriting(file)).toBe(false)
+  for (const [redirection, expected] of [
+    ['>>', true],
+    ['<', false],
+  ] as const) {
+    const child = spawn('sh', ['-c', `exec 3${redirection}"$0"; echo open; exec sleep 60`, file])
+    await once(child.stdout, 'data')
+    expect(await isOpenForWriting(file)).toBe(expected)
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  }
+  expect(await isOpenForWriting(file)).toBe(false)
+  await rm(folder, { recursive: true })
 })

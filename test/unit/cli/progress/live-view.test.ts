@@ -12,7 +12,8 @@ afterEach(() => {
 function terminal(columns = 80) {
   const written: string[] = []
   const size = { columns, rows: 24 }
-  const write = (text: string): void => void written.push(text.replaceAll('\u001b', '^').replaceAll(/\^\[\?2026[hl]/g, ''))
+  const write = (text: string): void =>
+    void written.push(text.replaceAll('\u001b', '^').replaceAll(/\^\[\?2026[hl]/g, ''))
   return { size: () => size, shape: size, write, written, take: () => written.splice(0) }
 }
 

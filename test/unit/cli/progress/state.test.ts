@@ -51,7 +51,11 @@ describe('the state of a run', () => {
     ['nothing to do', [unchanged('a/one'), unchanged('a/two')], { a: 'unchanged', b: 'waiting' }],
     ['work that changed nothing', [begin('b/one'), done('b/one', false)], { a: 'waiting', b: 'unchanged' }],
     ['a failure', [begin('a/one'), failed('a/one')], { a: 'failed', b: 'waiting' }],
-    ['a failure by the name of its end', [begin('b/one'), failed('b/one', 'rolled-back')], { a: 'waiting', b: 'rolled-back' }],
+    [
+      'a failure by the name of its end',
+      [begin('b/one'), failed('b/one', 'rolled-back')],
+      { a: 'waiting', b: 'rolled-back' },
+    ],
     [
       'an undo at work',
       [begin('a/one'), done('a/one'), begin('a/two'), failed('a/two'), ...undone('a/two')],
@@ -64,7 +68,12 @@ describe('the state of a run', () => {
     ],
     [
       'an undo that failed',
-      [begin('b/one'), failed('b/one'), { type: 'undoing', step: 'b/one' }, { ...failed('b/one'), type: 'undo-failed' } as JournalEntry],
+      [
+        begin('b/one'),
+        failed('b/one'),
+        { type: 'undoing', step: 'b/one' },
+        { ...failed('b/one'), type: 'undo-failed' } as JournalEntry,
+      ],
       { a: 'waiting', b: 'failed' },
     ],
     [
@@ -114,7 +123,10 @@ describe('the state of a run', () => {
     const before = viewOf([run(plan), begin('a/one')])
     const [foreign] = recordsOf([{ type: 'from-the-future', step: 'a/one' } as unknown as JournalEntry])
     const inside = { type: 'relayed', step: 'a/one', record: foreign } as unknown as JournalEntry
-    const strange = [foreign, ...recordsOf([inside, begin('z/one'), { type: 'from-the-future' } as unknown as JournalEntry])]
+    const strange = [
+      foreign,
+      ...recordsOf([inside, begin('z/one'), { type: 'from-the-future' } as unknown as JournalEntry]),
+    ]
     for (const record of strange as JournalRecord[]) expect(advance(before, record)).toEqual(before)
   })
 })
