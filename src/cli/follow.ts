@@ -1,8 +1,9 @@
 // Follows a run that another process carries out: each record once, until the run ends or nobody goes on with it.
+import { stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { journalPath, readJournal } from '../engine/journal.ts'
-import { NetopsError } from '../model/errors.ts'
-import type { JournalRecord } from '../model/journal.ts'
+import { NetopsError, systemCode } from '../model/errors.ts'
+import type { EndRecord, JournalRecord } from '../model/journal.ts'
 import { runsCommand } from '../model/paths.ts'
 import { isOpenForWriting } from '../system/processes.ts'
 import { isCarriedOut } from './host-part.ts'
@@ -29,25 +30,30 @@ const lookEveryMs = 1000
 const quietMs = 30_000
 
 /**
- * Tells the records of a run, and returns after the last.
+ * Tells the records of a run.
+ * @returns the last
  * @throws NetopsError `partly` when nobody carries it out and it has not ended, `interrupted` when aborted
  */
-export async function followRun(followed: Followed, { from, tell }: Listener, signal: AbortSignal): Promise<void> {
+export async function followRun(followed: Followed, { from, tell }: Listener, signal: AbortSignal): Promise<EndRecord> {
   const { run, runs, root } = followed
   const begun = Date.now()
   const isCarried = carrierOf(followed)
   let seenAtWork = false
   let records: readonly JournalRecord[] = []
+  let version: string | undefined
   for (let next = from; ;) {
     // Asked before reading: whoever ends in between has written its end by then.
     const carried = await isCarried(records)
     seenAtWork ||= carried
-    records = (await readJournal(runs, run)) ?? []
+    const before = version
+    version = await versionOf(journalPath(runs, run))
+    if (version !== before) records = (await readJournal(runs, run)) ?? []
     for (const record of records.filter(({ seq }) => seq >= next)) {
       tell(record)
       next = record.seq + 1
     }
-    if (records.some((record) => record.type === 'end')) return
+    const end = records.find((record) => record.type === 'end')
+    if (end !== undefined) return end
     const settled = seenAtWork || (Date.now() - begun > settleMs && !isFresh(records))
     if (!carried && settled) {
       throw new NetopsError('partly', {
@@ -56,6 +62,17 @@ export async function followRun(followed: Followed, { from, tell }: Listener, si
       })
     }
     await pause(run, signal)
+  }
+}
+
+/** What changes with each record: reading the journal of a long run all the time would keep a processor busy. */
+async function versionOf(path: string): Promise<string | undefined> {
+  try {
+    const { size, mtimeMs } = await stat(path)
+    return `${size} ${mtimeMs}`
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw error
   }
 }
 

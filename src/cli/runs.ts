@@ -1,7 +1,7 @@
 // netops runs: what was run from here or on this host, how it went, and going on with what was cut off.
 import { z } from 'zod'
-import { NetopsError } from '../model/errors.ts'
-import type { JournalRecord } from '../model/journal.ts'
+import { exitCodes, NetopsError } from '../model/errors.ts'
+import type { EndRecord, JournalRecord } from '../model/journal.ts'
 import { defineCommand, type CommandContext, type CommandResult } from './command.ts'
 import { parseOptions, rootOption } from './options.ts'
 
@@ -88,10 +88,14 @@ export const runsFollow = defineCommand({
     const tell = parsed.jsonl
       ? (record: JournalRecord) => context.write(JSON.stringify(record))
       : await progressTo(context, parsed.from)
-    await followRun({ ...at, run: args[0] ?? '' }, { from: parsed.jsonl ? parsed.from : 1, tell }, context.signal)
-    return { outcome: 'done', data: {}, text: '' }
+    const run = args[0] ?? ''
+    const end = await followRun({ ...at, run }, { from: parsed.jsonl ? parsed.from : 1, tell }, context.signal)
+    return { outcome: 'done', data: {}, text: parsed.jsonl ? '' : `${run} ended: ${howItEnded(end)}` }
   },
 })
+
+const howItEnded = ({ outcome, error }: EndRecord): string =>
+  outcome === 'done' ? 'done' : `${exitCodes[outcome].meaning}${error === undefined ? '' : `\n  ${error.message}`}`
 
 /** Shows a followed run: its lines are what the command is asked for, and go to standard output; a live view needs both. */
 async function progressTo(context: CommandContext, from: number): Promise<(record: JournalRecord) => void> {

@@ -10,8 +10,12 @@ import { hashOf, input, releaseOf, runningHost } from './activation.ts'
 export type Stamp = (entry: JournalEntry, seq: number) => JournalRecord
 
 /** Records that come one a second, from 10:00:00 on. */
-export const oneASecond: Stamp = (entry, seq) =>
-  ({ netops: 1, seq, at: new Date(beganMs + (seq - 1) * 1000).toISOString(), ...entry })
+export const oneASecond: Stamp = (entry, seq) => ({
+  netops: 1,
+  seq,
+  at: new Date(beganMs + (seq - 1) * 1000).toISOString(),
+  ...entry,
+})
 const beganMs = Date.parse('2026-11-23T10:00:00Z')
 
 export const recordsOf = (entries: readonly JournalEntry[]): readonly JournalRecord[] =>
