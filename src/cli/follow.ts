@@ -52,8 +52,8 @@ export async function followRun(followed: Followed, { from, tell }: Listener, si
       tell(record)
       next = record.seq + 1
     }
-    const end = records.find((record) => record.type === 'end')
-    if (end !== undefined) return end
+    const last = records.at(-1)
+    if (last?.type === 'end') return last
     const settled = seenAtWork || (Date.now() - begun > settleMs && !isFresh(records))
     if (!carried && settled) {
       throw new NetopsError('partly', {

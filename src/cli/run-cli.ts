@@ -94,9 +94,10 @@ const groupSummaries: Record<string, string> = {
 }
 
 async function perform(command: Command, program: Program, argv: readonly string[]): Promise<number> {
-  const { verbose = 0, ...options } = program.opts<RawOptions & { json?: boolean; verbose?: number }>()
+  const given = program.opts<RawOptions & { json?: boolean; verbose?: number }>()
+  const { json: asked = false, verbose = 0, ...options } = given
   const jsonl = command.events === true && options.jsonl === true
-  const json = jsonl || options.json === true
+  const json = asked || jsonl
   const stop = new AbortController()
   // The first Ctrl-C ends in order; the second ends at once. The listener stays: libraries that see none exit by themselves.
   process.on('SIGINT', () => {

@@ -9,7 +9,7 @@ export interface View {
 }
 
 export interface Spinner extends View {
-  /** Prints a line of results on standard output. */
+  /** Prints a line of results on standard output, above the spinner if that is on the same terminal. */
   out(text: string): void
   /** Ends the spinner; the view stands in its place from now on. */
   giveWayTo(view: () => View): void

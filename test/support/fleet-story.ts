@@ -10,7 +10,7 @@ import { hashOf, input, releaseOf, runningHost } from './activation.ts'
 export type Stamp = (entry: JournalEntry, seq: number) => JournalRecord
 
 /** Records that come one a second, from 10:00:00 on. */
-export const oneASecond: Stamp = (entry, seq) => ({
+const oneASecond: Stamp = (entry, seq) => ({
   netops: 1,
   seq,
   at: new Date(beganMs + (seq - 1) * 1000).toISOString(),

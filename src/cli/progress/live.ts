@@ -1,6 +1,6 @@
 // A run on several hosts as one screenful: a line of counts, then a line a host; what matters most where not all fit. Pure.
 import type { HostView, RunView, Standing } from './state.ts'
-import { cut, firstLine, fit, widthOf } from './text.ts'
+import { cut, cutMiddle, firstLine, pad, widthOf } from './text.ts'
 
 /** How a piece of a line is to look; where there are no colours it stays as it is. */
 export type Paint = (standing: Standing, text: string) => string
@@ -84,7 +84,8 @@ function hostLine(host: HostView, now: number, { names, columns, paint }: Column
   const since = columns < fewest ? undefined : host.since
   const time = since === undefined ? '' : shortTime((host.until ?? now) - since).padStart(timeColumns)
   const room = columns - names - 2 - (columns < fewest ? 0 : timeColumns)
-  return `${fit(firstLine(host.name), names)}  ${paint(host.standing, fit(saidOf(host), room))}${time}`.trimEnd()
+  const name = pad(cutMiddle(firstLine(host.name), names), names)
+  return `${name}  ${paint(host.standing, pad(cut(saidOf(host), room), room))}${time}`.trimEnd()
 }
 
 /** What a host is at, or how it ended and why. */

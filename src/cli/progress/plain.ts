@@ -3,7 +3,7 @@ import { Chalk } from 'chalk'
 import type { JournalRecord } from '../../model/journal.ts'
 import { formatDuration } from '../../model/units.ts'
 import { hasReported, stepNews, type RunView } from './state.ts'
-import { widthOf } from './text.ts'
+import { pad, widthOf } from './text.ts'
 
 export interface PlainStyle {
   readonly color: boolean
@@ -44,6 +44,5 @@ export function isNewFailure(run: RunView, record: JournalRecord): boolean {
 const narrowest = 8
 /** A host's name, as wide as the longest. */
 function nameColumn({ hosts }: RunView, name: string): string {
-  const width = Math.max(narrowest, ...[...hosts.keys()].map(widthOf))
-  return name + ' '.repeat(Math.max(0, width - widthOf(name)))
+  return pad(name, Math.max(narrowest, ...[...hosts.keys()].map(widthOf)))
 }

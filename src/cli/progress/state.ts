@@ -210,15 +210,18 @@ function putBack(host: HostView, at: number): HostView {
   return { ...host, standing: undone.some(({ state }) => state === 'undo-failed') ? 'failed' : 'undone', until: at }
 }
 
-function end(run: RunView, record: EndRecord, { job, at }: Origin): RunView {
-  if (job === undefined) {
-    return { ...overHosts(run, (host) => left(host, record, at)), until: at }
-  }
-  const host = run.hosts.get(run.hostOf.get(job) ?? '')
+function end(run: RunView, record: EndRecord, origin: Origin): RunView {
+  const { job, at } = origin
+  if (job === undefined) return { ...overHosts(run, origin, (host) => left(host, record, at)), until: at }
   // The step that started the part says when the host is done.
-  if (host === undefined || record.outcome === 'done') return run
-  const reason = host.reason ?? record.error?.message
-  return withHost(run, { ...host, standing: standingAfter(record.outcome), reason, until: at })
+  if (record.outcome === 'done') return run
+  const standing = standingAfter(record.outcome)
+  return overHosts(run, origin, (host) => ({
+    ...host,
+    standing,
+    reason: host.reason ?? record.error?.message,
+    until: at,
+  }))
 }
 
 /** How the end of the run leaves a host. */
@@ -239,10 +242,9 @@ function left(host: HostView, { outcome }: EndRecord, at: number): HostView {
 }
 
 /** What was left in the middle is at work again. */
-function reopen(run: RunView, { job }: Origin): RunView {
-  const only = job === undefined ? undefined : run.hostOf.get(job)
-  const reopened = overHosts(run, (host) => (job === undefined || host.name === only ? reopenHost(host) : host))
-  return job === undefined ? { ...reopened, until: undefined } : reopened
+function reopen(run: RunView, origin: Origin): RunView {
+  const reopened = overHosts(run, origin, reopenHost)
+  return origin.job === undefined ? { ...reopened, until: undefined } : reopened
 }
 
 function reopenHost(host: HostView): HostView {
@@ -251,9 +253,13 @@ function reopenHost(host: HostView): HostView {
   return stopped ? { ...host, standing: 'working', until: undefined } : host
 }
 
-const overHosts = (run: RunView, change: (host: HostView) => HostView): RunView => ({
-  ...run,
-  hosts: new Map([...run.hosts].map(([name, host]) => [name, change(host)])),
-})
+/** Changes the hosts that a record about a whole run is about: all of them, or the one whose part it was. */
+function overHosts(run: RunView, { job }: Origin, change: (host: HostView) => HostView): RunView {
+  const only = job === undefined ? undefined : run.hostOf.get(job)
+  const changed = [...run.hosts].map(
+    ([name, host]) => [name, job === undefined || name === only ? change(host) : host] as const,
+  )
+  return { ...run, hosts: new Map(changed) }
+}
 
 const withHost = (run: RunView, host: HostView): RunView => ({ ...run, hosts: new Map(run.hosts).set(host.name, host) })

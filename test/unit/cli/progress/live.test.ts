@@ -104,9 +104,9 @@ describe('a frame', () => {
     }
     expect(show(viewOf(entries), narrow)).toMatchInlineSnapshot(`
       "1 working, 2 waiting  20m00s
-      a-very-lo...  Push the release... 19m59s
-      東京のと...   waiting
-      evil [2Jhost  waiting"
+      a-ver....org  Push the release... 19m59s
+      東京...バー   waiting
+      evilhost      waiting"
     `)
   })
 
