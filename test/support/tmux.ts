@@ -1,6 +1,5 @@
 // A command in a terminal of its own: a private tmux server for one test, gone when the test ends.
-import { randomBytes } from 'node:crypto'
-import { rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
@@ -22,19 +21,20 @@ export async function inTerminal(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Terminal> {
-  const name = `netops-test-${process.pid}-${randomBytes(4).toString('hex')}`
-  const settings = join(tmpdir(), `${name}.conf`)
+  const folder = await mkdtemp(join(tmpdir(), 'netops-tmux-'))
+  const settings = join(folder, 'tmux.conf')
   await writeFile(settings, 'set -g status off\n')
-  const tmux = (...words: string[]): Promise<string> => execText(['tmux', '-L', name, '-u', '-f', settings, ...words])
+  const own = ['tmux', '-S', join(folder, 'socket'), '-u', '-f', settings]
+  const tmux = (...words: string[]): Promise<string> => execText([...own, ...words])
   onTestFinished(async () => {
-    await exec(['tmux', '-L', name, 'kill-server'])
-    await rm(settings, { force: true })
+    await exec([...own, 'kill-server'])
+    await rm(folder, { recursive: true, force: true })
   })
   const script = `trap : INT; "$@"; echo "exit $?"; exec sleep 600`
-  const start = ['tmux', '-L', name, '-u', '-f', settings, 'new-session', '-d', '-x', '80', '-y', '24']
+  const start = [...own, 'new-session', '-d', '-x', '80', '-y', '24']
   // The colours of the terminal that the tests themselves run in are not those of this one.
-  const own = { NO_COLOR: undefined, FORCE_COLOR: undefined, ...env }
-  await execText([...start, '--', 'sh', '-c', script, 'sh', ...argv], { env: own })
+  const clean = { NO_COLOR: undefined, FORCE_COLOR: undefined, ...env }
+  await execText([...start, '--', 'sh', '-c', script, 'sh', ...argv], { env: clean })
   const screen = async (): Promise<string> =>
     (await tmux('capture-pane', '-p'))
       .split('\n')
