@@ -116,7 +116,11 @@ export async function followJob(
     // It had stopped already when the operator decided to go back.
     if (parked !== undefined && job.kind === 'job' && control.undo.aborted) {
       await followJob(connection, { kind: 'undo-job', netops, run, root }, { ...relay, seen }, unstoppable)
-      throw new NetopsError('interrupted', { host, resumable: false, message: 'stopped by the operator, and taken back' })
+      throw new NetopsError('interrupted', {
+        host,
+        resumable: false,
+        message: 'stopped by the operator, and taken back',
+      })
     }
     throw new NetopsError(parked === undefined ? 'partly' : parked.code === 'done' ? 'failed' : parked.code, {
       host,

@@ -1,5 +1,6 @@
 // A command is data plus a handler. The handler gets a context, returns a result, and throws; only main.ts prints and exits.
 import type { Outcome } from '../model/errors.ts'
+import type { Screen } from './spinner.ts'
 
 /** One `--option` of a command, in commander's notation: `--root <dir>`, `-n, --dry-run`. */
 export interface OptionSpec {
@@ -25,6 +26,8 @@ export interface CommandContext {
   readonly cwd: string
   /** Whether `--json` was given: then nothing but the document goes to standard output. */
   readonly json: boolean
+  /** Whether `--jsonl` was given: then each record of the journal goes to standard output as it comes, and no progress is shown. */
+  readonly jsonl?: boolean
   /** How much to tell: 0, 1 with -v, 2 with -vv. */
   readonly verbosity: number
   /** A line of progress on standard error. */
@@ -35,6 +38,8 @@ export interface CommandContext {
   readonly readInput: () => Promise<string>
   /** Whether standard error is a terminal that shows colours. */
   readonly color: boolean
+  /** Where several hosts are shown live; undefined where standard error cannot or shall not be redrawn. */
+  readonly screen?: Screen | undefined
   /** Aborted by the first Ctrl-C. */
   readonly signal: AbortSignal
   /** Aborted by the second, if the command says that it answers to that; else the second ends the process. */
@@ -60,6 +65,8 @@ export interface Command {
   readonly examples: readonly string[]
   readonly options: readonly OptionSpec[]
   readonly hidden?: true
+  /** It runs plans: `--jsonl` prints the records of their journals before the result. */
+  readonly events?: true
   run(invocation: Invocation, context: CommandContext): Promise<CommandResult>
 }
 

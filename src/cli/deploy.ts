@@ -27,6 +27,7 @@ export const deploy = defineCommand({
     ...timingOptions,
     dryRunOption,
   ],
+  events: true,
   async run({ options }, context) {
     const { fleetSchema, readFleet } = await import('./fleet.ts')
     const { placeOf, runFleet } = await import('./fleet-run.ts')

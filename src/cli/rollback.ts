@@ -23,6 +23,7 @@ export const rollback = defineCommand({
     ...timingOptions,
     dryRunOption,
   ],
+  events: true,
   async run({ options }, context) {
     const { fleetSchema, readFleet } = await import('./fleet.ts')
     const { placeOf, runFleet } = await import('./fleet-run.ts')

@@ -5,7 +5,7 @@ import { buildInfo } from '../system/build-info.ts'
 import type { Command, CommandContext, CommandResult, RawOptions } from './command.ts'
 import { commands } from './commands.ts'
 import { listenForInterrupts } from './interrupts.ts'
-import { spinnerFor, type Spinner } from './spinner.ts'
+import { isRedrawable, screenBelow, spinnerFor, type Spinner } from './spinner.ts'
 
 /** Runs netops with these words and exits with its code. */
 export async function runCli(argv: readonly string[]): Promise<void> {
@@ -76,6 +76,7 @@ function addCommand(program: Program, definition: Command): void {
   leaf
     .option('--json', 'print the result as one JSON document')
     .option('-v, --verbose', 'tell more; twice for stacks', (_: string, level: number) => level + 1, 0)
+  if (definition.events === true) leaf.option('--jsonl', 'print each event as it comes, one JSON document a line')
   const examples = definition.examples.map((example) => `  $ ${example}`).join('\n')
   if (examples !== '') leaf.addHelpText('after', `\nExamples:\n${examples}`)
   leaves.push([definition, leaf])
@@ -95,10 +96,15 @@ const groupSummaries: Record<string, string> = {
 }
 
 async function perform(command: Command, program: Program, argv: readonly string[]): Promise<number> {
-  const { json = false, verbose = 0, ...options } = program.opts<RawOptions & { json?: boolean; verbose?: number }>()
-  const spinner = spinnerFor(command.name, process.stderr.isTTY && !json && command.hidden !== true)
+  const given = program.opts<RawOptions & { json?: boolean; verbose?: number }>()
+  const { json: asked = false, verbose = 0, ...options } = given
+  const jsonl = command.events === true && options.jsonl === true
+  const json = asked || jsonl
+  const redrawable = isRedrawable(process.stderr, process.env) && !json && command.hidden !== true
+  const spinner = spinnerFor(command.name, redrawable)
+  const screen = redrawable ? screenBelow(spinner) : undefined
   const interrupts = listenForInterrupts((line) => spinner.line(line))
-  const context = contextOf({ json, verbosity: verbose, ...interrupts }, spinner)
+  const context = contextOf({ json, jsonl, verbosity: verbose, screen, ...interrupts }, spinner)
   const started = new Date()
   let result: CommandResult
   try {
@@ -127,15 +133,18 @@ async function perform(command: Command, program: Program, argv: readonly string
   return exitCodes[result.outcome].exit
 }
 
-type Given = Pick<CommandContext, 'json' | 'verbosity' | 'signal' | 'undoSignal' | 'answerInterrupts'>
+type Given = Pick<
+  CommandContext,
+  'json' | 'jsonl' | 'verbosity' | 'screen' | 'signal' | 'undoSignal' | 'answerInterrupts'
+>
 
 const contextOf = (given: Given, spinner: Spinner): CommandContext => ({
   ...given,
   env: process.env,
   cwd: process.cwd(),
   color: process.stderr.isTTY && process.env.NO_COLOR === undefined,
-  progress: (line) => spinner.line(line),
-  write: (line) => process.stdout.write(`${line}\n`),
+  progress: given.jsonl === true ? () => undefined : (line) => spinner.line(line),
+  write: (line) => spinner.out(line),
   readInput,
 })
 

@@ -13,7 +13,7 @@ import { formatDuration } from '../model/units.ts'
 import type { ServiceManager } from '../drivers/services/port.ts'
 import { buildInfo } from '../system/build-info.ts'
 import type { CommandContext } from './command.ts'
-import { progressObserver } from './progress.ts'
+import { runProgress } from './progress/run-progress.ts'
 import type { Member } from './probes.ts'
 import { showEffect, worldOf } from './world.ts'
 
@@ -98,13 +98,22 @@ export interface Ran {
   readonly records: readonly JournalRecord[]
 }
 
-/** Opens a journal whose records are shown as progress as they come. */
-export function openJournal(runs: string, run: string, context: CommandContext): Promise<Journal> {
-  const observers = [progressObserver(context), faultObserver(context)]
-  return Journal.open(runs, run, {
+/** Opens a journal whose records are shown as progress, or with `--jsonl` printed, as they come. */
+export async function openJournal(runs: string, run: string, context: CommandContext): Promise<Journal> {
+  const progress = runProgress(context)
+  const show: JournalObserver = (record, when) => {
+    if (when === 'before') return
+    progress.see(record)
+    if (context.jsonl === true) context.write(JSON.stringify(record))
+  }
+  const observers = [show, faultObserver(context)]
+  const journal = await Journal.open(runs, run, {
     now: () => new Date(),
     observe: (record, when) => observers.forEach((observer) => observer(record, when)),
   })
+  // A run that goes on: what was done before is known, and not told again.
+  for (const record of journal.records) progress.recall(record)
+  return journal
 }
 
 /**

@@ -1,10 +1,9 @@
 // netops runs: what was run from here or on this host, how it went, and going on with what was cut off.
-import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
-import { NetopsError } from '../model/errors.ts'
+import { exitCodes, NetopsError } from '../model/errors.ts'
 import type { JournalRecord } from '../model/journal.ts'
-import { runsCommand } from '../model/paths.ts'
 import { defineCommand, type CommandContext, type CommandResult, type Invocation } from './command.ts'
+import type { Ending } from './follow.ts'
 import { dryRunOption, parseOptions, rootOption } from './options.ts'
 
 const schema = z.object({ root: z.string().optional() })
@@ -85,10 +84,6 @@ function summaryOf(record: JournalRecord): string {
   }
 }
 
-const followEveryMs = 100
-// A part that was just started needs this long to take its lease; later than that, no process means it is dead.
-const settleMs = 5000
-
 export const runsFollow = defineCommand({
   name: 'runs follow',
   summary: 'Follow a run as it goes on, until it ends',
@@ -105,34 +100,31 @@ export const runsFollow = defineCommand({
       options,
     )
     const at = await place(parsed.root, context)
+    const { followRun } = await import('./follow.ts')
+    const tell = parsed.jsonl
+      ? (record: JournalRecord) => context.write(JSON.stringify(record))
+      : await progressTo(context, parsed.from)
     const run = args[0] ?? ''
-    const { readJournal } = await import('../engine/journal.ts')
-    const { isCarried } = await import('../engine/lease.ts')
-    const begun = Date.now()
-    let seenAtWork = false
-    for (let next = parsed.from; ;) {
-      // Asked before reading: whoever ends in between has written its end by then.
-      const working = await isCarried(at.runs, run)
-      seenAtWork ||= working
-      const records = (await readJournal(at.runs, run)) ?? []
-      for (const record of records.filter(({ seq }) => seq >= next)) {
-        context.write(parsed.jsonl ? JSON.stringify(record) : `${record.at}  ${summaryOf(record)}`)
-        next = record.seq + 1
-      }
-      const last = records.at(-1)
-      const over = last !== undefined && last.seq >= parsed.from && (last.type === 'end' || last.type === 'parked')
-      // Whoever carries it out may go on after a record that ends it; then there are more to come.
-      if (over && !working) return { outcome: 'done', data: {}, text: '' }
-      if (!working && (seenAtWork || Date.now() - begun > settleMs)) {
-        throw new NetopsError('partly', {
-          message: `nobody is carrying out run ${run}, and it has not ended`,
-          hint: `go on with it: ${runsCommand('resume', run, at.root)}`,
-        })
-      }
-      await sleep(followEveryMs, undefined, { signal: context.signal })
-    }
+    const end = await followRun({ ...at, run }, { from: parsed.jsonl ? parsed.from : 1, tell }, context.signal)
+    return { outcome: 'done', data: {}, text: parsed.jsonl ? '' : `${run} ended: ${howItEnded(end)}` }
   },
 })
+
+function howItEnded(ending: Ending): string {
+  if (ending.type === 'parked') return `not yet: ${ending.error.message}`
+  const { outcome, error } = ending
+  return outcome === 'done'
+    ? 'done'
+    : `${exitCodes[outcome].meaning}${error === undefined ? '' : `\n  ${error.message}`}`
+}
+
+/** Shows a followed run: its lines are what the command is asked for, and go to standard output; a live view needs both. */
+async function progressTo(context: CommandContext, from: number): Promise<(record: JournalRecord) => void> {
+  const { runProgress } = await import('./progress/run-progress.ts')
+  const screen = context.screen?.output === true ? context.screen : undefined
+  const progress = runProgress({ ...context, screen }, context.json ? context.progress : context.write)
+  return (record) => (record.seq < from ? progress.recall(record) : progress.see(record))
+}
 
 export const runsResume = defineCommand({
   name: 'runs resume',
@@ -140,6 +132,7 @@ export const runsResume = defineCommand({
   args: '<run>',
   examples: ['netops runs resume 20261123T104501Z-deploy-3f9a'],
   options: [rootOption],
+  events: true,
   run: (invocation, context) => goOn('forward', invocation, context),
 })
 
@@ -153,6 +146,7 @@ export const runsUndo = defineCommand({
     'netops runs undo 20261123T104501Z-tune-3f9a --dry-run',
   ],
   options: [rootOption, dryRunOption],
+  events: true,
   run: (invocation, context) => goOn('back', invocation, context),
 })
 

@@ -1,34 +1,89 @@
-// In a terminal, a command that takes over a second shows that it is alive; lines of progress go above the spinner.
+// What stands at the bottom of a terminal while a command runs: a spinner, or the view that takes its place. Lines go above it.
 import type { Ora } from 'ora'
 
-export interface Spinner {
+/** Something that redraws itself in place below the lines of progress. */
+export interface View {
   /** Prints a line of progress on standard error. */
   line(text: string): void
   stop(): void
 }
 
+export interface Spinner extends View {
+  /** Prints a line of results on standard output, above the spinner if that is on the same terminal. */
+  out(text: string): void
+  /** Ends the spinner; the view stands in its place from now on. */
+  giveWayTo(view: () => View): void
+}
+
+/** A terminal at standard error that may be redrawn in place. */
+export interface Screen {
+  /** Whether standard output goes to a terminal too. */
+  readonly output: boolean
+  size(): { readonly columns: number; readonly rows: number }
+  write(text: string): void
+  /** Puts a view in the place of the spinner; it is stopped when the command ends. */
+  show(view: () => View): void
+}
+
 const quietMs = 1000
 
+/** Whether a stream may be redrawn in place: a terminal that can do it, and a user who wants it (no-color.org). */
+export const isRedrawable = (stream: { readonly isTTY?: boolean }, env: NodeJS.ProcessEnv): boolean =>
+  stream.isTTY === true && env.TERM !== 'dumb' && env.NO_COLOR === undefined
+
 /** A spinner on standard error that appears after a second; without a terminal only the lines are printed. */
-export function spinnerFor(title: string, terminal: boolean): Spinner {
+export function spinnerFor(title: string, redrawable: boolean): Spinner {
   let spinner: Ora | undefined
+  let view: View | undefined
   const show = async (): Promise<void> => {
     const { default: ora } = await import('ora')
     if (!stopped) spinner = ora({ text: title, stream: process.stderr, discardStdin: false }).start()
   }
   let stopped = false
-  const timer = terminal ? setTimeout(() => void show(), quietMs) : undefined
+  const timer = redrawable ? setTimeout(() => void show(), quietMs) : undefined
   timer?.unref()
+  const end = (): void => {
+    stopped = true
+    clearTimeout(timer)
+    spinner?.stop()
+    spinner = undefined
+  }
+  const above = (print: () => void): void => {
+    spinner?.clear()
+    print()
+    spinner?.render()
+  }
   return {
     line(text) {
-      spinner?.clear()
-      process.stderr.write(`${text}\n`)
-      spinner?.render()
+      if (view === undefined) above(() => process.stderr.write(`${text}\n`))
+      else view.line(text)
+    },
+    out(text) {
+      above(() => process.stdout.write(`${text}\n`))
+    },
+    giveWayTo(next) {
+      end()
+      view?.stop()
+      view = next()
     },
     stop() {
-      stopped = true
-      clearTimeout(timer)
-      spinner?.stop()
+      end()
+      view?.stop()
+      view = undefined
     },
   }
 }
+
+// What a terminal has that does not tell its size.
+const usualSize = { columns: 80, rows: 24 }
+
+/** Standard error as a screen whose bottom belongs to a spinner until something else is shown. */
+export const screenBelow = (spinner: Spinner): Screen => ({
+  output: process.stdout.isTTY,
+  size: () => ({
+    columns: process.stderr.columns || usualSize.columns,
+    rows: process.stderr.rows || usualSize.rows,
+  }),
+  write: (text) => process.stderr.write(text),
+  show: (view) => spinner.giveWayTo(view),
+})

@@ -99,6 +99,12 @@ function pushNetops(part: HostPart): Step {
   return step(part, 'netops', 'Push netops', act)
 }
 
+const jobTitles: Readonly<Record<HostOrder['procedure'], string>> = {
+  activate: 'Activate it on the host',
+  tune: 'Tune the host',
+  gc: 'Clean up the host',
+}
+
 function planHost(part: HostPart): Group {
   const { order } = part
   const incoming = join(hostPaths(order.root).incoming, order.run)
@@ -112,7 +118,7 @@ function planHost(part: HostPart): Group {
   )
   const { run, netops, root } = order
   const job: Step = {
-    ...step(part, order.procedure, 'Do its part on the host', [{ kind: 'job', run, netops, root, input: order }]),
+    ...step(part, order.procedure, jobTitles[order.procedure], [{ kind: 'job', run, netops, root, input: order }]),
     undo: [{ kind: 'undo-job', run, netops, root }],
   }
   return sequence(`${order.procedure} on ${order.host}`, [...pushes, job])

@@ -1,0 +1,83 @@
+// Follows a run that another process carries out: each record once, until the run ends or nobody goes on with it.
+import { stat } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { journalPath, readJournal } from '../engine/journal.ts'
+import { isCarried } from '../engine/lease.ts'
+import { NetopsError, systemCode } from '../model/errors.ts'
+import type { JournalRecord } from '../model/journal.ts'
+import { runsCommand } from '../model/paths.ts'
+
+export interface Followed {
+  readonly runs: string
+  readonly run: string
+  /** The root that the run belongs to. */
+  readonly root: string
+}
+
+export interface Listener {
+  /** The number of the first record to tell. */
+  readonly from: number
+  readonly tell: (record: JournalRecord) => void
+}
+
+/** The last record of a run that has ended, or stopped and can go on. */
+export type Ending = Extract<JournalRecord, { type: 'end' | 'parked' }>
+
+const everyMs = 100
+// A part that was just started needs this long to begin; later than that, no process means it is dead.
+const settleMs = 5000
+
+/**
+ * Tells the records of a run.
+ * @returns the last, when no process carries the run out any more
+ * @throws NetopsError `partly` when nobody carries it out and it has not ended, `interrupted` when aborted
+ */
+export async function followRun(followed: Followed, { from, tell }: Listener, signal: AbortSignal): Promise<Ending> {
+  const { run, runs, root } = followed
+  const begun = Date.now()
+  let seenAtWork = false
+  let records: readonly JournalRecord[] = []
+  let version: string | undefined
+  for (let next = from; ;) {
+    // Asked before reading: whoever ends in between has written its end by then.
+    const carried = await isCarried(runs, run)
+    seenAtWork ||= carried
+    const before = version
+    version = await versionOf(journalPath(runs, run))
+    if (version !== before) records = (await readJournal(runs, run)) ?? []
+    for (const record of records.filter(({ seq }) => seq >= next)) {
+      tell(record)
+      next = record.seq + 1
+    }
+    const last = records.at(-1)
+    const over = last !== undefined && last.seq >= from && (last.type === 'end' || last.type === 'parked')
+    // Whoever carries it out may go on after a record that ends it: then there are more to come.
+    if (over && !carried) return last
+    if (!carried && (seenAtWork || Date.now() - begun > settleMs)) {
+      throw new NetopsError('partly', {
+        message: `nobody is carrying out run ${run}, and it has not ended`,
+        hint: `go on with it: ${runsCommand('resume', run, root)}`,
+      })
+    }
+    await pause(run, signal)
+  }
+}
+
+/** What changes with each record: reading the journal of a long run all the time would keep a processor busy. */
+async function versionOf(path: string): Promise<string | undefined> {
+  try {
+    const { size, mtimeMs } = await stat(path)
+    return `${size} ${mtimeMs}`
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+async function pause(run: string, signal: AbortSignal): Promise<void> {
+  try {
+    await sleep(everyMs, undefined, { signal })
+  } catch (cause) {
+    throw new NetopsError('interrupted', { message: `no longer following run ${run}; the run itself goes on`, cause })
+  }
+}

@@ -1,0 +1,106 @@
+// A run on several hosts as one screenful: a line of counts, then a line a host; what matters most where not all fit. Pure.
+import type { HostView, RunView, Standing } from './state.ts'
+import { cut, cutMiddle, firstLine, pad, widthOf } from './text.ts'
+
+/** How a piece of a line is to look; where there are no colours it stays as it is. */
+export type Paint = (standing: Standing, text: string) => string
+
+export interface Size {
+  readonly columns: number
+  readonly rows: number
+}
+
+interface Look {
+  readonly label: string
+  /** What an operator must see first where not all hosts fit. */
+  readonly rank: number
+}
+
+const looks: Readonly<Record<Standing, Look>> = {
+  failed: { label: 'FAILED', rank: 0 },
+  'rolled-back': { label: 'rolled back', rank: 0 },
+  parked: { label: 'parked', rank: 0 },
+  undone: { label: 'undone', rank: 0 },
+  unfinished: { label: 'not finished', rank: 0 },
+  undoing: { label: 'undoing', rank: 1 },
+  working: { label: 'working', rank: 2 },
+  waiting: { label: 'waiting', rank: 3 },
+  'not-begun': { label: 'not begun', rank: 3 },
+  done: { label: 'done', rank: 4 },
+  unchanged: { label: 'unchanged', rank: 4 },
+}
+
+/** The lines to show now; none is wider than the columns, and they leave one row for the cursor. */
+export function frame(run: RunView, now: number, size: Size, paint: Paint = (_, text) => text): readonly string[] {
+  const hosts = [...run.hosts.values()]
+  const room = Math.max(1, size.rows - 1)
+  const shown = hosts.length < room ? hosts : byRank(hosts).slice(0, Math.max(0, room - 2))
+  const rest = hosts.length < room ? [] : byRank(hosts).slice(shown.length)
+  const names = Math.min(Math.max(...hosts.map(({ name }) => widthOf(name)), 0), Math.floor(size.columns * 0.3))
+  const lines = [
+    headerLine(run, now, size.columns),
+    ...shown.map((host) => hostLine(host, now, { names, columns: size.columns, paint })),
+    ...(rest.length === 0 ? [] : [cut(`... and ${rest.length} more (${counts(rest)})`, size.columns)]),
+  ]
+  return lines.slice(0, room)
+}
+
+const byRank = (hosts: readonly HostView[]): readonly HostView[] =>
+  hosts.toSorted((a, b) => looks[a.standing].rank - looks[b.standing].rank)
+
+function headerLine(run: RunView, now: number, columns: number): string {
+  const hosts = [...run.hosts.values()]
+  const time = run.since === undefined ? '' : `  ${shortTime((run.until ?? now) - run.since)}`
+  const ended = hosts.filter(({ until }) => until !== undefined)
+  const broken = ended.filter(({ standing }) => looks[standing].rank === looks.failed.rank).length
+  const brief = `${ended.length} of ${hosts.length} ended${broken === 0 ? '' : `, ${broken} failed`}${time}`
+  const candidates = [`${firstLine(run.title)}: ${counts(hosts)}${time}`, `${counts(hosts)}${time}`, brief]
+  return cut(candidates.find((text) => widthOf(text) <= columns) ?? brief, columns)
+}
+
+/** `1 failed, 12 done, 3 waiting`: the hosts of each standing, what an operator must see first at the front. */
+function counts(hosts: readonly HostView[]): string {
+  const standings = (Object.keys(looks) as Standing[]).map((standing) => ({
+    label: looks[standing].label.toLowerCase(),
+    count: hosts.filter((host) => host.standing === standing).length,
+  }))
+  return standings
+    .filter(({ count }) => count > 0)
+    .map(({ label, count }) => `${count} ${label}`)
+    .join(', ')
+}
+
+interface Columns {
+  /** The width of the column of names. */
+  readonly names: number
+  readonly columns: number
+  readonly paint: Paint
+}
+
+const timeColumns = 7
+// In fewer columns there is room for a name and a few words at most.
+const fewest = 30
+function hostLine(host: HostView, now: number, { names, columns, paint }: Columns): string {
+  const since = columns < fewest ? undefined : host.since
+  const time = since === undefined ? '' : shortTime((host.until ?? now) - since).padStart(timeColumns)
+  const room = columns - names - 2 - (columns < fewest ? 0 : timeColumns)
+  const name = pad(cutMiddle(firstLine(host.name), names), names)
+  return `${name}  ${paint(host.standing, pad(cut(saidOf(host), room), room))}${time}`.trimEnd()
+}
+
+/** What a host is at, or how it ended and why. */
+function saidOf({ standing, phase, reason }: HostView): string {
+  const { label, rank } = looks[standing]
+  if (standing === 'working') return firstLine(phase)
+  const more = standing === 'undoing' ? phase : standing === 'unfinished' ? (reason ?? phase) : reason
+  return rank > looks.undoing.rank || more === undefined ? label : `${label}: ${firstLine(more)}`
+}
+
+/** `12s`, `3m05s`, `2h07m`: a time that runs, in whole seconds so that it stands still in between. */
+function shortTime(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000))
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60]
+  const two = (value: number): string => String(value).padStart(2, '0')
+  if (hours > 0) return `${hours}h${two(minutes)}m`
+  return minutes > 0 ? `${minutes}m${two(seconds % 60)}s` : `${seconds}s`
+}
