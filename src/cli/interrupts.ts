@@ -1,18 +1,18 @@
 // Ctrl-C once, twice, three times: stop after the step, take back what was done, leave at once.
-import { exitCodes } from '../model/errors.ts'
 import type { CommandContext } from './command.ts'
 
 /**
  * Listens until the process ends. SIGTERM counts as the first Ctrl-C (a machine that shuts down sends it), SIGUSR2 as the
  * second. A command that does not answer to them ends at the second.
  * @param tell prints a line for the operator
+ * @param leave ends the process at once
  */
 export function listenForInterrupts(
   tell: (line: string) => void,
+  leave: () => never,
 ): Pick<CommandContext, 'signal' | 'undoSignal' | 'answerInterrupts'> {
   const [stop, undo] = [new AbortController(), new AbortController()]
   let answered = false
-  const leave = (): never => process.exit(exitCodes.interrupted.exit)
   const goBack = (): void => {
     if (!answered) leave()
     tell('taking back what was done; Ctrl-C again leaves at once, and the run can be resumed')

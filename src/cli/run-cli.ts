@@ -103,7 +103,10 @@ async function perform(command: Command, program: Program, argv: readonly string
   const redrawable = isRedrawable(process.stderr, process.env) && !json && command.hidden !== true
   const spinner = spinnerFor(command.name, redrawable)
   const screen = redrawable ? screenBelow(spinner) : undefined
-  const interrupts = listenForInterrupts((line) => spinner.line(line))
+  const interrupts = listenForInterrupts(
+    (line) => spinner.line(line),
+    () => process.exit(exitCodes.interrupted.exit),
+  )
   const context = contextOf({ json, jsonl, verbosity: verbose, screen, ...interrupts }, spinner)
   const started = new Date()
   let result: CommandResult

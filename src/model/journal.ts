@@ -16,7 +16,7 @@ const failure = z.strictObject({
 export type Failure = z.infer<typeof failure>
 
 /** The operator's own commands before and after a run, argv each; they get the run as JSON on standard input. */
-export const hooks = z.strictObject({ pre: z.array(z.array(z.string())), post: z.array(z.array(z.string())) })
+const hooks = z.strictObject({ pre: z.array(z.array(z.string())), post: z.array(z.array(z.string())) })
 export type Hooks = z.infer<typeof hooks>
 
 const stamp = { netops: z.literal(1), seq: z.number(), at: z.iso.datetime() }

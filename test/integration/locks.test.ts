@@ -61,7 +61,7 @@ describe.concurrent('two operators at once', () => {
       const [one, two] = [await smallRelease(site, '1.1.0'), await smallRelease(site, '1.2.0')]
       const results = await Promise.all([site.deploy(one), site.deploy(two)])
       expect(results.map(({ code }) => code).sort()).toEqual([0, 6])
-      const [winner, loser] = results[0]?.code === 0 ? [one, two] : [two, one]
+      const [winner, loser] = results[0].code === 0 ? [one, two] : [two, one]
       const refusal = results.find(({ code }) => code === 6)
       expect(refusal?.json.error?.message).toMatch(/holds this host since/)
       expect(await site.answering()).toBe(winner.id)

@@ -77,7 +77,7 @@ const shapes: fc.Arbitrary<Shape> = fc.letrec<{ shape: Shape; group: Shape }>((t
     each: fc.array(tie('shape'), { minLength: 1, maxLength: 4 }),
     always: fc.boolean(),
     limit: fc.integer({ min: 1, max: 3 }),
-  }) as fc.Arbitrary<Shape>,
+  }),
 })).group
 
 /** Names the steps s0, s1, ... in written order. Side by side with all or none, how far siblings came is a matter of time. */
@@ -155,19 +155,19 @@ interface Attempt {
 
 /** One process that begins a run or goes on with it; undefined when it was killed. */
 async function attempt(site: Site, { on, control, fail, direction }: Attempt = {}): Promise<RunResult | undefined> {
-  let dead = false
+  const process = { dead: false }
   const happens = (event: Event, when: 'before' | 'after'): void => {
-    if (dead) throw new Killed()
+    if (process.dead) throw new Killed()
     try {
       on?.(event, when)
     } catch (error) {
-      dead = true
+      process.dead = true
       throw error
     }
   }
   const world = modelWorld({
     files: site.files,
-    dead: () => dead,
+    dead: () => process.dead,
     watch: (mark) => {
       happens({ mark }, 'before')
       site.events.push({ mark })
@@ -201,11 +201,11 @@ async function attempt(site: Site, { on, control, fail, direction }: Attempt = {
     } else if (direction === undefined) journal.append({ type: 'resumed', by: 'test', pid: 1 })
     return await (direction === 'back' ? undoRun(journal, world, control) : runPlan(journal, world, control))
   } catch (error) {
-    if (error instanceof Killed || dead) return undefined
+    if (error instanceof Killed || process.dead) return undefined
     throw error
   } finally {
     // Whatever still runs side by side has no process any more.
-    dead = true
+    process.dead = true
     site.files = world.files
     journal.close()
   }
