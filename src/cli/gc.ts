@@ -36,7 +36,7 @@ export const gc = defineCommand({
     })
     const { olderThan, keepRuns, dryRun, ...parsed } = parseOptions(schema, options)
     const fleet = await readFleet(parsed, context)
-    return runFleet(
+    const result = await runFleet(
       {
         procedure: 'gc',
         fleet,
@@ -49,5 +49,34 @@ export const gc = defineCommand({
       },
       context,
     )
+    // Below a root the operator's runs lie with the host's own, and went with them.
+    if (fleet.targets.some(({ kind }) => kind === 'local')) return result
+    const wish = { olderThanMs: olderThan, keepRuns }
+    const removed = await removeOwnRuns(fleet.runs, wish, dryRun ? 'only look' : 'remove')
+    const what = `${removed.length} old run${removed.length === 1 ? '' : 's'} of this machine`
+    return {
+      ...result,
+      data: { ...result.data, ownRuns: removed },
+      text: `${result.text}\n${dryRun ? `would remove ${what}` : `removed ${what}`}`,
+    }
   },
 })
+
+/** The operator's own journals, which lie on this machine and belong to no host; returns the runs' names. */
+async function removeOwnRuns(
+  runs: string,
+  wish: { readonly olderThanMs: number; readonly keepRuns: number },
+  mode: 'remove' | 'only look',
+): Promise<readonly string[]> {
+  const { listRuns } = await import('../engine/journal.ts')
+  const { oldRuns } = await import('../procedures/clean-up.ts')
+  const { rm } = await import('node:fs/promises')
+  const { join } = await import('node:path')
+  const listed = (await listRuns(runs)).map(({ run, state: { records, end } }) => {
+    const last = records.at(-1)
+    return { run, at: last && Date.parse(last.at), over: end !== undefined, netops: undefined }
+  })
+  const gone = oldRuns(listed, Date.now(), wish).map(({ run }) => run)
+  if (mode === 'remove') for (const run of gone) await rm(join(runs, run), { recursive: true, force: true })
+  return gone
+}

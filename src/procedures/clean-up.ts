@@ -100,12 +100,22 @@ async function readRun(reader: HostReader, folder: string): Promise<OldRun> {
 
 const dayMs = 86_400_000
 
+/** The runs that have ended and are both older than asked and none of the newest. */
+export function oldRuns(
+  runs: readonly OldRun[],
+  now: number,
+  { keepRuns, olderThanMs }: Pick<CleanUpInput, 'keepRuns' | 'olderThanMs'>,
+): readonly OldRun[] {
+  const newestFirst = runs.toSorted((a, b) => (b.at ?? 0) - (a.at ?? 0))
+  return newestFirst.slice(keepRuns).filter(({ over, at }) => over && at !== undefined && now - at > olderThanMs)
+}
+
 /** The steps that remove what is old; runs that are not over, and whatever they need, stay. Pure. */
 export function planCleanUp(order: CleanUpInput, facts: CleanUpFacts): Group {
   const paths = hostPaths(order.root)
   const old = (at: number | undefined, ageMs: number): boolean => at !== undefined && facts.now - at > ageMs
-  const byAge = facts.runs.filter(({ run }) => run !== order.run).toSorted((a, b) => (b.at ?? 0) - (a.at ?? 0))
-  const gone = byAge.slice(order.keepRuns).filter(({ over, at }) => over && old(at, order.olderThanMs))
+  const others = facts.runs.filter(({ run }) => run !== order.run)
+  const gone = oldRuns(others, facts.now, order)
   const open = new Set(facts.runs.flatMap(({ run, over }) => (over ? [] : [run])))
   const needed = new Set([basename(dirname(order.netops)), facts.linked])
   for (const { over, netops } of facts.runs) if (!over) needed.add(netops)

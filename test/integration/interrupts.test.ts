@@ -52,7 +52,7 @@ describe('Ctrl-C during a deployment', () => {
     expect(status.json.hosts).toMatchObject([{ unfinished: [{ run: `${run}.local` }] }])
     expect(await site.netops(['deploy', '--release', first.file])).toMatchObject({
       code: 6,
-      stderr: expect.stringContaining(`runs undo ${run}.local`) as string,
+      stdout: expect.stringContaining(`runs undo ${run}.local`) as string,
     })
     expect((await site.netops(['lock', 'release'])).code).toBe(7)
 

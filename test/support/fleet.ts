@@ -163,12 +163,12 @@ const asShown = ({ id, title, act, undo }: Step): z.infer<typeof shown> =>
 
 const anonymous = (value: unknown, run: string): unknown => JSON.parse(JSON.stringify(value).replaceAll(run, 'RUN'))
 
-/** Waits for something to be so, a minute at most. */
-export async function until<T>(probe: () => Promise<T | undefined | false>): Promise<T> {
-  for (const deadline = Date.now() + 60_000; ;) {
+/** Waits for something to be so, a minute at most, or as long as is said. */
+export async function until<T>(probe: () => Promise<T | undefined | false>, withinMs = 60_000): Promise<T> {
+  for (const deadline = Date.now() + withinMs; ;) {
     const value = await probe()
     if (value !== undefined && value !== false) return value
-    if (Date.now() > deadline) throw new Error('it did not happen within a minute')
+    if (Date.now() > deadline) throw new Error(`it did not happen within ${withinMs / 1000} s`)
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
