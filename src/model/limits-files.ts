@@ -68,8 +68,7 @@ const isAfter = (path: string, ours: string): boolean =>
   folderOf(path) === folderOf(ours) && nameOf(path) > nameOf(ours)
 
 const unlimited = new Set(['unlimited', 'infinity', '-1'])
-const sameLimit = (one: string, other: string): boolean =>
-  one === other || (unlimited.has(one) && unlimited.has(other))
+const sameLimit = (one: string, other: string): boolean => one === other || (unlimited.has(one) && unlimited.has(other))
 
 /** The last assignment of a setting in the [Service] section of unit files, read in the order given. */
 export function unitSetter(name: string, files: readonly ConfFile[]): ConfLine | undefined {
@@ -77,9 +76,17 @@ export function unitSetter(name: string, files: readonly ConfFile[]): ConfLine |
 }
 
 /** Assignments in drop-ins that come after ours and say something else (systemd.unit(5): drop-ins are read by name). */
-export function laterInUnit(name: string, value: string, files: readonly ConfFile[], ours: string): readonly ConfLine[] {
+export function laterInUnit(
+  name: string,
+  value: string,
+  files: readonly ConfFile[],
+  ours: string,
+): readonly ConfLine[] {
   const later = files.filter(({ path }) => path.endsWith('.conf') && nameOf(path) > nameOf(ours))
-  const last = unitSetter(name, later.toSorted((a, b) => (nameOf(a.path) < nameOf(b.path) ? -1 : 1)))
+  const last = unitSetter(
+    name,
+    later.toSorted((a, b) => (nameOf(a.path) < nameOf(b.path) ? -1 : 1)),
+  )
   return last === undefined || last.value === value ? [] : [last]
 }
 

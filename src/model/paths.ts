@@ -68,7 +68,10 @@ export function hostPaths(root: string): HostPaths {
 }
 
 /** Where a system's own kernel parameters and limits are written down, by anybody. */
-export function systemSettings(root: string): { readonly sysctl: readonly string[]; readonly limits: readonly string[] } {
+export function systemSettings(root: string): {
+  readonly sysctl: readonly string[]
+  readonly limits: readonly string[]
+} {
   const at = (path: string): string => (root === '/' ? path : `${root}${path}`)
   return {
     // sysctl.d(5): a file in an earlier folder takes the place of one with the same name in a later folder.

@@ -67,7 +67,8 @@ export function scaleFor({ cores, memoryBytes }: HostSize): Scale {
   }
 }
 
-const hundreds = (amount: number): number => (amount < 100 ? Math.max(1, Math.floor(amount)) : Math.floor(amount / 100) * 100)
+const hundreds = (amount: number): number =>
+  amount < 100 ? Math.max(1, Math.floor(amount)) : Math.floor(amount / 100) * 100
 
 /** `32 GiB`, `64 KiB`: how much memory, for people. */
 export function formatBinary(bytes: number): string {

@@ -97,7 +97,11 @@ function guideSettings({ cores }: HostSize): readonly WantedSetting[] {
   return [
     ...Object.entries(guideKernel).map(([name, value]) => fromGuide(name, value)),
     { name: 'nofile', value: guideLimits.nofile, reason: 'files and sockets of the service (guide: Resource Limits)' },
-    { name: 'nproc', value: guideLimits.nproc, reason: 'processes and threads of the service (guide: Resource Limits)' },
+    {
+      name: 'nproc',
+      value: guideLimits.nproc,
+      reason: 'processes and threads of the service (guide: Resource Limits)',
+    },
     { name: 'server.worker_threads', value: String(threadsFor(cores)), reason: threadsReason(cores) },
     {
       name: 'performance.connection_pool_size',
@@ -136,9 +140,12 @@ function sizedSettings(size: HostSize, before: Before): readonly WantedSetting[]
       value: String(backlog),
       reason: 'as net.core.somaxconn: a connection is half-open before it waits to be accepted',
     },
-    ...['net.ipv4.tcp_fin_timeout', 'net.ipv4.tcp_keepalive_time', 'net.ipv4.tcp_tw_reuse', 'net.ipv4.ip_local_port_range'].map(
-      asInGuide,
-    ),
+    ...[
+      'net.ipv4.tcp_fin_timeout',
+      'net.ipv4.tcp_keepalive_time',
+      'net.ipv4.tcp_tw_reuse',
+      'net.ipv4.ip_local_port_range',
+    ].map(asInGuide),
     {
       name: 'fs.file-max',
       value: atLeast(before('fs.file-max'), Math.max(byMemory, 2 * files)),
@@ -156,7 +163,11 @@ function sizedSettings(size: HostSize, before: Before): readonly WantedSetting[]
       value: String(files),
       reason: `the power of two above four for each of ${connections} connections (its socket, a file, one to another server, one to spare), from 65536 to the guide's 1000000`,
     },
-    { name: 'nproc', value: guideLimits.nproc, reason: 'processes and threads of the service, whatever the size (guide: Resource Limits)' },
+    {
+      name: 'nproc',
+      value: guideLimits.nproc,
+      reason: 'processes and threads of the service, whatever the size (guide: Resource Limits)',
+    },
     { name: 'server.worker_threads', ...asText(scale.workerThreads) },
     { name: 'server.max_connections', ...asText(scale.maxConnections) },
     { name: 'performance.connection_pool_size', ...asText(scale.connectionPoolSize) },

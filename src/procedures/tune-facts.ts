@@ -78,10 +78,7 @@ export async function readTuningFacts(
   place: TuningPlace,
 ): Promise<TuningFacts> {
   const paths = hostPaths(place.root)
-  const [recordText, service] = await Promise.all([
-    reader.readText(paths.tuning),
-    services.read(reader, serviceName),
-  ])
+  const [recordText, service] = await Promise.all([reader.readText(paths.tuning), services.read(reader, serviceName)])
   const record = recordText === undefined ? undefined : parseTuningRecord(recordText, paths.tuning, reader.name)
   const keys = [
     ...new Set([
@@ -192,10 +189,7 @@ async function readFile(reader: HostReader, path: string, about: readonly string
   return { kind: 'file', content, mode: mode.padStart(4, '0'), owner }
 }
 
-async function readConf(
-  reader: HostReader,
-  root: string,
-): Promise<Pick<TuningFacts, 'sysctlFiles' | 'limitsFiles'>> {
+async function readConf(reader: HostReader, root: string): Promise<Pick<TuningFacts, 'sysctlFiles' | 'limitsFiles'>> {
   const { sysctl, limits } = systemSettings(root)
   const places = [...sysctl, ...limits]
   const [listed, read] = await Promise.all([

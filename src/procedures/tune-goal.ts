@@ -10,9 +10,10 @@ import {
   type SettingKind,
   type TuningInput,
   type TuningRecord,
+  type TuningWish,
 } from '../model/tuning.ts'
 import { render } from '../system/template.ts'
-import { tunedFiles, type TuningFacts } from './tune-facts.ts'
+import { tunedFiles, type TuningFacts, type TuningPlace } from './tune-facts.ts'
 
 /** Texts of the templates that tuning renders. */
 export interface TuningTemplates {
@@ -55,10 +56,8 @@ export const beforeTuning = (facts: TuningFacts, key: string): string | undefine
   facts.record?.originals.kernel[key] ?? facts.kernel[key]?.value
 
 /** What is asked of a host, the settings that cannot be set there included. */
-export const wantedOf = (
-  order: Pick<TuningInput, 'profile' | 'skip' | 'set'>,
-  facts: TuningFacts,
-): readonly WantedSetting[] => wantedSettings(order, facts, (key) => beforeTuning(facts, key))
+export const wantedOf = (order: TuningWish, facts: TuningFacts): readonly WantedSetting[] =>
+  wantedSettings(order, facts, (key) => beforeTuning(facts, key))
 
 /** Why a kernel parameter cannot be set on a host; undefined where it can. Below a relocated root none is. */
 export function whyNotSet(name: string, facts: TuningFacts): string | undefined {
@@ -68,7 +67,9 @@ export function whyNotSet(name: string, facts: TuningFacts): string | undefined 
 }
 
 export function goalOf(order: TuningInput, facts: TuningFacts, templates: TuningTemplates): Goal {
-  return order.action === 'apply' ? appliedGoal(order, facts, templates) : revertedGoal(order, facts)
+  if (order.action === 'revert') return revertedGoal(order, facts)
+  const goal = appliedGoal(order, facts, templates)
+  return { ...goal, record: { ...goal.record, run: order.run } }
 }
 
 function revertedGoal({ manager }: TuningInput, { record, kernel }: TuningFacts): Goal {
@@ -86,7 +87,14 @@ function revertedGoal({ manager }: TuningInput, { record, kernel }: TuningFacts)
 const settable = (values: Values, kernel: TuningFacts['kernel']): Values =>
   Object.fromEntries(Object.entries(values).filter(([key]) => kernel[key]?.writable === true))
 
-function appliedGoal(order: TuningInput, facts: TuningFacts, templates: TuningTemplates): Goal {
+type Asked = TuningPlace & TuningWish
+
+/** What a host is to be like once it is tuned; the record does not name its run yet. */
+export function appliedGoal(
+  order: Asked,
+  facts: TuningFacts,
+  templates: TuningTemplates,
+): Goal & { readonly record: TuningRecord } {
   const paths = hostPaths(order.root)
   const real = order.manager === 'systemd'
   const wanted = wantedOf(order, facts)
@@ -134,7 +142,7 @@ function appliedGoal(order: TuningInput, facts: TuningFacts, templates: TuningTe
     emptied: [],
     record: {
       schema: 'netops/tuning/v1',
-      run: order.run,
+      run: '',
       profile: order.profile,
       kernel,
       limits,
@@ -158,7 +166,7 @@ const valuesOf = (settings: readonly WantedSetting[]): Values =>
   Object.fromEntries(settings.map(({ name, value }) => [name, value]))
 
 interface Rendering {
-  readonly order: TuningInput
+  readonly order: Asked
   readonly wanted: readonly WantedSetting[]
   readonly notSet: Values
   readonly paths: HostPaths

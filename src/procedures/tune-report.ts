@@ -1,5 +1,6 @@
 // How each setting of a host stands against what is asked: its value and where that comes from, and what is in the way. Pure.
 import { notYetInEffect, parseServerConfig } from '../config/server-config.ts'
+import { valueAt } from '../config/schema-words.ts'
 import { laterInUnit, limitConflicts, unitSetter } from '../model/limits-files.ts'
 import { hostPaths, serviceUser, type HostPaths } from '../model/paths.ts'
 import { placeOf, settersOf, type ConfLine } from '../model/sysctl-files.ts'
@@ -11,10 +12,18 @@ import {
   parseEnvironmentFile,
   serverSettings,
   type SettingKind,
-  type TuningInput,
+  type TuningWish,
 } from '../model/tuning.ts'
-import type { TuningFacts } from './tune-facts.ts'
-import { beforeTuning, goalOf, sameFile, wantedOf, whyNotSet, type Goal, type TuningTemplates } from './tune-goal.ts'
+import type { TuningFacts, TuningPlace } from './tune-facts.ts'
+import {
+  appliedGoal,
+  beforeTuning,
+  sameFile,
+  wantedOf,
+  whyNotSet,
+  type Goal,
+  type TuningTemplates,
+} from './tune-goal.ts'
 import { staleSettings } from './tune.ts'
 
 export interface TuningItem {
@@ -41,13 +50,13 @@ export interface TuningReport {
   readonly pending: readonly string[]
 }
 
-export type TuningQuestion = Omit<TuningInput, 'procedure' | 'run' | 'netops'>
+export type TuningQuestion = TuningPlace & TuningWish
 
 /** Answers for every setting that is asked for, in the profile's order. */
 export function reportTuning(asked: TuningQuestion, facts: TuningFacts, templates: TuningTemplates): TuningReport {
-  const goal = goalOf({ ...asked, procedure: 'tune', action: 'apply', run: '', netops: '' }, facts, templates)
+  const goal = appliedGoal(asked, facts, templates)
   const desk: Desk = { asked, facts, goal, paths: hostPaths(asked.root), real: asked.manager === 'systemd' }
-  const limits = desk.real ? Object.fromEntries(Object.entries(facts.unit.limits)) : {}
+  const limits = desk.real ? facts.unit.limits : {}
   return {
     items: wantedOf(asked, facts).map((setting) => describers[kindOf(setting.name) ?? 'kernel'](setting, desk)),
     pending: staleSettings(goal, facts, limits),
@@ -168,8 +177,14 @@ function limitSource(systemd: string, { facts, real, paths }: Desk): string {
 
 function aboveNrOpen(value: string, { facts, goal }: Desk): string | undefined {
   const most = goal.kernel['fs.nr_open'] ?? facts.kernel['fs.nr_open']?.value
-  if (most === undefined || !/^\d+$/.test(value) || !/^\d+$/.test(most) || BigInt(value) <= BigInt(most)) return undefined
+  if (most === undefined || !/^\d+$/.test(value) || !/^\d+$/.test(most) || BigInt(value) <= BigInt(most))
+    return undefined
   return `fs.nr_open is ${most}: the kernel lets no process have more`
+}
+
+const defaultOf = (name: string): string | undefined => {
+  const value = valueAt(parseServerConfig('', 'config.yaml'), name.split('.'))
+  return typeof value === 'number' ? String(value) : undefined
 }
 
 function describeServer(setting: WantedSetting, desk: Desk): TuningItem {
@@ -183,7 +198,7 @@ function describeServer(setting: WantedSetting, desk: Desk): TuningItem {
   return {
     ...setting,
     kind: 'server',
-    now: tuned ?? configured,
+    now: tuned ?? configured ?? defaultOf(name),
     from:
       tuned !== undefined
         ? `netops tune, ${paths.tuningEnvironment}`
@@ -198,7 +213,9 @@ function describeServer(setting: WantedSetting, desk: Desk): TuningItem {
       ...(tuned === undefined && configured !== undefined && configured !== value
         ? [`wins over ${paths.config}, which says ${configured}`]
         : []),
-      ...(later === undefined ? [] : [`${placeOf(later)} names another environment file, ${later.value}, that may win`]),
+      ...(later === undefined
+        ? []
+        : [`${placeOf(later)} names another environment file, ${later.value}, that may win`]),
     ],
   }
 }

@@ -56,9 +56,17 @@ function kernelDrift(record: TuningRecord, facts: TuningFacts, { root }: TuningP
     const { winner } = settersOf(name, facts.sysctlFiles)
     const overruled = winner !== undefined && winner.path !== ours && !sameSysctl(winner.value, value)
     return [
-      ...(now !== undefined && sameSysctl(now, value) ? [] : [{ what: name, expected: value, found: now ?? 'nothing' }]),
+      ...(now !== undefined && sameSysctl(now, value)
+        ? []
+        : [{ what: name, expected: value, found: now ?? 'nothing' }]),
       ...(overruled
-        ? [{ what: name, expected: `${value} at the next start`, found: `${placeOf(winner)} says ${winner.value} and wins` }]
+        ? [
+            {
+              what: name,
+              expected: `${value} at the next start`,
+              found: `${placeOf(winner)} says ${winner.value} and wins`,
+            },
+          ]
         : []),
     ]
   })
@@ -91,7 +99,11 @@ function processDrift(record: TuningRecord, { service, unit }: TuningFacts): rea
   const limits = unit.loaded ? Object.entries(record.limits) : []
   const server = Object.entries(record.server)
   return [
-    ...limits.map(([name, value]) => ({ what: `${name} of the running service`, expected: value, found: service.limits[name] })),
+    ...limits.map(([name, value]) => ({
+      what: `${name} of the running service`,
+      expected: value,
+      found: service.limits[name],
+    })),
     ...server.map(([name, value]) => ({
       what: `${serverSettings[name] ?? name} of the running service`,
       expected: value,
@@ -101,17 +113,15 @@ function processDrift(record: TuningRecord, { service, unit }: TuningFacts): rea
 }
 
 /** What is not as it was before the first run that tuned; empty after a revert that put everything back. */
-export function findRemains(
-  place: TuningPlace,
-  { originals }: TuningRecord,
-  facts: TuningFacts,
-): readonly Drift[] {
+export function findRemains(place: TuningPlace, { originals }: TuningRecord, facts: TuningFacts): readonly Drift[] {
   const real = place.manager === 'systemd'
   const kernel = real ? Object.entries(originals.kernel) : []
   return [
     ...kernel.flatMap(([name, value]) => {
       const now = facts.kernel[name]?.value
-      return now !== undefined && sameSysctl(now, value) ? [] : [{ what: name, expected: value, found: now ?? 'nothing' }]
+      return now !== undefined && sameSysctl(now, value)
+        ? []
+        : [{ what: name, expected: value, found: now ?? 'nothing' }]
     }),
     ...Object.entries(originals.files).flatMap(([path, before]) =>
       sameFile(facts.files[path], before)

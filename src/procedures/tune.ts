@@ -176,7 +176,8 @@ class Draft {
     if (!unit.loaded) return {}
     return Object.fromEntries(
       Object.entries(this.#goal.limits).filter(
-        ([name, value]) => laterInUnit(limitSettings[name] ?? name, value, unit.files, this.#paths.unitDropIn).length === 0,
+        ([name, value]) =>
+          laterInUnit(limitSettings[name] ?? name, value, unit.files, this.#paths.unitDropIn).length === 0,
       ),
     )
   }
@@ -234,7 +235,8 @@ export function staleSettings(
 }
 
 const absent: FileState = { kind: 'absent' }
-const sameJson = (one: unknown, other: unknown): boolean => JSON.stringify(sorted(one)) === JSON.stringify(sorted(other))
+const sameJson = (one: unknown, other: unknown): boolean =>
+  JSON.stringify(sorted(one)) === JSON.stringify(sorted(other))
 
 /** The order of an object's keys says nothing. */
 function sorted(value: unknown): unknown {
