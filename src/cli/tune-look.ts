@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { joinOutcomes, NetopsError, type HostOutcome, type Outcome } from '../model/errors.ts'
 import type { TuningWish } from '../model/tuning.ts'
 import type { Drift } from '../procedures/tune-verify.ts'
-import type { TuningReport } from '../procedures/tune-report.ts'
+import type { TuningItem, TuningReport } from '../procedures/tune-report.ts'
 import { defineCommand, type CommandContext, type CommandResult, type RawOptions } from './command.ts'
 import { fleetOptions, parseOptions, rootOption } from './options.ts'
 import type { Answer, ReadHost } from './tune-hosts.ts'
@@ -52,12 +52,8 @@ export const tuneShow = defineCommand({
         ? answer
         : {
             host: answer.host,
-            settings: answer.value.report.items.map(({ name, kind, now, from }) => ({
-              name,
-              kind,
-              now: now ?? null,
-              from,
-            })),
+            outcome: 'done' as const,
+            data: { settings: answer.value.report.items.map(present) },
             lines: shownLines({ ...answer.value.report, items: answer.value.report.items.map(withoutWish) }),
           },
     )
@@ -65,11 +61,13 @@ export const tuneShow = defineCommand({
   },
 })
 
+const present = ({ name, kind, now, from }: TuningItem) => ({ name, kind, now: now ?? null, from })
+
 /** Settings that an earlier run set beside the profiles'. */
 const recordedNames = (read: ReadHost | undefined): TuningWish['set'] => read?.facts.record?.kernel ?? {}
 
 /** Remarks about a wish have no place where only the present is shown. */
-const withoutWish = (item: TuningReport['items'][number]) => ({
+const withoutWish = (item: TuningItem) => ({
   ...item,
   problems: [],
   notes: item.notes.filter(isPresent),
@@ -95,8 +93,8 @@ export const tunePlan = defineCommand({
         ? answer
         : {
             host: answer.host,
-            profile: wish.profile,
-            settings: plainItems(answer.value.report),
+            outcome: 'done' as const,
+            data: { profile: wish.profile, settings: plainItems(answer.value.report) },
             lines: [
               ...plannedLines(answer.value.report),
               ...[
@@ -128,13 +126,12 @@ type Row = { readonly host: string } & (
 async function told(rows: readonly Row[], after: readonly string[]): Promise<CommandResult> {
   const { failureOf } = await import('./tune-hosts.ts')
   const outcomes = rows.map((row): HostOutcome => ({
-    outcome: 'error' in row ? row.error.code : (row.outcome ?? 'done'),
+    outcome: 'error' in row ? row.error.code : row.outcome,
     changed: false,
   }))
   const hosts = rows.map((row) => {
     if ('error' in row) return { host: row.host, error: failureOf(row.error) }
-    const { lines: _, ...data } = row
-    return data
+    return { host: row.host, ...row.data }
   })
   const text = rows.flatMap((row) =>
     'error' in row
@@ -181,7 +178,8 @@ export const tuneVerify = defineCommand({
         ...Object.entries(record.notSet).map(([name, reason]) => `  never set: ${name}: ${reason}`),
         ...relocatedLine(root).map((line) => `  ${line}`),
       ]
-      return { host: answer.host, outcome, profile: record.profile, drift, notSet: record.notSet, lines }
+      const data = { profile: record.profile, drift, notSet: record.notSet }
+      return { host: answer.host, outcome, data, lines }
     })
     return told(rows, [])
   },
