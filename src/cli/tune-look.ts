@@ -120,7 +120,8 @@ async function poolLines(): Promise<readonly string[]> {
 }
 
 type Row = { readonly host: string } & (
-  { readonly error: NetopsError } | { readonly lines: readonly string[]; readonly outcome?: Outcome }
+  | { readonly error: NetopsError }
+  | { readonly outcome: Outcome; readonly data: Readonly<Record<string, unknown>>; readonly lines: readonly string[] }
 )
 
 async function told(rows: readonly Row[], after: readonly string[]): Promise<CommandResult> {

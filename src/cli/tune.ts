@@ -121,7 +121,9 @@ async function checkApplied(
     if ('error' in answer) return unread(answer.host, failureOf(answer.error).message)
     const { root, report } = answer.value
     const problems = problemLines(report.items)
-    const notes = report.items.flatMap(({ name, notes: each }) => each.map((note) => `${name}: ${note}`))
+    const notes = report.items.flatMap(({ name, notes: each }) =>
+      each.map((note) => (note.startsWith(name) ? note : `${name}: ${note}`)),
+    )
     return {
       host: answer.host,
       problems,

@@ -22,7 +22,7 @@ export function kindOf(name: string): SettingKind | undefined {
   if (name in limitSettings) return 'limit'
   if (name in serverSettings) return 'server'
   if (/^(?:server|performance)\./.test(name)) return undefined
-  return /^[A-Za-z0-9_-]+(?:[./][A-Za-z0-9_@:,+-]+)+$/.test(name) ? 'kernel' : undefined
+  return /^[A-Za-z0-9_][A-Za-z0-9_-]*(?:[./][A-Za-z0-9_@:,+-]+)+$/.test(name) ? 'kernel' : undefined
 }
 
 /** The one name of a setting, however it was written. */

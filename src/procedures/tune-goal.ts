@@ -108,7 +108,8 @@ export function appliedGoal(
   const kernel = valuesOf(ofKind(wanted, 'kernel').filter(({ name }) => notSet[name] === undefined))
   const texts = renderFiles({ order, wanted, notSet, paths }, templates)
   const touched = tunedFiles(paths).filter((path) => texts[path] !== undefined)
-  const folders = facts.missingFolders.filter((folder) => touched.some((path) => isBelow(path, folder)))
+  const isNeeded = (folder: string): boolean => touched.some((path) => isBelow(path, folder))
+  const made = before?.folders ?? []
   const originals: TuningRecord['originals'] = {
     // What an earlier run set and this one does not want gets its value back, and is then no longer ours.
     kernel: real
@@ -122,7 +123,7 @@ export function appliedGoal(
     files: Object.fromEntries(
       touched.map((path) => [path, before?.files[path] ?? facts.files[path] ?? { kind: 'absent' as const }]),
     ),
-    folders: [...new Set([...(before?.folders ?? []), ...folders])],
+    folders: [...new Set([...made, ...facts.missingFolders])].filter(isNeeded),
   }
   const left = Object.fromEntries(Object.entries(before?.kernel ?? {}).filter(([key]) => !(key in originals.kernel)))
   const limits = valuesOf(ofKind(wanted, 'limit'))
@@ -139,7 +140,7 @@ export function appliedGoal(
         return original === undefined ? [] : [[path, original]]
       }),
     ),
-    emptied: [],
+    emptied: made.filter((folder) => !isNeeded(folder)).toReversed(),
     record: {
       schema: 'netops/tuning/v1',
       run: '',

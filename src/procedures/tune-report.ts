@@ -111,7 +111,7 @@ function describeKernel(setting: WantedSetting, desk: Desk): TuningItem {
       ...(overruled ? [`${says(winner)} and wins at the next start of the host`] : []),
     ],
     notes: [
-      ...(lowers(setting, before) ? [`LOWERS what the kernel had: ${before ?? ''}`] : []),
+      ...(real && lowers(setting, before) ? [`LOWERS what the kernel had: ${before ?? ''}`] : []),
       ...losing.map((line) => `${says(line)} and loses`),
     ],
   }

@@ -186,15 +186,22 @@ class Draft {
     const path = this.#paths[which]
     const now = this.#facts.files[path] ?? absent
     const goal = this.#goal.files[path]
-    if (goal === undefined || sameFile(now, goal)) return { unchanged: true, act: [], undo: [] }
-    const made = goal.kind === 'absent' ? [] : this.#facts.missingFolders.filter((folder) => isBelow(path, folder))
-    const emptied = this.#goal.emptied.filter((folder) => isBelow(path, folder))
+    const missing = this.#facts.missingFolders.filter((folder) => isBelow(path, folder))
+    const emptied = this.#goal.emptied.filter((folder) => isBelow(path, folder) && !missing.includes(folder))
+    const same = goal === undefined || sameFile(now, goal)
+    if (same && emptied.length === 0) return { unchanged: true, act: [], undo: [] }
+    const wanted = goal ?? now
+    const made = wanted.kind === 'absent' ? [] : missing
     const owner = this.#real ? { owner: 'root' } : {}
     const folder = (at: string): Effect => ({ kind: 'directory', path: at, mode: '0755', ...owner })
     return {
       unchanged: false,
-      act: [...made.map(folder), ...put(path, goal), ...emptied.map(removeEmpty)],
-      undo: [...emptied.toReversed().map(folder), ...put(path, now), ...made.toReversed().map(removeEmpty)],
+      act: [...made.map(folder), ...(same ? [] : put(path, wanted)), ...emptied.map(removeEmpty)],
+      undo: [
+        ...emptied.toReversed().map(folder),
+        ...(same ? [] : put(path, now)),
+        ...made.toReversed().map(removeEmpty),
+      ],
     }
   }
 
