@@ -4,7 +4,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { worldOf } from '../../src/cli/world.ts'
+import { askProbe } from '../../src/cli/probes.ts'
+import { applyCommands } from '../../src/drivers/hosts/apply.ts'
+import { commandsOf } from '../../src/drivers/hosts/commands.ts'
 import { connectLocal } from '../../src/drivers/hosts/local.ts'
 import { readerOver } from '../../src/drivers/hosts/reader.ts'
 import { processServices } from '../../src/drivers/services/process.ts'
@@ -240,15 +242,16 @@ describe("this machine's own kernel", () => {
         ),
       ) as Record<string, string>
     const before = await read()
-    const world = worldOf(new Map([['here', { connection, services }]]))
     const perform = async (effects: Step['act']) => {
-      for (const effect of effects) await world.apply('here', effect, { seen: 0, pass: () => undefined })
+      for (const effect of effects) {
+        if (effect.kind === 'sysctl') await applyCommands(connection, commandsOf(effect))
+      }
     }
     try {
       await perform(sysctl.act)
       expect(await read()).toEqual(guideKernel)
       if (sysctl.until === undefined) throw new Error('nothing reads back')
-      expect(await world.probe('here', sysctl.until.probe)).toMatchObject({ ok: true })
+      expect(await askProbe({ connection, services }, sysctl.until.probe)).toMatchObject({ ok: true })
     } finally {
       await perform(sysctl.undo)
     }
