@@ -55,6 +55,8 @@ export interface TuningFacts {
     readonly limits: Values
     readonly environment: Values
   }
+  /** The most that process 1 can give a service; a limit without such a bound is missing. */
+  readonly most: Values
   /** What config.yaml says of the settings that tuning can win over; only those that it holds. */
   readonly config: Values
   readonly uid: number | undefined
@@ -87,13 +89,14 @@ export async function readTuningFacts(
       ...Object.keys(record?.originals.kernel ?? {}),
     ]),
   ]
-  const [size, kernel, files, conf, unit, process, config, uid, serves] = await Promise.all([
+  const [size, kernel, files, conf, unit, process, most, config, uid, serves] = await Promise.all([
     readSize(reader),
     readKernel(reader, keys),
     readFiles(reader, paths),
     readConf(reader, place.root),
     readUnit(reader, services),
     readProcess(reader, service.mainPid),
+    readMost(reader),
     readConfig(reader, paths.config),
     readUid(reader),
     readServes(reader, paths),
@@ -105,6 +108,7 @@ export async function readTuningFacts(
     ...conf,
     unit,
     service: { state: service.state, mainPid: service.mainPid, ...process },
+    most,
     config,
     uid,
     serves,
@@ -247,15 +251,38 @@ async function readProcess(
   }
 }
 
-/** proc(5): name, soft limit, hard limit, unit. What counts for a service is what it can use now, the soft one. */
-export function processLimits(text: string): Values {
+/** What a service can use now is its soft limit. */
+const processLimits = (text: string): Values => limitColumn(text, 0)
+
+/** proc(5): name, soft limit, hard limit, unit. */
+function limitColumn(text: string, column: 0 | 1): Values {
   const names = { nofile: 'Max open files', nproc: 'Max processes' }
   return Object.fromEntries(
     Object.entries(names).flatMap(([name, title]) => {
-      const soft = new RegExp(`^${title}\\s+(\\S+)`, 'm').exec(text)?.[1]
-      return soft === undefined ? [] : [[name, soft]]
+      const value = new RegExp(`^${title}\\s+(\\S+)\\s+(\\S+)`, 'm').exec(text)?.[column + 1]
+      return value === undefined ? [] : [[name, value]]
     }),
   )
+}
+
+async function readMost(reader: HostReader): Promise<Values> {
+  const { stdout } = await reader.query(['grep', '-shE', '^(CapEff|Max )', '/proc/1/status', '/proc/1/limits'])
+  return mostOf(stdout)
+}
+
+const capSysResource = 1n << 24n // capabilities(7), linux/capability.h
+
+/** Without CAP_SYS_RESOURCE, as in many containers, process 1 can give no more than its own hard limits (setrlimit(2)). */
+export function mostOf(text: string): Values {
+  const capabilities = /^CapEff:\s*([0-9a-f]+)$/m.exec(text)?.[1]
+  if (capabilities === undefined || (BigInt(`0x${capabilities}`) & capSysResource) !== 0n) return {}
+  return Object.fromEntries(Object.entries(limitColumn(text, 1)).filter(([, value]) => /^\d+$/.test(value)))
+}
+
+/** What a process has of a limit that its unit gives it, where process 1 cannot give all. */
+export function granted(name: string, value: string, { most }: Pick<TuningFacts, 'most'>): string {
+  const bound = most[name]
+  return bound !== undefined && /^\d+$/.test(value) && Number(bound) < Number(value) ? bound : value
 }
 
 async function readConfig(reader: HostReader, path: string): Promise<Values> {

@@ -14,7 +14,7 @@ import {
   type SettingKind,
   type TuningWish,
 } from '../model/tuning.ts'
-import type { TuningFacts, TuningPlace } from './tune-facts.ts'
+import { granted, type TuningFacts, type TuningPlace } from './tune-facts.ts'
 import {
   appliedGoal,
   beforeTuning,
@@ -144,12 +144,16 @@ function describeLimit(setting: WantedSetting, desk: Desk): TuningItem {
   const pam = limitConflicts({ account, item: name, value }, facts.limitsFiles, paths.limitsDropIn)
   const later = laterInUnit(systemd, value, facts.unit.files, paths.unitDropIn)
   const tooMuch = real && name === 'nofile' ? aboveNrOpen(value, desk) : undefined
+  const most = granted(name, value, facts)
   const now = facts.unit.limits[name]
   const files = written(desk, paths.limitsDropIn) && written(desk, paths.unitDropIn)
   const problems = [
     ...later.map((line) => `${says(line)} and wins for the service`),
     ...pam.winning.map((line) => `${says(line)} and wins for sessions of ${serviceUser}`),
     ...(tooMuch === undefined ? [] : [tooMuch]),
+    ...(real && most !== value
+      ? [`process 1 of this host can give no more than ${most}: its own hard limit, without CAP_SYS_RESOURCE`]
+      : []),
   ]
   const running = facts.service.limits[name]
   return {

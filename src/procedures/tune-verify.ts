@@ -4,7 +4,7 @@ import { hostPaths, serviceUser } from '../model/paths.ts'
 import { placeOf, settersOf } from '../model/sysctl-files.ts'
 import { sameSysctl } from '../model/sysctl.ts'
 import { limitSettings, serverSettings, type FileState, type TuningRecord } from '../model/tuning.ts'
-import type { TuningFacts, TuningPlace } from './tune-facts.ts'
+import { granted, type TuningFacts, type TuningPlace } from './tune-facts.ts'
 import { sameFile } from './tune-goal.ts'
 
 /** Something that is not as it was set. */
@@ -94,14 +94,15 @@ function limitsDrift(record: TuningRecord, facts: TuningFacts, { root }: TuningP
   })
 }
 
-function processDrift(record: TuningRecord, { service, unit }: TuningFacts): readonly Drift[] {
+function processDrift(record: TuningRecord, facts: TuningFacts): readonly Drift[] {
+  const { service, unit } = facts
   if (service.state !== 'running') return []
   const limits = unit.loaded ? Object.entries(record.limits) : []
   const server = Object.entries(record.server)
   return [
     ...limits.map(([name, value]) => ({
       what: `${name} of the running service`,
-      expected: value,
+      expected: granted(name, value, facts),
       found: service.limits[name],
     })),
     ...server.map(([name, value]) => ({

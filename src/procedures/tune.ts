@@ -7,7 +7,7 @@ import { hostPaths, serviceName } from '../model/paths.ts'
 import { sequence, type Group, type Step, type Wait } from '../model/plan.ts'
 import { sameSysctl } from '../model/sysctl.ts'
 import { limitSettings, serverSettings, type FileState, type TuningInput } from '../model/tuning.ts'
-import type { TuningFacts } from './tune-facts.ts'
+import { granted, type TuningFacts } from './tune-facts.ts'
 import { goalOf, isBelow, sameFile, type Goal, type TuningTemplates } from './tune-goal.ts'
 
 /** The steps of tuning a host or of taking it back; those whose result is there already are marked unchanged. Pure. */
@@ -232,11 +232,12 @@ type Parts = FileParts & Partial<Pick<Step, 'until' | 'undoUntil'>>
  */
 export function staleSettings(
   goal: Pick<Goal, 'server'>,
-  { service: { state, limits: now, environment } }: TuningFacts,
+  facts: TuningFacts,
   limits: Readonly<Record<string, string>>,
 ): readonly string[] {
+  const { state, limits: now, environment } = facts.service
   if (state !== 'running') return []
-  const old = Object.entries(limits).filter(([name, value]) => now[name] !== value)
+  const old = Object.entries(limits).filter(([name, value]) => now[name] !== granted(name, value, facts))
   const other = Object.keys(serverSettings).filter((name) => environment[name] !== goal.server[name])
   return [...old.map(([name]) => name), ...other]
 }

@@ -54,6 +54,7 @@ export const untunedHost = (changes: Partial<TuningFacts> = {}, root = '/'): Tun
     limitsFiles: [],
     unit: { loaded: false, limits: {}, files: [] },
     service: { state: 'absent', mainPid: undefined, limits: {}, environment: {} },
+    most: {},
     config: {},
     uid: undefined,
     serves: undefined,

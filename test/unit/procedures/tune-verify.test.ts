@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { hostPaths } from '../../../src/model/paths.ts'
 import type { FileState } from '../../../src/model/tuning.ts'
-import type { TuningFacts } from '../../../src/procedures/tune-facts.ts'
+import { mostOf, type TuningFacts } from '../../../src/procedures/tune-facts.ts'
 import { findDrift } from '../../../src/procedures/tune-verify.ts'
 import { applied, loaded, recordIn, running, tuneOrder } from '../../support/tuning.ts'
 
@@ -55,5 +55,30 @@ describe('what drifted', () => {
     ],
   ])('is named: %s', (_, changes, expected) => {
     expect(drift(changes)).toEqual(expected)
+  })
+})
+
+describe('the most that process 1 can give', () => {
+  const limits =
+    'Max processes             96203                96204                processes\nMax open files            1024                 20000                files\n'
+  test('is its own hard limits where it lacks CAP_SYS_RESOURCE', () => {
+    expect(mostOf(`CapEff:\t000001fffeffffff\n${limits}`)).toEqual({ nofile: '20000', nproc: '96204' })
+  })
+
+  test('has no bound where it has that, or where nobody knows', () => {
+    expect(mostOf(`CapEff:\t000001ffffffffff\n${limits}`)).toEqual({})
+    expect(mostOf(limits)).toEqual({})
+    expect(
+      mostOf('CapEff:\t000001fffeffffff\nMax open files            unlimited            unlimited            files\n'),
+    ).toEqual({})
+  })
+
+  test('is what a running service has, without that being a drift', () => {
+    const service = running(
+      { nofile: '20000', nproc: '32768' },
+      { 'server.worker_threads': '4', 'performance.connection_pool_size': '100' },
+    )
+    const facts = { ...tuned, unit: tunedUnit, service, most: { nofile: '20000' } }
+    expect(findDrift(tuneOrder(), recordIn(tuned), facts)).toEqual([])
   })
 })
