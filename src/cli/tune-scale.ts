@@ -12,9 +12,9 @@ const schema = z.object({
     .string('expected how many cores, such as 16')
     .regex(/^[1-9]\d{0,4}$/, 'expected a whole number of at least 1')
     .transform(Number),
-  memory: size
-    .refine((bytes) => bytes >= leastMemory, 'expected at least 64MiB')
-    .or(z.undefined().refine(() => false, 'expected how much memory, such as 32GiB'))
+  memory: z
+    .string('expected how much memory, such as 32GiB')
+    .pipe(size.refine((bytes) => bytes >= leastMemory, 'expected at least 64MiB'))
     .transform(Number),
 })
 
