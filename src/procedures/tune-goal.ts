@@ -160,7 +160,7 @@ const ownOwner = (real: boolean): string => (real ? '0:0' : anyOwner)
 
 export const isBelow = (path: string, folder: string): boolean => dirname(path).concat('/').startsWith(`${folder}/`)
 
-export const ofKind = (settings: readonly WantedSetting[], kind: SettingKind): readonly WantedSetting[] =>
+const ofKind = (settings: readonly WantedSetting[], kind: SettingKind): readonly WantedSetting[] =>
   settings.filter(({ name }) => kindOf(name) === kind)
 
 const valuesOf = (settings: readonly WantedSetting[]): Values =>

@@ -1,6 +1,6 @@
 // Orders and facts of tuning for tests: a host of two cores on which nothing was tuned.
 import { hostPaths } from '../../src/model/paths.ts'
-import { guideKernel } from '../../src/model/tuning-profiles.ts'
+import type { guideKernel } from '../../src/model/tuning-profiles.ts'
 import type { Effect } from '../../src/model/effects.ts'
 import { stepsOf, type Step } from '../../src/model/plan.ts'
 import { parseTuningRecord, type FileState, type TuningInput, type TuningRecord } from '../../src/model/tuning.ts'
