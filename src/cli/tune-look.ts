@@ -57,7 +57,7 @@ export const tuneShow = defineCommand({
             lines: shownLines({ ...answer.value.report, items: answer.value.report.items.map(withoutWish) }),
           },
     )
-    return told(rows, await poolLines())
+    return told(rows, await pools())
   },
 })
 
@@ -84,7 +84,7 @@ export const tunePlan = defineCommand({
   ],
   options: [...place, ...wishOptions],
   async run({ options }, context) {
-    const { wishOf } = await import('./tune-options.ts')
+    const { wishOf } = await import('./tune-wish.ts')
     const { pendingLine, plannedLines, relocatedLine } = await import('./tune-text.ts')
     const wish = wishOf(parseOptions(z.object(wishSchema), options))
     const asked = await reportAll(options, () => wish, context)
@@ -104,19 +104,28 @@ export const tunePlan = defineCommand({
             ],
           },
     )
-    return told(rows, await poolLines())
+    return told(rows, await pools())
   },
 })
 
 /** What scripts are told of each setting. */
 export const plainItems = ({ items }: TuningReport) => items.map((item) => ({ ...item, now: item.now ?? null }))
 
+/** What is told of all hosts together. */
+interface Common {
+  readonly data: Readonly<Record<string, unknown>>
+  readonly lines: readonly string[]
+}
+
 /** The guide's figures for pools that no setting takes. */
-async function poolLines(): Promise<readonly string[]> {
+async function pools(): Promise<Common> {
   const { guidePools } = await import('../model/tuning-profiles.ts')
   const { table } = await import('./tune-text.ts')
   const rows = guidePools.map(({ name, value, reason }) => [name, value, `(${reason})`])
-  return ["The guide's pools, which no key of the server's configuration sets:", ...table(rows, '    ')]
+  return {
+    data: { pools: guidePools.map(({ name, value, reason: source }) => ({ name, value, source })) },
+    lines: ["The guide's pools, which no key of the server's configuration sets:", ...table(rows, '    ')],
+  }
 }
 
 type Row = { readonly host: string } & (
@@ -124,7 +133,7 @@ type Row = { readonly host: string } & (
   | { readonly outcome: Outcome; readonly data: Readonly<Record<string, unknown>>; readonly lines: readonly string[] }
 )
 
-async function told(rows: readonly Row[], after: readonly string[]): Promise<CommandResult> {
+async function told(rows: readonly Row[], common: Common = { data: {}, lines: [] }): Promise<CommandResult> {
   const { failureOf } = await import('./tune-hosts.ts')
   const outcomes = rows.map((row): HostOutcome => ({
     outcome: 'error' in row ? row.error.code : row.outcome,
@@ -139,7 +148,11 @@ async function told(rows: readonly Row[], after: readonly string[]): Promise<Com
       ? [`${row.host}: ${row.error.message}`, ...(row.error.hint === undefined ? [] : [`  hint: ${row.error.hint}`])]
       : [`${row.host}:`, ...row.lines],
   )
-  return { outcome: joinOutcomes(outcomes), data: { hosts }, text: [...text, ...after].join('\n') }
+  return {
+    outcome: joinOutcomes(outcomes),
+    data: { hosts, ...common.data },
+    text: [...text, ...common.lines].join('\n'),
+  }
 }
 
 export const tuneVerify = defineCommand({
@@ -182,7 +195,7 @@ export const tuneVerify = defineCommand({
       const data = { profile: record.profile, drift, notSet: record.notSet }
       return { host: answer.host, outcome, data, lines }
     })
-    return told(rows, [])
+    return told(rows)
   },
 })
 

@@ -25,7 +25,7 @@ export const tuneApply = defineCommand({
   options: [...fleetOptions, rootOption, ...wishOptions, ...runOptions],
   async run({ options }, context) {
     const { fleetSchema, readFleet } = await import('./fleet.ts')
-    const { wishOf } = await import('./tune-options.ts')
+    const { wishOf } = await import('./tune-wish.ts')
     const parsed = parseOptions(fleetSchema.extend({ ...wishSchema, ...runSchema }), options)
     const wish = wishOf(parsed)
     const fleet = await readFleet(parsed, context)

@@ -63,7 +63,8 @@ export const wantedOf = (order: TuningWish, facts: TuningFacts): readonly Wanted
 export function whyNotSet(name: string, facts: TuningFacts): string | undefined {
   const known = facts.kernel[name]
   if (known === undefined) return 'this kernel has no such parameter, or does not show it here'
-  return known.writable ? undefined : 'it is read-only here, as in a container'
+  if (!known.writable) return 'it is read-only here, as in a container'
+  return known.value === '' ? 'its value cannot be read, so nobody could put it back' : undefined
 }
 
 export function goalOf(order: TuningInput, facts: TuningFacts, templates: TuningTemplates): Goal {

@@ -120,6 +120,15 @@ describe('tuning', () => {
     expect(text).not.toMatch(/^(vm\.swappiness|fs\.nr_open)/m)
   })
 
+  test('does not set what it could not put back, because its value cannot be read', () => {
+    const kernel = { ...untunedHost().kernel, 'net.ipv4.route.flush': { value: '', writable: true } }
+    const facts = applied(untunedHost({ kernel }), { set: { 'net.ipv4.route.flush': '1' } })
+    expect(recordIn(facts).notSet).toEqual({
+      'net.ipv4.route.flush': 'its value cannot be read, so nobody could put it back',
+    })
+    expect(facts.kernel['net.ipv4.route.flush']?.value).toBe('')
+  })
+
   test('keeps the first originals when it is done again, and adds those of new keys', () => {
     const kernel = { ...tuned.kernel, 'net.core.rmem_max': { value: '212992', writable: true } }
     const again = applied(

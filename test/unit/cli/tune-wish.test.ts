@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { wishOf } from '../../../src/cli/tune-options.ts'
+import { wishOf } from '../../../src/cli/tune-wish.ts'
 
 const wish = (words: { skip?: string[]; set?: string[] }) => wishOf({ profile: 'guide', skip: [], set: [], ...words })
 
