@@ -97,10 +97,9 @@ export const tunePlan = defineCommand({
             data: { profile: wish.profile, settings: plainItems(answer.value.report) },
             lines: [
               ...plannedLines(answer.value.report),
-              ...[
-                ...relocatedLine(answer.value.root),
-                ...pendingLine(answer.value.report, 'netops tune apply --restart'),
-              ].map((line) => `  ${line}`),
+              ...[...relocatedLine(answer.value.root), ...pendingLine(answer.value.report, 'apply with --restart')].map(
+                (line) => `  ${line}`,
+              ),
             ],
           },
     )

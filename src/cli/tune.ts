@@ -146,8 +146,8 @@ async function checkApplied(
 
 const restartCommand = (root: string): string =>
   root === '/'
-    ? 'netops tune apply --restart, or on the host: systemctl restart network_service'
-    : `netops service stop --root ${root} && netops service start --root ${root}`
+    ? 'the same command with --restart, or on the host: systemctl restart network_service'
+    : `the same command with --restart, or netops service stop --root ${root} && netops service start --root ${root}`
 
 async function checkReverted(
   result: CommandResult,
@@ -158,7 +158,7 @@ async function checkReverted(
   const { readHosts, failureOf } = await import('./tune-hosts.ts')
   const { findRemains } = await import('../procedures/tune-verify.ts')
   const { pendingLine, relocatedLine } = await import('./tune-text.ts')
-  const { staleSettings } = await import('../procedures/tune.ts')
+  const { stillTuned } = await import('../procedures/tune.ts')
   const keysOf = (host: string): TuningPlace['set'] => records.get(host)?.originals.kernel ?? {}
   const all = Object.assign({}, ...[...records.keys()].map(keysOf)) as TuningPlace['set']
   const answers = await readHosts(fleet, all, context, (read) => read)
@@ -170,7 +170,7 @@ async function checkReverted(
       return { host: answer.host, problems: [], data: { remains: [] }, lines: ['nothing was ever applied here'] }
     }
     const remains = findRemains(place, record, facts)
-    const pending = staleSettings({ server: {} }, facts, facts.unit.limits)
+    const pending = stillTuned(record, facts)
     const { kernel, files } = record.originals
     const count = `${Object.keys(kernel).length} kernel parameters and ${Object.keys(files).length} files`
     return {

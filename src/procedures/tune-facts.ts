@@ -161,7 +161,7 @@ function linesByFile(output: string): ReadonlyMap<string, string> {
 async function readFiles(reader: HostReader, paths: HostPaths): Promise<Pick<TuningFacts, 'files' | 'missingFolders'>> {
   const files = [...tunedFiles(paths), paths.tuning]
   const folders = foldersOf(files, paths.root)
-  const { stdout } = await reader.query(['stat', '-c', '%n\t%F\t%a\t%u:%g', '--', ...files, ...folders])
+  const { stdout } = await reader.query(['stat', '-c', '%n\t%F\t%a\t%u:%g\t%s', '--', ...files, ...folders])
   const found = new Map(stdout.split('\n').map((line) => [line.split('\t')[0] ?? '', line.split('\t').slice(1)]))
   const states = await Promise.all(
     files.map(async (path) => [path, await readFile(reader, path, found.get(path))] as const),
@@ -183,13 +183,14 @@ function foldersOf(files: readonly string[], root: string): readonly string[] {
 }
 
 async function readFile(reader: HostReader, path: string, about: readonly string[] | undefined): Promise<FileState> {
-  const [what = '', mode = '', owner = ''] = about ?? []
+  const [what = '', mode = '', owner = '', size = ''] = about ?? []
   if (about === undefined) return { kind: 'absent' }
   if (what === 'symbolic link') return { kind: 'link', target: (await reader.readLink(path)) ?? '' }
   if (!what.startsWith('regular')) return { kind: 'other', what }
   const content = (await reader.readText(path)) ?? ''
   // What does not come back from UTF-8 as it was could not be put back either.
-  if (content.includes('\uFFFD')) return { kind: 'other', what: 'a file that is not text' }
+  const same = !content.includes('\uFFFD') && Buffer.byteLength(content) === Number(size)
+  if (!same) return { kind: 'other', what: 'a file that is not text' }
   return { kind: 'file', content, mode: mode.padStart(4, '0'), owner }
 }
 

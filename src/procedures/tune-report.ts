@@ -56,7 +56,8 @@ export type TuningQuestion = TuningPlace & TuningWish
 export function reportTuning(asked: TuningQuestion, facts: TuningFacts, templates: TuningTemplates): TuningReport {
   const goal = appliedGoal(asked, facts, templates)
   const desk: Desk = { asked, facts, goal, paths: hostPaths(asked.root), real: asked.manager === 'systemd' }
-  const limits = desk.real ? facts.unit.limits : {}
+  const given = desk.real ? Object.entries(facts.unit.limits) : []
+  const limits = Object.fromEntries(given.filter(([name]) => name in goal.limits))
   return {
     items: wantedOf(asked, facts).map((setting) => describers[kindOf(setting.name) ?? 'kernel'](setting, desk)),
     pending: staleSettings(goal, facts, limits),

@@ -6,7 +6,7 @@ import { laterInUnit } from '../model/limits-files.ts'
 import { hostPaths, serviceName } from '../model/paths.ts'
 import { sequence, type Group, type Step, type Wait } from '../model/plan.ts'
 import { sameSysctl } from '../model/sysctl.ts'
-import { limitSettings, serverSettings, type FileState, type TuningInput } from '../model/tuning.ts'
+import { limitSettings, serverSettings, type FileState, type TuningInput, type TuningRecord } from '../model/tuning.ts'
 import { granted, type TuningFacts } from './tune-facts.ts'
 import { goalOf, isBelow, sameFile, type Goal, type TuningTemplates } from './tune-goal.ts'
 
@@ -240,6 +240,16 @@ export function staleSettings(
   const old = Object.entries(limits).filter(([name, value]) => now[name] !== granted(name, value, facts))
   const other = Object.keys(serverSettings).filter((name) => environment[name] !== goal.server[name])
   return [...old.map(([name]) => name), ...other]
+}
+
+/** Settings that a running service still has from before its tuning was taken back. */
+export function stillTuned(record: TuningRecord, facts: TuningFacts): readonly string[] {
+  const { service, unit } = facts
+  const kept = Object.entries(record.limits).filter(([name, value]) => {
+    const next = unit.limits[name]
+    return next !== undefined && service.limits[name] === value && granted(name, next, facts) !== value
+  })
+  return [...kept.map(([name]) => name), ...staleSettings({ server: {} }, facts, {})]
 }
 
 const absent: FileState = { kind: 'absent' }

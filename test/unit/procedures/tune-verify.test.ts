@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { hostPaths } from '../../../src/model/paths.ts'
 import type { FileState } from '../../../src/model/tuning.ts'
 import { mostOf, type TuningFacts } from '../../../src/procedures/tune-facts.ts'
+import { stillTuned } from '../../../src/procedures/tune.ts'
 import { findDrift } from '../../../src/procedures/tune-verify.ts'
 import { applied, loaded, recordIn, running, tuneOrder } from '../../support/tuning.ts'
 
@@ -80,5 +81,20 @@ describe('the most that process 1 can give', () => {
     )
     const facts = { ...tuned, unit: tunedUnit, service, most: { nofile: '20000' } }
     expect(findDrift(tuneOrder(), recordIn(tuned), facts)).toEqual([])
+  })
+})
+
+describe('what a service still has after its tuning was taken back', () => {
+  const record = recordIn(tuned)
+  test.each<[string, TuningFacts['service'], string[]]>([
+    [
+      'all of it',
+      running({ nofile: '1000000', nproc: '32768' }, { 'server.worker_threads': '4' }),
+      ['nofile', 'nproc', 'server.worker_threads'],
+    ],
+    ['nothing, once it was restarted', running({ nofile: '1024', nproc: '96203' }), []],
+    ['nothing, where it does not run', tuned.service, []],
+  ])('is %s', (_, service, expected) => {
+    expect(stillTuned(record, { ...tuned, unit: loaded('524288', '96203'), service })).toEqual(expected)
   })
 })
