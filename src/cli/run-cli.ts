@@ -93,6 +93,7 @@ const groupSummaries: Record<string, string> = {
   lab: 'throwaway systemd hosts to rehearse on',
   runs: 'what was run, how it went, and going on with it',
   service: 'the service below a relocated root',
+  tune: 'kernel parameters, limits, threads and pools',
 }
 
 async function perform(command: Command, program: Program, argv: readonly string[]): Promise<number> {

@@ -9,19 +9,22 @@ const asNumber = (text: string): unknown => (/^\d+$/.test(text) ? Number(text) :
 const asBoolean = (text: string): unknown => (text === 'true' ? true : text === 'false' ? false : text)
 const asText = (text: string): unknown => text
 
-// guide: Environment Variables
+// guide: Environment Variables; the others are what tuning sets
 const variables: Readonly<Record<string, { readonly path: Path; readonly read: (text: string) => unknown }>> = {
   NETWORK_SERVER_HOST: { path: ['server', 'host'], read: asText },
   NETWORK_SERVER_PORT: { path: ['server', 'port'], read: asNumber },
   NETWORK_LOG_LEVEL: { path: ['logging', 'level'], read: asText },
   NETWORK_SSL_ENABLED: { path: ['security', 'ssl_enabled'], read: asBoolean },
   NETWORK_MAX_CONNECTIONS: { path: ['server', 'max_connections'], read: asNumber },
+  NETWORK_SERVER_WORKER_THREADS: { path: ['server', 'worker_threads'], read: asNumber },
+  NETWORK_PERFORMANCE_CONNECTION_POOL_SIZE: { path: ['performance', 'connection_pool_size'], read: asNumber },
+  NETWORK_PERFORMANCE_BUFFER_SIZE: { path: ['performance', 'buffer_size'], read: asNumber },
 }
 
 /**
  * Checks the text of a `config.yaml`.
  * @param file its name in messages
- * @param env where the guide's five `NETWORK_*` variables are looked up; an empty one counts as not set. Without it, the
+ * @param env where the `NETWORK_*` variables are looked up; an empty one counts as not set. Without it, the
  *   file is checked by itself
  */
 export function checkServerConfig(text: string, file: string, env: Environment = {}): Checked<ServerConfig> {

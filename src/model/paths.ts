@@ -21,6 +21,13 @@ export interface HostPaths {
   readonly history: string
   readonly unit: string
   readonly tmpfiles: string
+  readonly sysctlDropIn: string
+  readonly limitsDropIn: string
+  readonly unitDropIn: string
+  /** The service's environment as tuning sets it; it wins over config.yaml. */
+  readonly tuningEnvironment: string
+  /** What tuning set, and what was there before. */
+  readonly tuning: string
 }
 
 /**
@@ -52,6 +59,24 @@ export function hostPaths(root: string): HostPaths {
     history: `${state}/history`,
     unit: at('/etc/systemd/system/network_service.service'),
     tmpfiles: at('/etc/tmpfiles.d/network_service.conf'),
+    sysctlDropIn: at('/etc/sysctl.d/90-network-system.conf'),
+    limitsDropIn: at('/etc/security/limits.d/90-network-system.conf'),
+    unitDropIn: at('/etc/systemd/system/network_service.service.d/90-network-system.conf'),
+    tuningEnvironment: at('/etc/network_system/tuning.env'),
+    tuning: `${state}/tuning.json`,
+  }
+}
+
+/** Where a system's own kernel parameters and limits are written down, by anybody. */
+export function systemSettings(root: string): {
+  readonly sysctl: readonly string[]
+  readonly limits: readonly string[]
+} {
+  const at = (path: string): string => (root === '/' ? path : `${root}${path}`)
+  return {
+    // sysctl.d(5): a file in an earlier folder takes the place of one with the same name in a later folder.
+    sysctl: ['/etc/sysctl.d', '/run/sysctl.d', '/usr/local/lib/sysctl.d', '/usr/lib/sysctl.d'].map(at),
+    limits: ['/etc/security/limits.conf', '/etc/security/limits.d'].map(at),
   }
 }
 

@@ -8,6 +8,12 @@ export function sysctlPath(key: string): string {
   return `/proc/sys/${path}`
 }
 
+/** The name with dots of a parameter, however it was written: `net/core/somaxconn` to `net.core.somaxconn`. */
+export const sysctlName = (key: string): string =>
+  sysctlPath(key)
+    .slice('/proc/sys/'.length)
+    .replaceAll(/[./]/g, (found) => (found === '.' ? '/' : '.'))
+
 /** Whether two values are the same to the kernel, which separates the numbers of a list by tabs. */
 export const sameSysctl = (one: string, other: string): boolean => plainSysctl(one) === plainSysctl(other)
 

@@ -7,7 +7,9 @@ import type { HostOrder } from '../model/order.ts'
 import type { Plan } from '../model/plan.ts'
 import { readTemplate } from '../system/assets.ts'
 import { planCleanUp, readCleanUpFacts } from './clean-up.ts'
-import { planTuning, readTuningFacts } from './tune.ts'
+import { readTuningFacts } from './tune-facts.ts'
+import type { TuningTemplates } from './tune-goal.ts'
+import { planTuning, refuseUntunable } from './tune.ts'
 
 /** What facts are read through. */
 export interface Sources {
@@ -35,7 +37,8 @@ export async function decideHostPart(order: HostOrder, { reader, services }: Sou
     }
     case 'tune': {
       const facts = await readTuningFacts(reader, services, order)
-      return { facts, plan: planTuning(order, facts) }
+      refuseUntunable(order, facts)
+      return { facts, plan: planTuning(order, facts, tuningTemplates()) }
     }
     case 'gc': {
       const facts = await readCleanUpFacts(reader, order)
@@ -43,6 +46,14 @@ export async function decideHostPart(order: HostOrder, { reader, services }: Sou
     }
   }
 }
+
+/** The texts that tuning renders. */
+export const tuningTemplates = (): TuningTemplates => ({
+  sysctl: readTemplate('tuning/sysctl.conf'),
+  limits: readTemplate('tuning/limits.conf'),
+  unit: readTemplate('tuning/unit.conf'),
+  environment: readTemplate('tuning/tuning.env'),
+})
 
 /** Why the host is taken, for whoever finds it so. */
 export function reasonOf(order: HostOrder): string {

@@ -22,8 +22,10 @@ Serves /health, /health/live and /health/ready, and /metrics on a port of its ow
   --version        print version and commit
   --help           print this
 
-Environment: NETWORK_SERVER_HOST, NETWORK_SERVER_PORT, NETWORK_LOG_LEVEL, NETWORK_SSL_ENABLED and
-NETWORK_MAX_CONNECTIONS win over the file; NETWORK_RELEASE names the release where the executable's folder does not.
+Environment: NETWORK_SERVER_HOST, NETWORK_SERVER_PORT, NETWORK_LOG_LEVEL, NETWORK_SSL_ENABLED,
+NETWORK_MAX_CONNECTIONS, NETWORK_SERVER_WORKER_THREADS, NETWORK_PERFORMANCE_CONNECTION_POOL_SIZE and
+NETWORK_PERFORMANCE_BUFFER_SIZE win over the file; NETWORK_RELEASE names the release where the executable's folder
+does not.
 SIGTERM and SIGINT stop it gracefully, a second one at once.
 Exit codes: 0 stopped as asked, 1 failed, 2 bad usage or invalid configuration.`
 

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { NetopsError } from '../../model/errors.ts'
 import { hostPaths, serverExecutable, type HostPaths } from '../../model/paths.ts'
+import { parseEnvironmentFile } from '../../model/tuning.ts'
 import { start } from '../../system/exec.ts'
 import { readTextIfAny, writeFileAtomic } from '../../system/files.ts'
 import { identify, identifySelf, isAlive, processIdentity, signalProcess } from '../../system/processes.ts'
@@ -110,7 +111,7 @@ interface Life {
 async function runOnce(argv: readonly string[], paths: HostPaths, life: Life): Promise<number> {
   let started
   try {
-    started = await start(argv, { output: serviceOutput(paths), env: serviceEnvironment() })
+    started = await start(argv, { output: serviceOutput(paths), env: await serviceEnvironment(paths) })
   } catch (error) {
     // The executable is missing or cannot run here: for the restart rule the same as a crash.
     await fs.appendFile(serviceOutput(paths), `${String(error)}\n`)
@@ -138,9 +139,10 @@ async function runOnce(argv: readonly string[], paths: HostPaths, life: Life): P
 }
 
 /** What a service under systemd would see, too: no setting of whoever happened to deploy reaches it. */
-function serviceEnvironment(): Record<string, string> {
+async function serviceEnvironment(paths: HostPaths): Promise<Record<string, string>> {
   const kept = ['PATH', 'HOME', 'LANG', 'TZ'].map((name): [string, string] => [name, process.env[name] ?? ''])
-  return Object.fromEntries(kept.filter(([, value]) => value !== ''))
+  const tuned = parseEnvironmentFile((await readTextIfAny(paths.tuningEnvironment)) ?? '')
+  return { ...Object.fromEntries(kept.filter(([, value]) => value !== '')), ...tuned }
 }
 
 /** Where whatever the service and its supervisor print is appended to. */

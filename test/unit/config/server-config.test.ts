@@ -231,6 +231,20 @@ describe('the environment', () => {
     expect(config.logging.level).toBe('DEBUG')
   })
 
+  it('wins over the file for what tuning sets', () => {
+    const env = {
+      NETWORK_SERVER_WORKER_THREADS: '8',
+      NETWORK_PERFORMANCE_CONNECTION_POOL_SIZE: '50',
+      NETWORK_PERFORMANCE_BUFFER_SIZE: '65536',
+    }
+    const config = parseServerConfig(fixture('guide-scale-up.yaml'), 'config.yaml', env)
+    expect(config.server.worker_threads).toBe(8)
+    expect(config.performance).toMatchObject({ connection_pool_size: 50, buffer_size: 65_536 })
+    expect(parseServerConfig('', 'config.yaml', { NETWORK_SERVER_WORKER_THREADS: 'auto' }).server.worker_threads).toBe(
+      'auto',
+    )
+  })
+
   it('sets the level of each single output too', () => {
     const config = parseServerConfig(fixture('guide-logging.yaml'), 'config.yaml', { NETWORK_LOG_LEVEL: 'TRACE' })
     expect(config.logging.outputs?.map(({ level }) => level)).toEqual(['TRACE', 'TRACE', 'TRACE'])
@@ -247,6 +261,21 @@ describe('the environment', () => {
     ['NETWORK_LOG_LEVEL', 'debug', `logging.level: ${levels}, not "debug"; did you mean DEBUG?`],
     ['NETWORK_SSL_ENABLED', 'yes', 'security.ssl_enabled: expected true or false, not "yes"'],
     ['NETWORK_MAX_CONNECTIONS', '0', 'server.max_connections: expected a whole number of at least 1, not 0'],
+    [
+      'NETWORK_SERVER_WORKER_THREADS',
+      '0',
+      'server.worker_threads: expected auto or a whole number of at least 1, not 0',
+    ],
+    [
+      'NETWORK_PERFORMANCE_CONNECTION_POOL_SIZE',
+      'x',
+      'performance.connection_pool_size: expected a whole number of at least 1, not "x"',
+    ],
+    [
+      'NETWORK_PERFORMANCE_BUFFER_SIZE',
+      '0',
+      'performance.buffer_size: expected a whole number from 1 to 1000000000 or a size such as 10MB, not 0',
+    ],
   ])('is named when %s is %j', (name, value, message) => {
     expect(linesOf('', { [name]: value })).toBe(`${name} ${message}`)
   })

@@ -1,7 +1,8 @@
 // What decides how network_server runs, before anything is started: flags, the release's name, where the log goes.
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, test } from 'vitest'
 import { parseServerConfig } from '../../../src/config/server-config.ts'
-import { parseFlags } from '../../../src/server/flags.ts'
+import { serverSettings } from '../../../src/model/tuning.ts'
+import { help, parseFlags } from '../../../src/server/flags.ts'
 import { logTargets } from '../../../src/server/logger.ts'
 import { releaseOf } from '../../../src/server/release.ts'
 
@@ -31,6 +32,17 @@ describe('flags', () => {
       }) as Error,
     )
   })
+})
+
+test.each([
+  'SERVER_HOST',
+  'SERVER_PORT',
+  'LOG_LEVEL',
+  'SSL_ENABLED',
+  'MAX_CONNECTIONS',
+  ...Object.values(serverSettings),
+])('help names the variable %s', (name) => {
+  expect(help).toContain(name)
 })
 
 describe('the release', () => {

@@ -1,0 +1,26 @@
+// What the commands of `netops tune` take.
+import { z } from 'zod'
+import { tuningProfiles } from '../model/tuning.ts'
+import type { OptionSpec } from './command.ts'
+import { nameList } from './options.ts'
+
+export const wishOptions: readonly OptionSpec[] = [
+  {
+    flags: '--profile <profile>',
+    description: "guide: the guide's values; sized: from the host's memory and cores",
+    default: 'guide',
+  },
+  { flags: '--skip <keys>', description: 'leave these settings as they were, separated by commas' },
+  { flags: '--set <key=value...>', description: 'values that win over the profile, such as vm.swappiness=5' },
+]
+
+export const restartOption: OptionSpec = {
+  flags: '--restart',
+  description: 'restart a running service where it needs that to have its new limits and threads',
+}
+
+export const wishSchema = {
+  profile: z.enum(tuningProfiles).default('guide'),
+  skip: nameList.default([]),
+  set: z.array(z.string()).default([]),
+}
