@@ -71,12 +71,12 @@ async function removeOwnRuns(
   const { listRuns } = await import('../engine/journal.ts')
   const { oldRuns } = await import('../procedures/clean-up.ts')
   const { rm } = await import('node:fs/promises')
-  const { join } = await import('node:path')
+  const path = await import('node:path')
   const listed = (await listRuns(runs)).map(({ run, state: { records, end } }) => {
     const last = records.at(-1)
     return { run, at: last && Date.parse(last.at), over: end !== undefined, netops: undefined }
   })
   const gone = oldRuns(listed, Date.now(), wish).map(({ run }) => run)
-  if (mode === 'remove') for (const run of gone) await rm(join(runs, run), { recursive: true, force: true })
+  if (mode === 'remove') for (const run of gone) await rm(path.join(runs, run), { recursive: true, force: true })
   return gone
 }

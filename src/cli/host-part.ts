@@ -2,9 +2,9 @@
 import { join } from 'node:path'
 import { connectLocal } from '../drivers/hosts/local.ts'
 import { readerOver } from '../drivers/hosts/reader.ts'
-import { begin, listRuns, readJournal, runState, type Journal } from '../engine/journal.ts'
+import { begin, listRuns, readJournal, requireStart, runState, type Journal } from '../engine/journal.ts'
 import { carryRun, isCarried, takeHost, type Taken } from '../engine/lease.ts'
-import { runPlan, undoRun, type RunResult } from '../engine/run.ts'
+import { requireUndoable, runPlan, undoRun, type RunResult } from '../engine/run.ts'
 import { exitCodes, locate, NetopsError } from '../model/errors.ts'
 import type { HostOrder } from '../model/order.ts'
 import { hostPaths, runsCommand } from '../model/paths.ts'
@@ -42,10 +42,13 @@ export async function startDetached(
 
 /**
  * As {@link startDetached}, to take a part back.
- * @throws NetopsError `refused` at once when a later run changed the host
+ * @throws NetopsError `refused` at once when a later run changed the host, or nothing can be undone
  */
 export async function startUndo(root: string, run: string, self: readonly string[]): Promise<void> {
-  await refuseUndo(hostPaths(root).runs, run)
+  const { runs } = hostPaths(root)
+  await refuseUndo(runs, run)
+  const state = runState((await readJournal(runs, run)) ?? [])
+  if (state.direction === 'forward') requireUndoable(state.records, requireStart(run, state))
   await startDetached(root, run, 'back', self)
 }
 

@@ -37,7 +37,7 @@ export const runsList = defineCommand({
       procedure: state.start?.procedure ?? 'unknown',
       started: state.start?.at ?? state.end?.at ?? null,
       outcome: state.end?.outcome ?? (state.records.at(-1)?.type === 'parked' ? 'parked' : 'unfinished'),
-      undone: state.end?.undone === true,
+      undone: state.end?.undone === true && state.end.outcome !== 'refused',
     }))
     const lines = listed.map((entry) => `${entry.run}  ${entry.outcome}${entry.undone ? ', undone' : ''}`)
     return {

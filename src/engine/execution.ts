@@ -313,11 +313,11 @@ function joinBranches(results: readonly Branch[], group: Group): Branch {
   const state = count('open') > 0 ? 'open' : failed ? 'failed' : count('halted') > 0 ? 'halted' : 'done'
   const own = results.filter((result) => result.state !== 'halted' || state === 'halted')
   // What stopped a sequence tells what became of it; members that stand for themselves are joined.
-  const stopper =
-    group.mode === 'sequence' && group.onFailure === 'undo' ? own.find(({ outcome }) => outcome !== 'done') : undefined
+  const sequential = group.mode === 'sequence' && group.onFailure === 'undo'
+  const stopper = own.find((one) => one.state === 'open') ?? own.find(({ outcome }) => outcome !== 'done')
   return {
     state,
-    outcome: stopper?.outcome ?? joinOutcomes(own),
+    outcome: (sequential ? stopper?.outcome : undefined) ?? joinOutcomes(own),
     changed: results.some(({ changed }) => changed),
     failures: results.flatMap(({ failures }) => failures),
   }

@@ -60,6 +60,19 @@ export function undoableOf(records: readonly JournalRecord[], start: RunRecord):
   return { steps: steps.map(({ title }) => title), committed: committed?.title }
 }
 
+/** @throws NetopsError `refused` when nothing of a run can be undone, with the step that committed */
+export function requireUndoable(records: readonly JournalRecord[], start: RunRecord): void {
+  const { steps, committed } = undoableOf(records, start)
+  if (steps.length > 0) return
+  throw new NetopsError('refused', {
+    message:
+      committed === undefined
+        ? `run ${start.run} changed nothing that could be undone`
+        : `run ${start.run} can only go forward since "${committed}"`,
+    hint: committed === undefined ? undefined : 'a deployment is taken back with netops rollback',
+  })
+}
+
 interface UndoOrder {
   readonly steps: readonly Step[]
   readonly committed: Step | undefined
@@ -91,16 +104,7 @@ export async function undoRun(journal: Journal, world: World, control: Control =
   const state = runState(journal.records)
   const start = requireStart(nameOf(state.start), state)
   if (state.direction === 'forward') {
-    const { steps, committed } = undoableOf(journal.records, start)
-    if (steps.length === 0) {
-      throw new NetopsError('refused', {
-        message:
-          committed === undefined
-            ? `run ${start.run} changed nothing that could be undone`
-            : `run ${start.run} can only go forward since "${committed}"`,
-        hint: committed === undefined ? undefined : 'a deployment is taken back with netops rollback',
-      })
-    }
+    requireUndoable(journal.records, start)
     journal.append({ type: 'undo', by: start.by, pid: process.pid })
   } else if (state.end !== undefined) {
     throw new NetopsError('refused', { message: `run ${start.run} was undone already: ${state.end.outcome}` })

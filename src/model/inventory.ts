@@ -21,7 +21,7 @@ const host = z.strictObject({
 
 /** One command as a list of words, or several such lists. */
 const hook = z.union([z.array(z.string()).min(1), z.array(z.array(z.string()).min(1)).min(1)])
-const hooked = ['deploy', 'rollback', 'tune', 'gc'] as const
+const hooked = ['deploy', 'rollback', 'tune', 'tune_revert', 'gc'] as const
 const hookNames = hooked.flatMap((name) => [`pre_${name}`, `post_${name}`] as const)
 
 export const inventorySchema = z.strictObject({

@@ -269,7 +269,7 @@ describe('a run goes on', () => {
     expect(resumed).toMatchObject({ code: 0, json: { outcome: 'done' } })
     expect(resumed.json.hosts).toMatchObject(both.map((name) => ({ host: name, changed: true, release: good.two.id })))
     expect(await unitsNow()).toEqual(before)
-    expect(repeated(await journal(run))).toEqual(both.map((name) => `${name}/activate`))
+    expect(repeated(await journal(run))).toEqual(both.flatMap((name) => [`${name}/activate`, `${name}/lease`]))
     for (const name of both) expect(repeated(await hostJournal(name, run))).toEqual([])
   })
 
