@@ -1,5 +1,4 @@
 // Deployment under kill -9: the host's part at each line of its journal, the operator's netops during the activation.
-import { randomInt } from 'node:crypto'
 import { readFile, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, inject, test } from 'vitest'
@@ -7,8 +6,8 @@ import { judgeLease } from '../../src/engine/lease-file.ts'
 import { journalPath, runState } from '../../src/engine/journal.ts'
 import type { JournalRecord } from '../../src/model/journal.ts'
 import { messageOf } from '../../src/model/errors.ts'
-import { stepsOf } from '../../src/model/plan.ts'
 import { exec, start } from '../../src/system/exec.ts'
+import { faultsAt, hostPart, sample } from '../support/kills.ts'
 import { foreignRelease, journalsOf, makeSite, pause, smallRelease, type Release, type Site } from '../support/site.ts'
 
 const quick = ['--min-healthy-time', '200ms', '--healthy-deadline', '20s']
@@ -60,29 +59,6 @@ async function pushOnly(site: Site, { release, config }: Attempt): Promise<strin
   return added[0]?.[0] ?? ''
 }
 
-/** Starts the host's part as the operator would have, and returns when its process is gone. */
-async function hostPart(site: Site, run: string, env: Readonly<Record<string, string>> = {}): Promise<void> {
-  const { start: begun } = runState((await journalsOf(site)).get(run) ?? [])
-  const [job] = stepsOf(begun?.plan ?? never()).flatMap(({ act }) => act.filter((effect) => effect.kind === 'job'))
-  if (job === undefined) throw new Error('the plan has no part for the host')
-  const started = await exec([job.netops, 'host', 'start', job.run, '--root', job.root], {
-    stdin: { text: JSON.stringify(job.input) },
-    env,
-  })
-  expect(started).toMatchObject({ code: 0 })
-  for (const deadline = Date.now() + 60_000; Date.now() < deadline; await pause(20)) {
-    const held = await judgeLease(site.paths.lease)
-    if (held?.lease.run === job.run && held.standing === 'dead') return
-    const records = (await journalsOf(site, 'torn')).get(job.run) ?? []
-    if (held?.lease.run !== job.run && runState(records).end !== undefined) return
-  }
-  throw new Error("the host's part did not end within a minute")
-}
-
-const never = (): never => {
-  throw new Error('the run has no beginning')
-}
-
 /** No step is done twice, and none is begun again once it is done. */
 function expectNothingTwice(records: readonly JournalRecord[]): void {
   const done = new Set<string>()
@@ -102,18 +78,6 @@ async function linesOf(site: Site, attempt: Attempt): Promise<number> {
   await hostPart(site, run)
   expect((await site.netops(['runs', 'resume', run])).code).toBe(attempt.exit)
   return (await journalsOf(site)).get(`${run}.local`)?.length ?? 0
-}
-
-const faultsAt = (lines: number): readonly string[] =>
-  Array.from({ length: lines }, (_, index) => [`kill-before:${index + 1}`, `kill-after:${index + 1}`]).flat()
-
-/** All of them in an endurance run; else some, chosen by a printed seed. */
-function sample(faults: readonly string[], count: number): readonly string[] {
-  if (process.env.NETOPS_ENDURANCE === '1') return faults
-  const seed = Number(process.env.NETOPS_SEED ?? randomInt(1e6))
-  console.log(`NETOPS_SEED=${seed}`)
-  const step = faults.length / count
-  return Array.from({ length: count }, (_, index) => faults[Math.floor(index * step + (seed % step))] ?? '')
 }
 
 /** Tries each fault and tells all that did not end well; after one of those the next gets a new site. */
