@@ -1,7 +1,7 @@
 // A fleet run's hold on its hosts: a heartbeat for each, and no word to a host that may be another's by now.
 import type { HostConnection } from '../drivers/hosts/port.ts'
 import { leaseTiming } from '../engine/lease-file.ts'
-import { NetopsError } from '../model/errors.ts'
+import { locate, type NetopsError } from '../model/errors.ts'
 import type { LeaseEffect } from '../model/effects.ts'
 import { callLease } from './calls.ts'
 
@@ -67,9 +67,9 @@ export class Holds {
       await callLease(hold.connection, hold.effect, 'renew')
       hold.renewedAt = sent
       hold.lost = undefined
-    } catch (error) {
-      if (!(error instanceof NetopsError)) throw error
-      // Whether a host that does not answer is lost is for the effect to say that needs it.
+    } catch (thrown) {
+      // Nobody waits for most heartbeats: whatever went wrong with one is kept, and told by the effect that needs the host.
+      const error = locate(thrown, { host: hold.connection.name })
       if (error.code === 'locked' || performance.now() - hold.renewedAt > leaseTiming.boundMs) hold.lost = error
     }
   }
