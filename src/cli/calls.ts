@@ -8,30 +8,43 @@ import { errorCodes, NetopsError } from '../model/errors.ts'
 import type { JobEffect, LeaseEffect, UndoJobEffect } from '../model/effects.ts'
 import { parseOwnRecord, type EndRecord, type Failure } from '../model/journal.ts'
 
-const answerOf = z.object({
-  ok: z.boolean(),
-  takenFrom: z.string().optional(),
-  error: z.object({ code: z.enum(errorCodes), message: z.string(), hint: z.string().optional() }).optional(),
-})
-type Answer = z.infer<typeof answerOf>
+const failed = z.object({ code: z.enum(errorCodes), message: z.string(), hint: z.string().optional() })
 
 const callTimeoutMs = 60_000
 
-/** Runs one of netops' own commands on a host. @throws NetopsError what it answers, or `failed` without an answer */
-async function call(connection: HostConnection, { argv, stdin }: HostCommand): Promise<Answer> {
+/**
+ * Runs one of netops' own commands on a host and reads its document.
+ * @param shape the fields of the document that are asked for
+ * @throws NetopsError what the document says went wrong, or `failed` without a document
+ */
+export async function callNetops<Shape extends z.ZodRawShape>(
+  connection: HostConnection,
+  { argv, stdin }: HostCommand,
+  shape: Shape,
+): Promise<z.infer<z.ZodObject<Shape>>> {
   const host = connection.name
   const { stdout, stderr, code } = await connection.run([...argv, '--json'], { stdin, timeoutMs: callTimeoutMs })
   // Login banners may stand before the document.
-  const line = stdout.trim().split('\n').at(-1) ?? ''
-  const parsed = line.startsWith('{') ? answerOf.safeParse(JSON.parse(line)) : undefined
-  if (parsed?.success !== true) {
-    const said = stderr.trim() || `it exited with ${code}`
-    throw new NetopsError('failed', { host, message: `netops on the host did not answer: ${said}` })
+  const document = parseJson(stdout.trim().split('\n').at(-1) ?? '')
+  const refusal = z.object({ error: failed }).safeParse(document)
+  if (refusal.success) {
+    const { error } = refusal.data
+    const resumable = error.code === 'locked' && argv.includes('renew')
+    throw new NetopsError(error.code, { host, message: error.message, hint: error.hint, resumable })
   }
-  const { error } = parsed.data
-  if (error === undefined) return parsed.data
-  const resumable = error.code === 'locked' && argv.includes('renew')
-  throw new NetopsError(error.code, { host, message: error.message, hint: error.hint, resumable })
+  const answer = z.object(shape).safeParse(document)
+  if (answer.success) return answer.data
+  const said = stderr.trim() || `it exited with ${code}`
+  throw new NetopsError('failed', { host, message: `netops on the host did not answer: ${said}` })
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // No document: what the command said instead is told.
+    return undefined
+  }
 }
 
 type Call = JobEffect | UndoJobEffect | LeaseEffect
@@ -61,8 +74,8 @@ export async function callLease(
 ): Promise<string | undefined> {
   const { argv, stdin } = callCommand(effect)
   const renewing = argv.map((word, index) => (index === 3 ? 'renew' : word))
-  const { takenFrom } = await call(connection, action === 'renew' ? { argv: renewing } : { argv, stdin })
-  return takenFrom
+  const command = action === 'renew' ? { argv: renewing } : { argv, stdin }
+  return (await callNetops(connection, command, { ok: z.literal(true), takenFrom: z.string().optional() })).takenFrom
 }
 
 export const followCommand = ({ netops, run, root }: JobEffect | UndoJobEffect, from: number): string[] => [
@@ -83,12 +96,12 @@ export async function followJob(
   control: Control,
 ): Promise<boolean> {
   const host = connection.name
-  await call(connection, callCommand(job))
+  await callNetops(connection, callCommand(job), { ok: z.literal(true) })
   const { netops, run, root } = job
   const tell = (...words: string[]) => {
     const argv = [netops, 'host', 'stop', run, '--root', root, ...words]
     // The host goes on by itself then; whoever follows sees how.
-    call(connection, { argv }).catch(() => undefined)
+    callNetops(connection, { argv }, {}).catch(() => undefined)
   }
   const listeners = [
     { signal: control.stop, listener: () => tell() },

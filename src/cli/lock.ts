@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { HostConnection } from '../drivers/hosts/port.ts'
 import type { LockState } from '../engine/locks.ts'
-import { errorCodes, joinOutcomes, locate, NetopsError, type HostOutcome } from '../model/errors.ts'
+import { joinOutcomes, locate, NetopsError, type HostOutcome } from '../model/errors.ts'
 import { hostPaths } from '../model/paths.ts'
 import { defineCommand, type CommandContext, type CommandResult, type Invocation } from './command.ts'
 import type { Target } from './fleet.ts'
@@ -19,11 +19,6 @@ const lockState = z.object({
   standing: z.enum(['held', 'silent', 'dead']),
   state: z.enum(['at work', 'unfinished', 'over']),
 })
-const answer = z.object({
-  hosts: z.array(z.object({ locks: z.array(lockState) })).optional(),
-  error: z.object({ code: z.enum(errorCodes), message: z.string(), hint: z.string().optional() }).optional(),
-})
-
 interface Told {
   readonly host: string
   readonly locks: readonly LockState[]
@@ -117,17 +112,14 @@ async function here(
 /** Asks the netops on a host; a host that has none was never taken. */
 async function onHost(to: Target, words: readonly string[], context: CommandContext): Promise<readonly LockState[]> {
   const { connect } = await import('./fleet.ts')
+  const { callNetops } = await import('./calls.ts')
   const connection = await connect(to, context)
   try {
     const netops = await findNetops(connection)
     if (netops === undefined) return []
-    const { stdout, stderr } = await connection.run([netops, ...words, '--root', '/', '--json'], { timeoutMs: 30_000 })
-    const line = stdout.trim().split('\n').at(-1) ?? ''
-    const parsed = answer.safeParse(line.startsWith('{') ? JSON.parse(line) : undefined)
-    if (!parsed.success) throw new NetopsError('failed', { message: `netops on the host said: ${stderr.trim()}` })
-    const { error, hosts } = parsed.data
-    if (error !== undefined) throw new NetopsError(error.code, error)
-    return hosts?.[0]?.locks ?? []
+    const argv = [netops, ...words, '--root', '/']
+    const hosts = z.tuple([z.object({ locks: z.array(lockState) })])
+    return (await callNetops(connection, { argv }, { hosts })).hosts[0].locks
   } finally {
     await connection.close()
   }
