@@ -98,10 +98,11 @@ export async function followJob(
   const host = connection.name
   await callNetops(connection, callCommand(job), { ok: z.literal(true) })
   const { netops, run, root } = job
+  let told: Promise<unknown> = Promise.resolve()
   const tell = (...words: string[]) => {
     const argv = [netops, 'host', 'stop', run, '--root', root, ...words]
-    // The host goes on by itself then; whoever follows sees how.
-    callNetops(connection, { argv }, {}).catch(() => undefined)
+    // In the order in which the operator said it. A host that does not hear it goes on, and whoever follows sees how.
+    told = told.then(() => callNetops(connection, { argv }, {})).catch(() => undefined)
   }
   const listeners = [
     { signal: control.stop, listener: () => tell() },
@@ -128,6 +129,8 @@ export async function followJob(
     if (end !== undefined) return outcomeOf(end, host)
     // It had stopped already when the operator decided to go back.
     if (parked !== undefined && job.kind === 'job' && control.undo.aborted) {
+      // What was meant for the part that stopped must not reach the one that takes it back.
+      await told
       await followJob(connection, { kind: 'undo-job', netops, run, root }, { ...relay, seen }, unstoppable)
       throw new NetopsError('interrupted', {
         host,

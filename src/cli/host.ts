@@ -67,7 +67,8 @@ export const hostStop = defineCommand({
     // It may be on its way to its beginning.
     for (let looks = 0; looks < 20; looks += 1) {
       const carrier = await carrierOf(runs, args[0] ?? '')
-      if (carrier !== undefined && (await signalProcess(carrier, undo ? 'SIGUSR2' : 'SIGINT'))) break
+      // SIGTERM asks for the same as a first Ctrl-C, and stays that when it comes after the second.
+      if (carrier !== undefined && (await signalProcess(carrier, undo ? 'SIGUSR2' : 'SIGTERM'))) break
       await sleep(100)
     }
     return quiet
