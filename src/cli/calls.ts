@@ -96,6 +96,9 @@ export async function followJob(
   control: Control,
 ): Promise<boolean> {
   const host = connection.name
+  const { last } = relay
+  // It had ended, and the operator's netops died before it could write that down.
+  if (last?.type === 'end' && (job.kind === 'job' || last.undone === true)) return outcomeOf(last, host)
   await callNetops(connection, callCommand(job), { ok: z.literal(true) })
   const { netops, run, root } = job
   let told: Promise<unknown> = Promise.resolve()
@@ -114,24 +117,24 @@ export async function followJob(
   }
   let end: EndRecord | undefined
   let parked: Failure | undefined
-  let seen = relay.seen
+  let seen = last
   const onLine = (line: string): void => {
     // Whatever stands before the first record is a login banner.
     if (!line.startsWith('{"netops":1,')) return
     const record = parseOwnRecord(line)
     relay.pass(record)
-    seen = record.seq
+    seen = record
     if (record.type === 'end') end = record
     if (record.type === 'parked') parked = record.error
   }
   try {
-    const followed = await connection.run(followCommand(job, relay.seen + 1), { onLine })
+    const followed = await connection.run(followCommand(job, (last?.seq ?? 0) + 1), { onLine })
     if (end !== undefined) return outcomeOf(end, host)
     // It had stopped already when the operator decided to go back.
     if (parked !== undefined && job.kind === 'job' && control.undo.aborted) {
       // What was meant for the part that stopped must not reach the one that takes it back.
       await told
-      await followJob(connection, { kind: 'undo-job', netops, run, root }, { ...relay, seen }, unstoppable)
+      await followJob(connection, { kind: 'undo-job', netops, run, root }, { ...relay, last: seen }, unstoppable)
       throw new NetopsError('interrupted', {
         host,
         resumable: false,

@@ -290,9 +290,9 @@ export class Execution {
   }
 
   #relay(step: Step): Relay {
-    const seen = this.#journal.records.findLast((record) => record.type === 'relayed' && record.step === step.id)
+    const last = this.#journal.records.findLast((record) => record.type === 'relayed' && record.step === step.id)
     return {
-      seen: seen?.type === 'relayed' ? seen.record.seq : 0,
+      last: last?.type === 'relayed' ? last.record : undefined,
       pass: (record) => this.#journal.append({ type: 'relayed', step: step.id, record }),
     }
   }

@@ -19,7 +19,7 @@ export interface World {
 
 /** Where a job's own journal records go, so that an operator sees and keeps them. */
 export interface Relay {
-  /** The number of the last record that an earlier attempt passed on; 0 for none. */
-  readonly seen: number
+  /** The last record that an earlier attempt passed on. */
+  readonly last: OwnRecord | undefined
   pass(record: OwnRecord): void
 }
