@@ -112,7 +112,7 @@ describe("the host's part, killed before and after each line of its journal and 
     const first = await siteOn('1.0.0')
     const lines = await linesOf(first, await next(first))
     const begun = Date.now()
-    const faults = sample(faultsAt(lines), 16)
+    const faults = sample(faultsAt(lines), 10)
     await tryEach(faults, async () => {
       const site = await siteOn('1.0.0')
       return async (fault) => surviveKill(site, await next(site), fault)
