@@ -1,6 +1,6 @@
 // Tuning on a systemd host over SSH: what the kernel makes of each key, what wins over it, and that all of it can be taken back.
 // The tests follow one host through its life, in order. The last part sets this machine's own kernel, and puts it back.
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
@@ -11,6 +11,8 @@ import { connectLocal } from '../../src/drivers/hosts/local.ts'
 import { readerOver } from '../../src/drivers/hosts/reader.ts'
 import { processServices } from '../../src/drivers/services/process.ts'
 import { execOnHost, hostRoot } from '../../src/lab/host.ts'
+import type { Effect, JobEffect } from '../../src/model/effects.ts'
+import type { JournalRecord } from '../../src/model/journal.ts'
 import { hostPaths } from '../../src/model/paths.ts'
 import { stepsOf, type Step } from '../../src/model/plan.ts'
 import { plainSysctl, sysctlPath } from '../../src/model/sysctl.ts'
@@ -19,7 +21,7 @@ import { tuningTemplates } from '../../src/procedures/host-procedures.ts'
 import { mostOf, readTuningFacts } from '../../src/procedures/tune-facts.ts'
 import { planTuning } from '../../src/procedures/tune.ts'
 import { exec } from '../../src/system/exec.ts'
-import { listTree, settled, unitOf, writeConfig, type Listing } from '../support/fleet.ts'
+import { isStep, listTree, readRecords, settled, unitOf, until, writeConfig, type Listing } from '../support/fleet.ts'
 import { useLab } from '../support/lab.ts'
 import { tuneOrder } from '../support/tuning.ts'
 
@@ -236,6 +238,83 @@ describe('tuning by the guide', () => {
     expect((await runningWith()).environment).toEqual([])
     expect((await on('systemctl', 'is-system-running')).stdout).toBe('running\n')
     expect(await netops('tune', 'verify')).toMatchObject({ code: 7 })
+  })
+})
+
+/** An operator's netops that dies when the host is about to begin; returns the run and what the host was to be asked. */
+async function orderOnly(...words: string[]): Promise<{ run: string; job: JobEffect }> {
+  const runs = join(folder, 'state', 'runs')
+  const before = new Set(await readdir(runs))
+  const argv = [inject('builds').netops, 'tune', ...words, '--inventory', lab().inventory]
+  // Run, netops unchanged, lease begin and done, tune begin.
+  const env = { NETOPS_STATE_DIR: join(folder, 'state'), NETOPS_FAULT: 'kill-after:5' }
+  expect(await exec(argv, { env, timeoutMs: 120_000 })).toMatchObject({ code: 137 })
+  const run = (await readdir(runs)).find((name) => !before.has(name)) ?? ''
+  const begun = (await readRecords(join(runs, run, 'journal.jsonl'))).find((record) => record.type === 'run')
+  const [job] = begun === undefined ? [] : stepsOf(begun.plan).flatMap(({ act }) => act.filter(isJob))
+  if (job === undefined) throw new Error('the plan has no part for the host')
+  return { run, job }
+}
+
+/** Goes on with a run, whose journal knows its hosts. */
+async function resume(run: string): Promise<void> {
+  const env = { NETOPS_STATE_DIR: join(folder, 'state') }
+  const resumed = await exec([inject('builds').netops, 'runs', 'resume', run], { env, timeoutMs: 120_000 })
+  expect(resumed).toMatchObject({ code: 0 })
+}
+
+const isJob = (effect: Effect): effect is JobEffect => effect.kind === 'job'
+
+/** Starts the host's part as the operator would have, under a fault, and returns its journal when its process is gone. */
+async function hostPart(job: JobEffect, fault?: string): Promise<readonly JournalRecord[]> {
+  if (fault !== undefined) await on('systemctl', 'set-environment', `NETOPS_FAULT=${fault}`)
+  try {
+    const start = [job.netops, 'host', 'start', job.run, '--root', job.root]
+    expect(await execOnHost(host('web1'), start, { stdin: { text: JSON.stringify(job.input) } })).toMatchObject({
+      code: 0,
+    })
+  } finally {
+    await on('systemctl', 'unset-environment', 'NETOPS_FAULT')
+  }
+  await until(async () => (await on('systemctl', 'is-active', `netops-${job.run}.service`)).code !== 0)
+  return readRecords(join(await hostRoot(host('web1')), paths.runs, job.run, 'journal.jsonl'))
+}
+
+const lineOf = (records: readonly JournalRecord[], type: 'begin' | 'done'): number =>
+  records.findIndex((record) => isStep(record, 'sysctl', type)) + 1
+
+describe('netops on the host, killed while it sets the kernel', () => {
+  test('goes on to what was asked, forward and back', { timeout: 300_000 }, async () => {
+    const before = await kernelOf(ofTheHost)
+    const wanted = Object.fromEntries(ofTheHost.map((key) => [key, guideKernel[key as keyof typeof guideKernel]]))
+    const goOn = async ({ run, job }: { run: string; job: JobEffect }, fault: string) => {
+      const cut = await hostPart(job, fault)
+      expect(cut.some((record) => record.type === 'end')).toBe(false)
+      await resume(run)
+      const records = await readRecords(join(await hostRoot(host('web1')), paths.runs, job.run, 'journal.jsonl'))
+      expect(records.filter((record) => isStep(record, 'sysctl', 'done'))).toHaveLength(1)
+    }
+    const apply = await orderOnly('apply', ...complete())
+    const whole = await hostPart(apply.job)
+    await resume(apply.run)
+    const revert = await orderOnly('revert')
+    const back = await hostPart(revert.job)
+    await resume(revert.run)
+    expect(await kernelOf(ofTheHost)).toEqual(before)
+    for (const moment of ['begin', 'done'] as const) {
+      // After the line that says the step begins nothing is set yet; before the one that says it is done, everything is.
+      const fault = (records: readonly JournalRecord[]) =>
+        moment === 'begin' ? `kill-after:${lineOf(records, 'begin')}` : `kill-before:${lineOf(records, 'done')}`
+      await goOn(await orderOnly('apply', ...complete()), fault(whole))
+      expect(await kernelOf(ofTheHost)).toEqual(wanted)
+      expect(await netops('tune', 'apply', '--json', ...complete())).toMatchObject({
+        code: 0,
+        json: { hosts: [{ changed: false }] },
+      })
+      await goOn(await orderOnly('revert'), fault(back))
+      expect(await kernelOf(ofTheHost)).toEqual(before)
+      expect(await netops('tune', 'verify')).toMatchObject({ code: 7 })
+    }
   })
 })
 
