@@ -35,13 +35,13 @@ export const configValidate = defineCommand({
 })
 
 async function examine(file: string, cwd: string): Promise<Report> {
-  const { checkServerConfig, notYetInEffect } = await import('../config/server-config.ts')
+  const { checkServerConfig } = await import('../config/server-config.ts')
   const text = await read(file, cwd)
   if (typeof text !== 'string') return { file, valid: false, problems: [text], notes: [] }
   const checked = checkServerConfig(text, file)
   return 'problems' in checked
     ? { file, valid: false, problems: checked.problems, notes: [] }
-    : { file, valid: true, problems: [], notes: notYetInEffect(checked.value) }
+    : { file, valid: true, problems: [], notes: checked.notes }
 }
 
 async function read(file: string, cwd: string): Promise<string | Problem> {

@@ -48,7 +48,7 @@ function pairIn(text: string): readonly [string, string] {
   }
   const variable = serverSettings[name]
   if (variable !== undefined) {
-    const checked = checkServerConfig('', 'config.yaml', { [variable]: value })
+    const checked = checkServerConfig('', 'config.yaml', { env: { [variable]: value }, check: 'keys' })
     if ('problems' in checked) throw wrong(`--set ${formatProblems(checked.problems)}`)
   }
   return [name, value]

@@ -1,10 +1,13 @@
 // What a schema expects, in words, and which keys it knows: read from the zod schema, so that messages cannot drift from it.
 import { z } from 'zod'
+import { expectedBy } from '../model/schema-notes.ts'
 import type { Path } from './yaml.ts'
 
 /** `a whole number from 1 to 65535`, `true or false`, `one of console, file, syslog`. */
 export function describeSchema(schema: unknown): string {
-  const described = layers(schema).find((layer) => layer.description !== undefined)?.description
+  const described = layers(schema)
+    .map(expectedBy)
+    .find((words) => words !== undefined)
   if (described !== undefined) return described
   const inner = unwrap(schema)
   if (inner instanceof z.ZodUnion) return joinWords(inner.options.map(describeSchema))
@@ -27,6 +30,24 @@ export function namedValues(schema: unknown): readonly string[] {
   if (inner instanceof z.ZodLiteral) return [...inner.values].map(String)
   return []
 }
+
+/** Whether a schema wants true or false and nothing else. */
+export const isBoolean = (schema: unknown): boolean => unwrap(schema) instanceof z.ZodBoolean
+
+/** Whether a number can be what a schema wants. */
+export function takesNumbers(schema: unknown): boolean {
+  const inner = unwrap(schema)
+  return inner instanceof z.ZodUnion ? inner.options.some(takesNumbers) : inner instanceof z.ZodNumber
+}
+
+/** What stands in for a key that is not given, as it would be written; undefined where nothing does. */
+export function defaultOf(schema: unknown): unknown {
+  const layer = layers(schema).find((one) => one instanceof z.ZodDefault || one instanceof z.ZodPrefault)
+  return layer instanceof z.ZodDefault || layer instanceof z.ZodPrefault ? layer.def.defaultValue : undefined
+}
+
+/** The schema that looks at the value as given: without defaults, optionality and transformations around it. */
+export const innermost = (schema: unknown): unknown => unwrap(schema)
 
 /** The keys that a schema knows, among alternatives those of what was given; none where any key is allowed. */
 export function knownKeys(schema: unknown, given: unknown): readonly string[] {

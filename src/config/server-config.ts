@@ -1,88 +1,203 @@
-// network_server's configuration: `config.yaml`, then the environment, checked as one; and what of it this release leaves aside.
+// network_server's configuration from all its sources: defaults < file < fleet file < environment < options, checked as one.
 import { logLevels, serverConfigSchema, type ServerConfig } from '../model/server-config.ts'
-import { checkYaml, valueOf, type Checked, type Override } from './validate.ts'
-import type { Path } from './yaml.ts'
+import { serverRules } from '../model/server-rules.ts'
+import { nearest, type Problem } from './problems.ts'
+import { valueAt } from './schema-words.ts'
+import { readAs, secretPaths, serverKeys, serverVariables, type ServerKey } from './server-keys.ts'
+import { checkYaml, valueOf, type Override, type Said } from './validate.ts'
+import type { YamlDocument } from './yaml.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-const asNumber = (text: string): unknown => (/^\d+$/.test(text) ? Number(text) : text)
-const asBoolean = (text: string): unknown => (text === 'true' ? true : text === 'false' ? false : text)
-const asText = (text: string): unknown => text
+/** What may be put over a file. */
+export interface Sources {
+  /** Values of the fleet file, the last one wins. */
+  readonly overrides?: readonly Override[]
+  /** Where the `NETWORK_*` variables are looked up; an empty one counts as not set. */
+  readonly env?: Environment
+  /** `section.key=value`, as `--set` takes them. */
+  readonly set?: readonly string[]
+  /** `keys` checks each key by itself: the others come from somewhere that is not known here. */
+  readonly check?: 'keys'
+}
 
-// guide: Environment Variables; the others are what tuning sets
-const variables: Readonly<Record<string, { readonly path: Path; readonly read: (text: string) => unknown }>> = {
-  NETWORK_SERVER_HOST: { path: ['server', 'host'], read: asText },
-  NETWORK_SERVER_PORT: { path: ['server', 'port'], read: asNumber },
-  NETWORK_LOG_LEVEL: { path: ['logging', 'level'], read: asText },
-  NETWORK_SSL_ENABLED: { path: ['security', 'ssl_enabled'], read: asBoolean },
-  NETWORK_MAX_CONNECTIONS: { path: ['server', 'max_connections'], read: asNumber },
-  NETWORK_SERVER_WORKER_THREADS: { path: ['server', 'worker_threads'], read: asNumber },
-  NETWORK_PERFORMANCE_CONNECTION_POOL_SIZE: { path: ['performance', 'connection_pool_size'], read: asNumber },
-  NETWORK_PERFORMANCE_BUFFER_SIZE: { path: ['performance', 'buffer_size'], read: asNumber },
+/** One value of one key, and who said it. */
+export interface Origin {
+  readonly from: 'default' | 'file' | 'fleet' | 'environment' | 'option'
+  /** `config.yaml:3:9`, `NETWORK_SERVER_PORT`, `--set`; `default`. */
+  readonly said: string
+  /** As it was written; `(set)` for a secret. */
+  readonly value: unknown
+}
+
+/** A key with its value in effect and everything that was said of it. */
+export interface Setting {
+  readonly path: string
+  readonly key: ServerKey
+  /** As it was written; `(set)` for a secret, undefined where nothing is set. */
+  readonly value: unknown
+  /** The one in effect first; below it what it wins over. Empty where nothing is set. */
+  readonly origins: readonly Origin[]
+}
+
+export interface ReadConfig {
+  readonly value: ServerConfig
+  readonly settings: readonly Setting[]
+  /** What of it this release does not do, and variables that are probably misspelt, a sentence each. */
+  readonly notes: readonly string[]
 }
 
 /**
- * Checks the text of a `config.yaml`.
+ * Checks the text of a `config.yaml` with what is put over it.
  * @param file its name in messages
- * @param env where the `NETWORK_*` variables are looked up; an empty one counts as not set. Without it, the
- *   file is checked by itself
  */
-export function checkServerConfig(text: string, file: string, env: Environment = {}): Checked<ServerConfig> {
-  const overrides = Object.entries(variables).flatMap(([name, { path, read }]): readonly Override[] => {
-    const given = env[name]
-    return given === undefined || given === '' ? [] : [{ path, value: read(given), origin: name }]
+export function checkServerConfig(
+  text: string,
+  file: string,
+  sources: Sources = {},
+): ReadConfig | { readonly problems: readonly Problem[] } {
+  const { env = {}, set = [], overrides: fleet = [] } = sources
+  const environment = fromEnvironment(env)
+  const options = fromOptions(set)
+  const layers: readonly (readonly [Origin['from'], readonly Override[]])[] = [
+    ['fleet', fleet],
+    ['environment', environment.overrides],
+    ['option', options.overrides],
+  ]
+  const checked = checkYaml(text, file, serverConfigSchema, {
+    secrets: secretPaths,
+    overrides: layers.flatMap(([, overrides]) => overrides),
+    rules: sources.check === 'keys' ? [] : serverRules,
   })
-  const checked = checkYaml(text, file, serverConfigSchema, { overrides })
-  return 'problems' in checked ? checked : { value: withLevelOf(env, checked.value) }
+  const problems = [...('problems' in checked ? checked.problems : []), ...environment.problems, ...options.problems]
+  if ('problems' in checked || problems.length > 0) return { problems }
+  const settings = serverKeys.map((key) => settingOf(key, { file, layers, ...checked }))
+  const value = withLevelOf(env, checked.value)
+  return { value, settings, notes: [...notYetInEffect(settings, value), ...misspelt(env)] }
 }
 
 /**
  * As {@link checkServerConfig}, for a configuration that must be valid.
  * @throws NetopsError `usage` whose message is one line a problem
  */
-export function parseServerConfig(text: string, file: string, env: Environment = {}): ServerConfig {
-  return valueOf(checkServerConfig(text, file, env))
+export function readServerConfig(text: string, file: string, sources: Sources = {}): ReadConfig {
+  const checked = checkServerConfig(text, file, sources)
+  return valueOf('problems' in checked ? checked : { value: checked })
 }
+
+/** The configuration alone, as {@link readServerConfig}. */
+export const parseServerConfig = (text: string, file: string, sources: Sources = {}): ServerConfig =>
+  readServerConfig(text, file, sources).value
+
+interface Layer {
+  readonly overrides: readonly Override[]
+  readonly problems: readonly Problem[]
+}
+
+function fromEnvironment(env: Environment): Layer {
+  const problems: Problem[] = []
+  const overrides = serverKeys.flatMap((key): readonly Override[] => {
+    const given = key.variables.flatMap((name) => (env[name] ? [{ name, text: env[name] }] : []))
+    const [first, second] = given
+    if (first === undefined) return []
+    if (second !== undefined && second.text !== first.text) {
+      problems.push({
+        file: second.name,
+        path: key.path,
+        message: `says something else than ${first.name}; set only one of them`,
+      })
+    }
+    const override = { path: [key.section, key.name], value: readAs(key, first.text) }
+    return [{ ...override, said: { file: first.name } }]
+  })
+  return { overrides, problems }
+}
+
+function fromOptions(set: readonly string[]): Layer {
+  const problems: Problem[] = []
+  const overrides = set.flatMap((pair): readonly Override[] => {
+    const at = pair.indexOf('=')
+    const path = at < 1 ? pair : pair.slice(0, at).trim()
+    const key = serverKeys.find((one) => one.path === path)
+    const wrong = (message: string): readonly Override[] => {
+      const meant = nearest(
+        path,
+        serverKeys.map((one) => one.path),
+      )
+      const suggestion = key === undefined && meant !== undefined ? { suggestion: meant } : {}
+      problems.push({ file: '--set', path: key?.path ?? '', message, ...suggestion })
+      return []
+    }
+    if (at < 1) return wrong('expected section.key=value')
+    if (key === undefined) return wrong(`there is no key ${path.slice(0, 60)}`)
+    if (key.secret === true) return wrong('a secret does not belong on a command line, where every user can read it')
+    const said = { file: `--set ${key.path}` }
+    return [{ path: [key.section, key.name], value: readAs(key, pair.slice(at + 1).trim()), said }]
+  })
+  return { overrides, problems }
+}
+
+interface Sides {
+  readonly file: string
+  readonly document: YamlDocument
+  readonly layers: readonly (readonly [Origin['from'], readonly Override[]])[]
+  readonly value: ServerConfig
+}
+
+function settingOf(key: ServerKey, { file, document, layers, value }: Sides): Setting {
+  const path = [key.section, key.name]
+  const shown = (given: unknown): unknown => (key.secret === true ? '(set)' : given)
+  const inFile = valueAt(document.value, path)
+  const standIn = key.default ?? (key.otherwise === undefined ? undefined : valueAt(value, path))
+  const origins: Origin[] = [
+    ...(standIn === undefined ? [] : [{ from: 'default', said: 'default', value: standIn } as const]),
+    ...(inFile === undefined
+      ? []
+      : [{ from: 'file', said: saidAt({ file, ...document.placeOfValue(path) }), value: shown(inFile) } as const]),
+    ...layers.flatMap(([from, overrides]) =>
+      overrides
+        .filter((override) => override.path.join('.') === key.path)
+        .map((override) => ({ from, said: saidAt(override.said), value: shown(override.value) })),
+    ),
+  ].reverse()
+  return { path: key.path, key, value: origins[0]?.value, origins }
+}
+
+const saidAt = ({ file, line, column }: Said): string => (line === undefined ? file : `${file}:${line}:${column ?? 1}`)
 
 /** NETWORK_LOG_LEVEL is for looking closer at a running service, so it also wins over the level of each single output. */
 function withLevelOf(env: Environment, config: ServerConfig): ServerConfig {
-  const level = logLevels.find((name) => name === env.NETWORK_LOG_LEVEL)
+  const given = env.NETWORK_LOG_LEVEL ?? env.NETWORK_LOGGING_LEVEL
+  const level = logLevels.find((name) => name === given)
   if (level === undefined || config.logging.outputs === undefined) return config
   const outputs = config.logging.outputs.map((output) => ({ ...output, level }))
   return { ...config, logging: { ...config.logging, outputs } }
 }
 
-/** What a configuration asks for that this release does not do, a sentence each; empty when all of it is in effect. */
-export function notYetInEffect(config: ServerConfig): string[] {
-  const { server, security, performance, logging } = config
-  const outputs = logging.outputs ?? []
-  const tls = security.ssl_enabled
-  const notes: readonly (readonly [boolean, string])[] = [
-    [tls, 'security.ssl_enabled is true, but this release has no TLS listener: all traffic is PLAIN HTTP'],
-    [server.tls_port !== undefined, 'server.tls_port: this release has no TLS listener; nothing listens on it'],
-    [
-      security.cert_file !== undefined || security.key_file !== undefined,
-      'security.cert_file and security.key_file: this release does not read them',
-    ],
-    [security.allowed_origins !== undefined, 'security.allowed_origins: this release sends no CORS headers'],
-    [
-      server.worker_threads !== undefined && server.worker_threads !== 1,
-      `server.worker_threads is ${server.worker_threads ?? 1}, but this release serves from one thread`,
-    ],
-    [performance.connection_pool_size !== undefined, 'performance.connection_pool_size: this release has no pool'],
-    [performance.buffer_size !== undefined, 'performance.buffer_size: this release leaves buffers to the system'],
-    [
-      logging.max_size_mb !== undefined || logging.max_files !== undefined,
-      'logging.max_size_mb and logging.max_files: this release does not rotate its log file',
-    ],
-    ...outputs.map((output, index): readonly [boolean, string] =>
-      output.type === 'syslog'
-        ? [true, `logging.outputs[${index}]: this release does not write to syslog`]
-        : [
-            output.type === 'file' && output.rotation !== undefined,
-            `logging.outputs[${index}].rotation: this release does not rotate its log file`,
-          ],
-    ),
-  ]
-  return notes.filter(([applies]) => applies).map(([, note]) => note)
+/** What a configuration asks for that this release does not do; only what somebody asked for. */
+function notYetInEffect(settings: readonly Setting[], { logging }: ServerConfig): string[] {
+  const asked = settings.filter(
+    ({ key, value, origins }) =>
+      key.pending !== undefined && origins[0] !== undefined && origins[0].from !== 'default' && value !== key.harmless,
+  )
+  const outputs = (logging.outputs ?? []).flatMap((output, index) => {
+    if (output.type === 'syslog') return [`logging.outputs[${index}]: this release does not write to syslog`]
+    const rotates = output.type === 'file' && output.rotation !== undefined
+    return rotates ? [`logging.outputs[${index}].rotation: this release does not rotate its log file`] : []
+  })
+  return [...asked.map(({ path, key }) => `${path}: ${key.pending ?? ''}`), ...outputs]
+}
+
+// Kubernetes sets these in every pod for a Service named network-service, the guide's name (its docs: Service, discovery).
+const ofKubernetes = /^NETWORK_SERVICE_(?:HOST|PORT)/
+
+/** Variables that look like one of ours and are none. Others that begin alike may be meant for other programs. */
+function misspelt(env: Environment): string[] {
+  const known = [...serverVariables, 'NETWORK_RELEASE']
+  return Object.keys(env)
+    .filter((name) => name.startsWith('NETWORK_') && !known.includes(name) && !ofKubernetes.test(name))
+    .flatMap((name) => {
+      const meant = nearest(name, known)
+      return meant === undefined ? [] : [`${name}: no such variable; did you mean ${meant}?`]
+    })
 }

@@ -1,25 +1,36 @@
-// Checks a YAML text against a schema and says everything that is wrong with it at once, each with its place.
+// Checks a YAML text against a schema and its rules, and says everything that is wrong with it at once, each with its place.
 import type { z } from 'zod'
 import { NetopsError } from '../model/errors.ts'
+import type { Rule } from '../model/rules.ts'
 import { formatPath, formatProblems, nearest, showKey, showValue, type Problem } from './problems.ts'
-import { describeSchema, knownKeys, namedValues, schemaAt, valueAt } from './schema-words.ts'
+import { describeSchema, isBoolean, knownKeys, namedValues, schemaAt, takesNumbers, valueAt } from './schema-words.ts'
 import { readYaml, type Path, type YamlDocument } from './yaml.ts'
 
-export type Checked<T> = { readonly value: T } | { readonly problems: readonly Problem[] }
+export type Checked<T> =
+  | {
+      readonly value: T
+      /** The text as it was read, with the place of each key. */
+      readonly document: YamlDocument
+    }
+  | { readonly problems: readonly Problem[] }
+
+/** Where a value was said: a place in a file, or the name of a variable or an option. */
+export type Said = Pick<Problem, 'file' | 'line' | 'column'>
 
 /** A value that takes the place of the file's. */
 export interface Override {
   readonly path: Path
   readonly value: unknown
-  /** Where it comes from, as a message names it: `NETWORK_SERVER_PORT`. */
-  readonly origin: string
+  readonly said: Said
 }
 
-export interface CheckOptions {
+export interface CheckOptions<Config = unknown> {
   /** Paths whose values no message may show; `*` stands for any one key or index: `notify.*.password`. */
   readonly secrets?: readonly string[]
-  /** Checked by the same schema after the file by itself has been found valid. */
+  /** Put over the file's values one after the other, and checked by the same schema. */
   readonly overrides?: readonly Override[]
+  /** What keys say of each other. */
+  readonly rules?: readonly Rule<Config>[]
 }
 
 /**
@@ -31,17 +42,28 @@ export function checkYaml<Schema extends z.ZodType>(
   text: string,
   file: string,
   schema: Schema,
-  options: CheckOptions = {},
+  options: CheckOptions<z.output<Schema>> = {},
 ): Checked<z.output<Schema>> {
   const parsed = readYaml(text)
   if ('message' in parsed) return { problems: [{ file, ...parsed.place, path: '', message: parsed.message }] }
-  const overrides = options.overrides ?? []
-  const given = parsed.document.value ?? {}
-  const source: Source = { file, document: parsed.document, secrets: options.secrets ?? [], overrides: [] }
-  const byItself = checkValue(given, schema, source)
-  if ('problems' in byItself || overrides.length === 0) return byItself
-  const merged = overrides.reduce<unknown>((whole, { path, value }) => withValue(whole, path, value), given)
-  return checkValue(merged, schema, { ...source, overrides })
+  const { document } = parsed
+  const { secrets = [], overrides = [], rules = [] } = options
+  const source: Source = { file, document, secrets, overrides: [] }
+  // The file by itself first: what is wrong with it is wrong also where something else takes its place.
+  const own = findProblems(document.value ?? {}, schema, source)
+  const merged = overrides.reduce<unknown>((whole, { path, value }) => withValue(whole, path, value), own.rest)
+  const over = { ...source, overrides }
+  const joint = overrides.length === 0 ? { problems: [], rest: own.rest } : findProblems(merged, schema, over)
+  const problems = [...own.problems, ...joint.problems]
+  // What is wrong is left out, so that rules between other keys are told too.
+  const settled = schema.safeParse(joint.rest)
+  if (!settled.success) return { problems: inOrder(problems.length > 0 ? problems : [unforeseen(file)], file) }
+  const paths = problems.map(({ path }) => path)
+  const broken = rules
+    .filter(({ about }) => !about.some((name) => paths.some((path) => overlaps(path, name))))
+    .flatMap((rule) => brokenBy(rule, settled.data, { given: joint.rest, schema, source: over }))
+  const all = [...problems, ...broken]
+  return all.length === 0 ? { value: settled.data, document } : { problems: inOrder(all, file) }
 }
 
 /**
@@ -52,7 +74,7 @@ export function parseYaml<Schema extends z.ZodType>(
   text: string,
   file: string,
   schema: Schema,
-  options: CheckOptions = {},
+  options: CheckOptions<z.output<Schema>> = {},
 ): z.output<Schema> {
   return valueOf(checkYaml(text, file, schema, options))
 }
@@ -61,7 +83,7 @@ export function parseYaml<Schema extends z.ZodType>(
  * The value of a check that must have succeeded.
  * @throws NetopsError `usage` whose message is one line a problem
  */
-export function valueOf<T>(checked: Checked<T>): T {
+export function valueOf<T>(checked: { readonly value: T } | { readonly problems: readonly Problem[] }): T {
   if ('value' in checked) return checked.value
   throw new NetopsError('usage', { message: formatProblems(checked.problems) })
 }
@@ -73,16 +95,92 @@ interface Source {
   readonly overrides: readonly Override[]
 }
 
-function checkValue<Schema extends z.ZodType>(
-  given: unknown,
-  schema: Schema,
-  source: Source,
-): Checked<z.output<Schema>> {
+interface Found {
+  readonly problems: readonly Problem[]
+  /** The value without what is wrong with it. */
+  readonly rest: unknown
+}
+
+function findProblems(given: unknown, schema: z.ZodType, source: Source): Found {
+  const context: Context = { given, schema, source }
+  const ambiguous = source.overrides.length > 0 ? [] : ambiguousNumbers(context)
   const result = schema.safeParse(given)
-  if (result.success) return { value: result.data }
-  const issues = firstOfEachPath(leafIssues(result.error.issues, []))
-  const problems = issues.flatMap((issue) => problemsOf(issue, { given, schema, source }))
-  return { problems: problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0)) }
+  const issues = result.success ? [] : firstOfEachPath(leafIssues(result.error.issues, []))
+  const told = new Set(ambiguous.map(({ path }) => formatPath(path)))
+  const wrong = [
+    ...ambiguous,
+    ...issues
+      .filter(({ path }) => !told.has(formatPath(path)))
+      .flatMap((placed) =>
+        problemsOf(placed, context).map((problem) => ({ problem, path: placedPath(placed, problem) })),
+      ),
+  ]
+  return {
+    problems: wrong.map(({ problem }) => problem),
+    rest: wrong.reduce<unknown>((rest, { path }) => without(rest, path), given),
+  }
+}
+
+/** The path of what a problem is about: of an unknown key the key itself. */
+const placedPath = ({ issue, path }: PlacedIssue, { path: told }: Problem): Path => {
+  if (issue.code !== 'unrecognized_keys') return path
+  const key = issue.keys.find((name) => formatPath([...path, name]) === told)
+  return key === undefined ? path : [...path, key]
+}
+
+const unforeseen = (file: string): Problem => ({ file, path: '', message: 'not valid' })
+
+/** By file, the main one first; within a file in its order; what has no line comes last. */
+function inOrder(problems: readonly Problem[], file: string): readonly Problem[] {
+  const files = [...new Set([file, ...problems.map((problem) => problem.file)])]
+  return problems.toSorted(
+    (a, b) =>
+      files.indexOf(a.file) - files.indexOf(b.file) ||
+      (a.line ?? 0) - (b.line ?? 0) ||
+      (a.column ?? 0) - (b.column ?? 0),
+  )
+}
+
+/** Whether one path lies within the other. */
+const overlaps = (a: string, b: string): boolean =>
+  a === '' || b === '' || a === b || [a, b].some((path, index) => isWithin(path, index === 0 ? b : a))
+const isWithin = (path: string, whole: string): boolean =>
+  path.startsWith(whole) && ['.', '['].includes(path[whole.length] ?? '')
+
+/** What a rule says, each with the place of the key that is to change. */
+function brokenBy<Config>(rule: Rule<Config>, config: Config, context: Context): readonly Problem[] {
+  const { given, source } = context
+  return rule.broken(config).map(({ path, message }) => {
+    const value = valueAt(given, path)
+    const secret = isSecret(source, path)
+    const cause = rule.about.map((name) => name.split('.')).find((name) => valueAt(given, name) !== undefined)
+    const whole =
+      value !== undefined
+        ? `${message}, not ${secret ? 'the value given' : showValue(value)}`
+        : message.startsWith('missing;')
+          ? message
+          : `${message}; its default does not fit`
+    return {
+      // What is not given has no place: that of what asks for it.
+      ...saidAt(source, value === undefined && cause !== undefined ? cause : path),
+      path: formatPath(path),
+      message: whole,
+      ...(secret ? {} : scalar(value)),
+    }
+  })
+}
+
+/** Numbers that other readers of YAML take for octal: what is meant has to be written so that all agree. */
+function ambiguousNumbers({ given, schema, source }: Context): readonly { problem: Problem; path: Path }[] {
+  return source.document.octals().flatMap(({ path, text }) => {
+    const value = valueAt(given, path)
+    if (typeof value !== 'number') return []
+    const meant = takesNumbers(schemaAt(schema, path, given)) ? `write ${value}` : `write "${text}" in quotes`
+    const message = `${text} is the number ${value} in YAML 1.2 and an octal one in YAML 1.1; ${meant}`
+    const shown = isSecret(source, path) ? 'a number that begins with 0; write it in quotes' : message
+    const problem = { ...saidAt(source, path), path: formatPath(path), message: shown }
+    return [{ path, problem }]
+  })
 }
 
 type Issue = z.core.$ZodIssue
@@ -159,12 +257,12 @@ function problemsOf({ issue, path }: PlacedIssue, context: Context): readonly Pr
   const value = valueAt(given, path)
   const expected = expectation(issue, schemaAt(schema, path, given))
   const missing = value === undefined
-  const secret = source.secrets.some((pattern) => touches(pattern, path))
-  const shown = secret ? 'the value given' : showValue(value)
+  const secret = isSecret(source, path) && (typeof value !== 'object' || value === null)
+  const shown = secret ? 'the value given' : `${showValue(value)}${asYamlReads(value, schemaAt(schema, path, given))}`
   const meant = typeof value === 'string' && !secret ? meantValue(value, schemaAt(schema, path, given)) : undefined
   return [
     {
-      ...origin(source, path),
+      ...saidAt(source, path),
       path: formatPath(path),
       message: missing ? `missing; ${expected}` : `${expected}, not ${shown}`,
       ...(secret ? {} : scalar(value)),
@@ -178,12 +276,12 @@ const scalar = (value: unknown): Pick<Problem, 'value'> =>
     ? { value }
     : {}
 
-/** Where a value comes from: a variable of the environment, or a place in the file. */
-const origin = (source: Source, path: Path): Pick<Problem, 'file' | 'line' | 'column'> => {
-  const override = source.overrides.find((one) => formatPath(one.path) === formatPath(path))
-  return override === undefined
-    ? { file: source.file, ...source.document.placeOfValue(path) }
-    : { file: override.origin }
+const isSecret = (source: Source, path: Path): boolean => source.secrets.some((pattern) => touches(pattern, path))
+
+/** Where a value was said: by the last override that touches it, else at its place in the file. */
+const saidAt = (source: Source, path: Path): Said => {
+  const override = source.overrides.findLast((one) => overlaps(formatPath(one.path), formatPath(path)))
+  return override === undefined ? { file: source.file, ...source.document.placeOfValue(path) } : override.said
 }
 
 /** `expected ...`: a schema's own message where it has one, else derived from the schema. */
@@ -206,11 +304,25 @@ const count = (amount: number | bigint, of: string): string => {
 }
 
 const meantValue = (value: string, schema: unknown): string | undefined => {
+  if (isBoolean(schema)) return booleans[value.toLowerCase()]
   const named = nearest(value, namedValues(schema))
   if (named !== undefined) return named
-  const words = describeSchema(schema)
-  return /^\d+$/.test(value) && words.includes('number') ? `${value} without quotes` : undefined
+  if (!takesNumbers(schema)) return undefined
+  if (/^\d+$/.test(value)) return `${value} without quotes`
+  return /^\d{1,3}(?:_\d{3})+$/.test(value) ? `${value.replaceAll('_', '')} without underscores` : undefined
 }
+
+// What YAML 1.1 took for booleans (yaml.org/type/bool.html), and those of 1.2 in quotes.
+const booleans: Readonly<Record<string, string>> = {
+  ...{ on: 'true', yes: 'true', y: 'true', true: 'true without quotes' },
+  ...{ off: 'false', no: 'false', n: 'false', false: 'false without quotes' },
+}
+
+/** Why a word is not what it looks like. */
+const asYamlReads = (value: unknown, schema: unknown): string =>
+  typeof value === 'string' && isBoolean(schema) && /^(?:on|off|yes|no|y|n)$/i.test(value)
+    ? ', which is text in YAML 1.2'
+    : ''
 
 const oneOf = (names: readonly string[]): string => {
   const distinct = [...new Set(names)]
@@ -224,11 +336,22 @@ const touches = (pattern: string, path: Path): boolean => {
 }
 
 /** The same value with another one at a path; sections that are not there are made. */
-function withValue(whole: unknown, path: Path, value: unknown): unknown {
+export function withValue(whole: unknown, path: Path, value: unknown): unknown {
   const [name, ...rest] = path
   if (name === undefined) return value
   const next = withValue(valueAt(whole, [name]), rest, value)
   return Array.isArray(whole)
     ? whole.map((item: unknown, index) => (index === name ? next : item))
     : { ...(whole as object | null | undefined), [name]: next }
+}
+
+/** The same value without what is at a path; a list loses itself rather than an item. */
+function without(whole: unknown, path: Path): unknown {
+  const [name, ...rest] = path
+  if (name === undefined || Array.isArray(whole)) return undefined
+  const inner = valueAt(whole, [name])
+  if (typeof whole !== 'object' || whole === null || inner === undefined) return whole
+  const left = rest.length === 0 ? undefined : without(inner, rest)
+  const others = Object.entries(whole).filter(([key]) => key !== String(name))
+  return { ...Object.fromEntries(others), ...(left === undefined ? {} : { [name]: left }) }
 }

@@ -10,9 +10,9 @@ import {
 } from 'js-yaml'
 import type { Event } from 'js-yaml'
 import { messageOf } from '../model/errors.ts'
+import type { Path } from '../model/rules.ts'
 
-/** Keys and list indexes from the document's top to a value. */
-export type Path = readonly (string | number)[]
+export type { Path }
 
 /** Both count from 1; columns count UTF-16 units, as compilers and most editors do. */
 export interface Place {
@@ -27,6 +27,8 @@ export interface YamlDocument {
   readonly placeOfValue: (path: Path) => Place
   /** Where the key of a value begins; for a list's item, the item. */
   readonly placeOfKey: (path: Path) => Place
+  /** Plain numbers with a zero before other digits: decimal in YAML 1.2, octal in 1.1. */
+  readonly octals: () => readonly { readonly path: Path; readonly text: string }[]
 }
 
 export type YamlResult = { readonly document: YamlDocument } | { readonly place: Place; readonly message: string }
@@ -63,6 +65,7 @@ function readDocument(text: string): YamlDocument {
     value: value ?? undefined,
     placeOfValue: (path) => placeAt(locate(root, path).start),
     placeOfKey: (path) => placeAt(locate(root, path).key),
+    octals: () => octalsIn(root.node, []),
   }
 }
 
@@ -127,6 +130,9 @@ interface Node {
   /** How many nodes it unfolds to, itself included. */
   size: number
   depth: number
+  /** The text of a plain number with a zero in front, and whether there is one below. */
+  octal?: string
+  hasOctal?: boolean
 }
 
 interface Entry {
@@ -183,6 +189,7 @@ function buildTree(text: string, events: readonly Event[], ordered: unknown): En
     if (parent === undefined) return
     parent.size += child.size
     parent.depth = Math.max(parent.depth, child.depth + 1)
+    if (child.hasOctal === true) parent.hasOctal = true
     if (parent.size > mostNodes) throw new Refusal(offset, `more than ${mostNodes} values, aliases unfolded`)
     if (parent.depth > deepestNesting) throw new Refusal(offset, `nested deeper than ${deepestNesting} levels`)
   }
@@ -203,8 +210,10 @@ function buildTree(text: string, events: readonly Event[], ordered: unknown): En
       const node = leaf()
       if (event.anchorStart >= 0) anchors.set(text.slice(event.anchorStart, event.anchorEnd), node)
       const added = add(start, node)
-      if (event.type === EVENT_ID.SCALAR) grow(start, node)
-      else {
+      if (event.type === EVENT_ID.SCALAR) {
+        markOctal(node, text, event)
+        grow(start, node)
+      } else {
         const keys = added?.value instanceof Map ? added.value.keys() : undefined
         frames.push({ node, start, keys, ordered: added?.value, key: undefined })
         open.add(node)
@@ -212,6 +221,22 @@ function buildTree(text: string, events: readonly Event[], ordered: unknown): En
     }
   }
   return root
+}
+
+type Scalar = Extract<Event, { type: typeof EVENT_ID.SCALAR }>
+
+function markOctal(node: Node, text: string, { style, valueStart, valueEnd }: Scalar): void {
+  if (style !== SCALAR_STYLE.PLAIN || valueStart < 0 || valueEnd - valueStart > 40) return
+  const plain = text.slice(valueStart, valueEnd)
+  if (!/^[-+]?0[0-9]+$/.test(plain)) return
+  node.octal = plain
+  node.hasOctal = true
+}
+
+const octalsIn = (node: Node, path: Path): readonly { path: Path; text: string }[] => {
+  if (node.hasOctal !== true) return []
+  const own = node.octal === undefined ? [] : [{ path, text: node.octal }]
+  return [...own, ...[...node.children].flatMap(([name, entry]) => octalsIn(entry.node, [...path, name]))]
 }
 
 const locate = (root: Entry, path: Path): Entry => {

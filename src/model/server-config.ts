@@ -1,5 +1,6 @@
-// The configuration of network_server: every key of the guide's configuration files, what it may hold and its default.
+// The configuration of network_server: every key with its type, unit, range, default and meaning.
 import { z } from 'zod'
+import { expects, key } from './schema-notes.ts'
 import { duration, formatBytes, size, type Bytes } from './units.ts'
 
 /** The guide's names for how much is logged (guide: Logging Configuration), completed by the usual ones. */
@@ -18,120 +19,331 @@ const longestTimeoutMs = 86_400_000
 // A request is read into memory as a whole.
 const largestRequest = 1e9
 
+// guide: Resource Limits, nofile; a connection is a file.
+const mostConnections = 1_000_000
+
 /** A section whose keys are all commented out reads as null in YAML: it is an empty section. */
-const section = <Shape extends z.ZodRawShape>(shape: Shape) =>
-  z.preprocess((given) => given ?? {}, z.strictObject(shape).readonly())
+const section = <Shape extends z.ZodRawShape>(shape: Shape, about: string) =>
+  z.preprocess((given) => given ?? {}, z.strictObject(shape).readonly()).meta({ description: about })
 
-const port = z.int().min(1).max(65535) // guide: Configuration Validation
+export const port = z.int().min(1).max(65535) // guide: Configuration Validation
 
-const hostPattern =
-  /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/i
-const host = z
-  .string()
-  .refine(
-    (text) => (/^[\d.]+$/.test(text) ? isIpv4(text) : text.includes(':') ? isIpv6(text) : hostPattern.test(text)),
-    'expected a host name or an IP address',
-  )
-  .describe('a host name or an IP address')
-const isIpv4 = (text: string): boolean => z.ipv4().safeParse(text).success
-const isIpv6 = (text: string): boolean => z.ipv6().safeParse(text).success
+const label = '[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?'
+// Something with nothing but digits in its last label is a wrong IPv4 address, not a name (RFC 1123, 2.1).
+const hostName = new RegExp(`^(?=.{1,253}$)(?:${label}\\.)*(?=[^.]*[A-Za-z_-])${label}$`)
+export const host = expects(
+  z.union([z.string().regex(hostName), z.ipv4(), z.ipv6()]).meta({ description: 'A host name or an IP address.' }),
+  'a host name or an IP address',
+)
 
-const absolutePath = z
-  .string()
-  .refine((text) => text.startsWith('/') && !text.includes('\0'), 'expected an absolute path')
-  .describe('an absolute path')
+const absolutePath = expects(z.string().regex(/^\/[^\0]*$/, 'expected an absolute path'), 'an absolute path')
 
-const origin = z
-  .string()
-  .refine((text) => text === '*' || isOrigin(text), 'expected an origin such as https://app.example.com, or *')
-  .describe('an origin such as https://app.example.com, or *')
-const isOrigin = (text: string): boolean => URL.canParse(text) && /^https?:/.test(text) && new URL(text).origin === text
+const originWords = 'an origin such as https://app.example.com, or *'
+const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text
+const origin = expects(
+  z
+    .string()
+    .regex(/^(?:\*|https?:\/\/(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?)$/, `expected ${originWords}`)
+    .refine((text) => text === '*' || isOrigin(text), `expected ${originWords}`),
+  originWords,
+)
 
 const bytes = (most: number) =>
   z.union([
     z.int().min(1).max(most),
-    size
-      .refine((value) => value >= 1 && value <= most, `expected a size from 1B to ${formatBytes(most)}`)
-      .describe('a size such as 10MB'),
+    expects(
+      size.refine((value) => value >= 1 && value <= most, `expected a size from 1B to ${formatBytes(most)}`),
+      'a size such as 10MB',
+    ),
   ])
 
-const rotation = z
-  .strictObject({
-    max_size: bytes(Number.MAX_SAFE_INTEGER).optional(),
-    max_age: duration.describe('a duration such as 30d').optional(),
-    max_backups: z.int().min(0).optional(),
-  })
-  .readonly()
+/** A duration that is not zero. */
+const span = expects(
+  duration.refine((value) => value >= 1, 'expected a duration of at least 1ms'),
+  'a duration such as 500ms, 30s, 5m, 2h, 1d or 2w',
+)
+
+const replicaWords = 'an address such as db2.example.com or db2.example.com:5432'
+const replica = expects(
+  z.string().regex(/^(?:[A-Za-z0-9_.-]+|\[[0-9a-fA-F:.]+\])(?::[1-9][0-9]{0,4})?$/, `expected ${replicaWords}`),
+  replicaWords,
+)
 
 const level = z.enum(logLevels)
 const format = z.enum(['json'])
 
+const rotation = z
+  .strictObject({
+    max_size: key(bytes(Number.MAX_SAFE_INTEGER).optional(), 'The file is rotated when it is larger than this.'),
+    max_age: key(expects(duration, 'a duration such as 30d').optional(), 'Rotated files older than this are deleted.'),
+    max_backups: key(z.int().min(0).optional(), 'This many rotated files are kept.'),
+  })
+  .readonly()
+
+const outputKeys = {
+  level: key(level.optional(), 'From this level on; without it, that of logging.level.'),
+  format: key(format.optional(), 'How a line is written.'),
+}
 const output = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('console'), level: level.optional(), format: format.optional() }).readonly(),
+  z.strictObject({ type: z.literal('console'), ...outputKeys }).readonly(),
   z
     .strictObject({
       type: z.literal('file'),
-      level: level.optional(),
-      format: format.optional(),
-      path: absolutePath,
-      rotation: rotation.optional(),
+      ...outputKeys,
+      path: key(absolutePath, 'The file.'),
+      rotation: key(rotation.optional(), 'When a new file is begun, and what becomes of the old ones.'),
     })
     .readonly(),
   z
     .strictObject({
       type: z.literal('syslog'),
-      level: level.optional(),
-      format: format.optional(),
-      facility: z.enum(syslogFacilities).optional(),
+      ...outputKeys,
+      facility: key(z.enum(syslogFacilities).optional(), "The messages' facility, syslog(3)."),
     })
     .readonly(),
 ])
 
+const noPool = { pending: 'this release has no pool' }
+const noDatabase = { pending: 'this release keeps its state in SQLite' }
+const noCheckpoint = { pending: 'this release takes no checkpoints' }
+
+const server = section(
+  {
+    host: key(host.default('0.0.0.0'), 'The address that the service listens on (guide: Configuration Structure).'),
+    port: key(port.default(8080), 'The TCP port that speaks HTTP (guide: Configuration Structure).'),
+    tls_port: key(
+      port.default(8443),
+      'The TCP port that speaks TLS where security.ssl_enabled is true (guide: Firewall Rules).',
+    ),
+    max_connections: key(
+      z.int().min(1).max(mostConnections).default(1000),
+      'Connections that may be open at once; more are closed at once (guide: Configuration Structure).',
+      { variable: 'NETWORK_MAX_CONNECTIONS' },
+    ),
+    worker_threads: key(
+      z.union([z.literal('auto'), z.int().min(1).max(1024)]).default('auto'),
+      'Threads that serve; auto is two a core, from 4 to 64 (guide: Thread Pool Tuning).',
+      { pending: 'this release serves from one thread', harmless: 1 },
+    ),
+  },
+  'Where the service listens, and how much it takes on at once.',
+)
+
+const security = section(
+  {
+    ssl_enabled: key(z.boolean().default(false), 'Whether server.tls_port is opened.', {
+      variable: 'NETWORK_SSL_ENABLED',
+    }),
+    require_tls: key(
+      z.boolean().default(false),
+      'Whether server.port answers health checks only, so that everything else must come by TLS.',
+    ),
+    min_tls_version: key(
+      z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.2'),
+      'The oldest version of TLS that is spoken (guide: TLS Configuration).',
+    ),
+    cert_file: key(absolutePath.optional(), 'The certificate with its chain, PEM.'),
+    key_file: key(absolutePath.optional(), "The certificate's private key, PEM."),
+    allowed_origins: key(
+      z.array(origin).readonly().optional(),
+      'Origins whose pages may read answers (CORS); * allows all.',
+      { pending: 'this release sends no CORS headers' },
+    ),
+  },
+  'TLS, and who may ask from where.',
+)
+
+// RFC 7518, 3.2: a key of at least the length of the hash, 256 bits, must be used with HS256.
+const shortestSecret = 32
+
+const auth = section(
+  {
+    enabled: key(
+      z.boolean().default(false),
+      'Whether everything but health needs a token: a JWT, HS256, with exp (guide: Authentication).',
+    ),
+    issuer: key(z.string().min(1).default('network_system'), 'The iss that tokens must have (guide: Authentication).'),
+    jwt_secret: key(
+      z.string().min(shortestSecret).optional(),
+      'The key that tokens are signed with, at least 32 characters (RFC 7518, 3.2). Better: jwt_secret_file.',
+      { secret: true },
+    ),
+    jwt_secret_file: key(absolutePath.optional(), 'A file that holds the key, at least 32 characters.'),
+  },
+  'Who may use the service.',
+)
+
+const performance = section(
+  {
+    connection_pool_size: key(
+      z.int().min(1).optional(),
+      'Most pooled connections to other services (guide: Connection Pooling).',
+      { ...noPool, otherwise: '100, or server.max_connections if that is less' },
+    ),
+    connection_pool_min_size: key(
+      z.int().min(0).optional(),
+      'Pooled connections that are kept open (guide: Connection Pooling).',
+      { ...noPool, otherwise: '10, or performance.connection_pool_size if that is less' },
+    ),
+    connection_pool_idle_timeout: key(
+      span.prefault('60s'),
+      'A pooled connection without use is closed after this time (guide: Connection Pooling).',
+      noPool,
+    ),
+    connection_pool_connect_timeout: key(
+      span.prefault('5s'),
+      'How long opening a pooled connection may take (guide: Connection Pooling).',
+      noPool,
+    ),
+    connection_pool_validate: key(
+      z.boolean().default(true),
+      'Whether a pooled connection is tried before it is used (guide: Connection Pooling).',
+      noPool,
+    ),
+    request_timeout_ms: key(
+      z.int().min(1).max(longestTimeoutMs).default(30_000),
+      'How long a request may take to arrive, in ms (guide: Configuration Structure).',
+    ),
+    keep_alive_timeout_ms: key(
+      z.int().min(1).max(longestTimeoutMs).default(60_000),
+      'How long a connection is kept for another request, in ms (guide: Configuration Structure).',
+    ),
+    max_request_size: key(
+      bytes(largestRequest).default((10 * 2 ** 20) as Bytes),
+      'The largest request body, in bytes or as a size (guide: Configuration Structure).',
+    ),
+    buffer_size: key(
+      bytes(largestRequest).optional(),
+      'The buffer of a connection, in bytes or as a size (guide: Vertical Scaling).',
+      { pending: 'this release leaves buffers to the system', otherwise: "the system's" },
+    ),
+  },
+  'Time and size limits, pools and buffers.',
+)
+
+const database = section(
+  {
+    driver: key(
+      z.enum(['sqlite', 'postgres']).default('sqlite'),
+      'Where state is kept: in a file of its own, or in PostgreSQL.',
+      { ...noDatabase, harmless: 'sqlite' },
+    ),
+    host: key(host.default('localhost'), 'The write master (guide: Database Scaling).', noDatabase),
+    port: key(port.default(5432), 'Its TCP port.', noDatabase),
+    name: key(z.string().min(1).default('network'), "The database's name (guide: Database Scaling).", noDatabase),
+    user: key(z.string().min(1).default('network'), 'Who the service logs in as.', noDatabase),
+    password: key(z.string().min(1).optional(), "The user's password. Better: password_file.", {
+      ...noDatabase,
+      secret: true,
+    }),
+    password_file: key(absolutePath.optional(), "A file that holds the user's password.", noDatabase),
+    pool_size: key(z.int().min(1).default(20), 'Most connections to it (guide: Database Scaling).', noDatabase),
+    pool_min_idle: key(z.int().min(0).optional(), 'Connections that are kept open to it (guide: Database Scaling).', {
+      ...noDatabase,
+      otherwise: '5, or database.pool_size if that is less',
+    }),
+    pool_idle_timeout: key(
+      span.prefault('5m'),
+      'A connection without use is closed after this time (guide: Database Scaling).',
+      noDatabase,
+    ),
+    pool_connect_timeout: key(
+      span.prefault('30s'),
+      'How long connecting may take (guide: Database Scaling).',
+      noDatabase,
+    ),
+    read_replicas: key(
+      z.array(replica).readonly().optional(),
+      'Servers that are read from in turn (guide: Read Replicas).',
+      noDatabase,
+    ),
+  },
+  'Where the service keeps its state.',
+)
+
+const checkpoint = section(
+  {
+    interval: key(
+      span.prefault('1h'),
+      'A checkpoint of the state is taken this often (guide: Recovery Point Objective).',
+      noCheckpoint,
+    ),
+    timeout: key(span.prefault('5m'), 'A checkpoint that takes longer is given up.', noCheckpoint),
+    keep: key(z.int().min(1).default(24), 'This many checkpoints are kept.', noCheckpoint),
+  },
+  'Copies of the state that a restore begins from.',
+)
+
+const noRotation = { pending: 'this release does not rotate its log file' }
+
+const logging = section(
+  {
+    level: key(level.default('INFO'), 'From this level on (guide: Configuration Structure).', {
+      variable: 'NETWORK_LOG_LEVEL',
+    }),
+    file: key(absolutePath.optional(), 'A file that is written beside the outputs, or beside the console.'),
+    max_size_mb: key(z.int().min(1).optional(), 'The file is rotated when it is larger, in MB.', noRotation),
+    max_files: key(z.int().min(1).optional(), 'This many rotated files are kept.', noRotation),
+    format: key(format.default('json'), 'How a line is written (guide: Configuration Structure).'),
+    outputs: key(
+      z.array(output).min(1).readonly().optional(),
+      'Where lines go, each from a level of its own on (guide: Logging Configuration); without it, to the console.',
+    ),
+  },
+  'What is logged, and where to.',
+)
+
+const metrics = section(
+  {
+    host: key(host.default('127.0.0.1'), 'The address that /metrics is served on.'),
+    port: key(port.default(9090), 'Its TCP port (guide: Firewall Rules).'),
+  },
+  'Figures for Prometheus.',
+)
+
+/** All sections by name. */
+export const serverSections = { server, security, auth, performance, database, checkpoint, logging, metrics }
+
 /**
- * `config.yaml`. All keys are optional. A key that this release does not act on has no default: where it is present, the
- * file set it (see notYetInEffect).
+ * `config.yaml`, key by key: all are optional. What keys say of each other is in `serverRules`, beside which a
+ * configuration is checked (config/server-config.ts).
  */
-export const serverConfigSchema = section({
-  server: section({
-    host: host.default('0.0.0.0'), // guide: Configuration Structure, as are the other figures below
-    port: port.default(8080),
-    tls_port: port.optional(),
-    max_connections: z.int().min(1).default(1000),
-    worker_threads: z.union([z.literal('auto'), z.int().min(1)]).optional(),
-  }),
-  security: section({
-    ssl_enabled: z.boolean().default(false),
-    cert_file: absolutePath.optional(),
-    key_file: absolutePath.optional(),
-    allowed_origins: z.array(origin).readonly().optional(),
-  }),
-  performance: section({
-    connection_pool_size: z.int().min(1).optional(),
-    request_timeout_ms: z.int().min(1).max(longestTimeoutMs).default(30_000),
-    keep_alive_timeout_ms: z.int().min(1).max(longestTimeoutMs).default(60_000),
-    max_request_size: bytes(largestRequest).default((10 * 2 ** 20) as Bytes),
-    buffer_size: bytes(largestRequest).optional(),
-  }),
-  logging: section({
-    level: level.default('INFO'),
-    file: absolutePath.optional(),
-    max_size_mb: z.int().min(1).optional(),
-    max_files: z.int().min(1).optional(),
-    format: format.default('json'),
-    outputs: z.array(output).min(1).readonly().optional(),
-  }),
-  metrics: section({
-    host: host.default('127.0.0.1'),
-    port: port.default(9090), // guide: Firewall Rules
-  }),
-}).superRefine((config, context) => {
-  const { server, metrics } = config
-  if (metrics.port === server.port) {
-    context.addIssue({ code: 'custom', path: ['metrics', 'port'], message: 'expected another port than server.port' })
+export const serverConfigSchema = section(
+  {
+    $schema: z.string().optional().meta({ description: 'Where an editor finds the description of this file.' }),
+    ...serverSections,
+  },
+  'The configuration of network_server.',
+).transform(settled)
+
+type Sections = { readonly [Name in keyof typeof serverSections]: z.infer<(typeof serverSections)[Name]> }
+
+/** Defaults that depend on other keys. */
+function settled({
+  server,
+  security,
+  auth,
+  performance: limits,
+  database: data,
+  checkpoint,
+  logging,
+  metrics,
+}: Sections) {
+  const poolSize = limits.connection_pool_size ?? Math.min(100, server.max_connections)
+  return {
+    server,
+    security,
+    auth,
+    performance: {
+      ...limits,
+      connection_pool_size: poolSize,
+      connection_pool_min_size: limits.connection_pool_min_size ?? Math.min(10, poolSize),
+    },
+    database: { ...data, pool_min_idle: data.pool_min_idle ?? Math.min(5, data.pool_size) },
+    checkpoint,
+    logging,
+    metrics,
   }
-  if (server.tls_port !== undefined && (server.tls_port === server.port || server.tls_port === metrics.port)) {
-    const taken = server.tls_port === server.port ? 'server.port' : 'metrics.port'
-    context.addIssue({ code: 'custom', path: ['server', 'tls_port'], message: `expected another port than ${taken}` })
-  }
-})
-export type ServerConfig = z.infer<typeof serverConfigSchema>
+}
+
+export type ServerConfig = z.output<typeof serverConfigSchema>

@@ -18,7 +18,7 @@ const sizeUnits: Record<string, number> = {
 }
 
 const scaled = (text: string, units: Record<string, number>): number | undefined => {
-  const match = /^(\d+(?:\.\d+)?)\s*([A-Za-z]+)$/.exec(text.trim())
+  const match = /^(\d+(?:\.\d+)?)\s*([A-Za-z]+)$/.exec(text)
   const factor = units[match?.[2] ?? '']
   const amount = Number(match?.[1])
   return factor === undefined || !Number.isSafeInteger(Math.round(amount * factor))
@@ -26,21 +26,28 @@ const scaled = (text: string, units: Record<string, number>): number | undefined
     : Math.round(amount * factor)
 }
 
+/** A number with one of these units, as a schema; the pattern is for those who read the schema without us. */
+function quantity<Amount extends number>(units: Record<string, number>, message: string) {
+  const pattern = new RegExp(`^\\d+(?:\\.\\d+)?\\s*(?:${Object.keys(units).join('|')})$`)
+  return z
+    .string()
+    .regex(pattern, message)
+    .transform((text, context): Amount => {
+      const value = scaled(text, units)
+      if (value !== undefined) return value as Amount
+      context.addIssue({ code: 'custom', message })
+      return z.NEVER
+    })
+}
+
 /** `1500ms 30s 5m 2h 1d 2w` to milliseconds. */
-export const duration = z.string().transform((text, context): Milliseconds => {
-  const value = scaled(text, durationUnits)
-  if (value !== undefined) return value as Milliseconds
-  context.addIssue({ code: 'custom', message: 'expected a duration such as 500ms, 30s, 5m, 2h, 1d or 2w' })
-  return z.NEVER
-})
+export const duration = quantity<Milliseconds>(
+  durationUnits,
+  'expected a duration such as 500ms, 30s, 5m, 2h, 1d or 2w',
+)
 
 /** `100MB` (decimal) or `1GiB` (binary) to bytes. */
-export const size = z.string().transform((text, context): Bytes => {
-  const value = scaled(text, sizeUnits)
-  if (value !== undefined) return value as Bytes
-  context.addIssue({ code: 'custom', message: 'expected a size such as 512KB, 100MB or 1GiB' })
-  return z.NEVER
-})
+export const size = quantity<Bytes>(sizeUnits, 'expected a size such as 512KB, 100MB or 1GiB')
 
 /** `83 ms`, `4.2 s`, `3 min 10 s`: how long something took, for people. */
 export function formatDuration(ms: number): string {

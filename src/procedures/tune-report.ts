@@ -1,5 +1,5 @@
 // How each setting of a host stands against what is asked: its value and where that comes from, and what is in the way. Pure.
-import { notYetInEffect, parseServerConfig } from '../config/server-config.ts'
+import { parseServerConfig, readServerConfig } from '../config/server-config.ts'
 import { valueAt } from '../config/schema-words.ts'
 import { laterInUnit, limitConflicts, unitSetter } from '../model/limits-files.ts'
 import { hostPaths, serviceUser, type HostPaths } from '../model/paths.ts'
@@ -214,7 +214,7 @@ function describeServer(setting: WantedSetting, desk: Desk): TuningItem {
     inEffect: written(desk, paths.tuningEnvironment) && written(desk, paths.unitDropIn),
     problems: [],
     notes: [
-      ...notYetInEffect(parseServerConfig('', 'config.yaml', { [variable]: value })),
+      ...readServerConfig('', 'config.yaml', { env: { [variable]: value }, check: 'keys' }).notes,
       ...(tuned === undefined && configured !== undefined && configured !== value
         ? [`wins over ${paths.config}, which says ${configured}`]
         : []),

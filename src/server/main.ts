@@ -51,11 +51,11 @@ interface Loaded {
 }
 
 async function load({ config: given, root }: Start, file: 'required' | 'optional'): Promise<Loaded> {
-  const { notYetInEffect, parseServerConfig } = await import('../config/server-config.ts')
+  const { readServerConfig } = await import('../config/server-config.ts')
   const path = given ?? hostPaths(resolve(root)).config
   const text = readConfig(path, file)
-  const config = parseServerConfig(text ?? '', path, process.env)
-  return { config, source: text === undefined ? 'defaults' : path, notes: notYetInEffect(config) }
+  const { value: config, notes } = readServerConfig(text ?? '', path, { env: process.env })
+  return { config, source: text === undefined ? 'defaults' : path, notes }
 }
 
 function readConfig(path: string, file: 'required' | 'optional'): string | undefined {

@@ -35,7 +35,7 @@ describe('netops config validate', () => {
     const lines = text.split('\n')
     expect(lines.slice(0, 3)).toEqual([
       'a.yaml: valid',
-      'a.yaml: note: server.worker_threads is 8, but this release serves from one thread',
+      'a.yaml: note: server.worker_threads: this release serves from one thread',
       'b.yaml:1:11 server.prot: unknown key; did you mean port?',
     ])
     expect(lines[3]).toMatch(/^c\.yaml: cannot be read: ENOENT/)

@@ -95,7 +95,7 @@ describe('checkYaml', () => {
   )
 
   it('checks what takes the place of a value, and names where that comes from', () => {
-    const override = { path: ['hosts', 'web1', 'address'], value: 5, origin: 'WEB1_ADDRESS' }
+    const override = { path: ['hosts', 'web1', 'address'], value: 5, said: { file: 'WEB1_ADDRESS' } }
     expect(check('hosts:\n  web1: { address: a }', { overrides: [override] })).toBe(
       'WEB1_ADDRESS hosts.web1.address: expected text, not 5',
     )

@@ -56,7 +56,7 @@ describe('before tuning', () => {
   test('says of each server setting that this release does not act on it yet, and what it wins over', () => {
     const facts = untunedHost({ config: { 'server.worker_threads': '8' } })
     expect(itemOf('server.worker_threads', facts).notes).toEqual([
-      'server.worker_threads is 4, but this release serves from one thread',
+      'server.worker_threads: this release serves from one thread',
       `wins over ${paths.config}, which says 8`,
     ])
   })
