@@ -7,6 +7,8 @@ export interface OptionSpec {
   readonly flags: string
   readonly description: string
   readonly default?: string | boolean | undefined
+  /** It may be given several times: the handler gets a list. */
+  readonly repeats?: true
   /** Hidden options are for netops calling itself on a host. */
   readonly hidden?: true
 }
@@ -36,6 +38,8 @@ export interface CommandContext {
   readonly write: (line: string) => void
   /** Standard input, read to its end. */
   readonly readInput: () => Promise<string>
+  /** Asks whoever sits at the terminal; undefined where nobody does. */
+  readonly ask?: ((question: string) => Promise<string>) | undefined
   /** Whether standard error is a terminal that shows colours. */
   readonly color: boolean
   /** Where several hosts are shown live; undefined where standard error cannot or shall not be redrawn. */

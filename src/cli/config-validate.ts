@@ -1,58 +1,69 @@
-// `netops config validate`: is a network_server configuration valid, and what of it does this release leave aside?
-import type { Problem } from '../config/problems.ts'
+// `netops config validate`: are configuration files valid, and what of them does this release leave aside?
+import { z } from 'zod'
 import { defineCommand } from './command.ts'
+import { parseOptions } from './options.ts'
 
-interface Report {
-  readonly file: string
-  readonly valid: boolean
-  readonly problems: readonly Problem[]
-  /** What the file asks for and this release does not do. */
-  readonly notes: readonly string[]
-}
-
-/** Each file is checked by itself: the environment of the machine that checks is not the service's. */
+/** Each file is checked by itself: the environment of the machine that checks is not the service's, unless it is said to be. */
 export const configValidate = defineCommand({
   name: 'config validate',
-  summary: 'Check configurations of network_server: every problem with its line, and what this release does not act on',
+  summary: "Check the server's and the fleet's configuration: every problem with its line, and what is not in effect",
   args: '[file...]',
-  examples: ['netops config validate', 'netops config validate config/production.yaml config/staging.yaml --json'],
-  options: [],
-  async run({ args }, { cwd }) {
+  examples: [
+    'netops config validate',
+    'netops config validate config/production.yaml netops.production.yml --json',
+    'NETWORK_SERVER_PORT=81 netops config validate --env config.yaml',
+    'netops config validate --set server.port=81 config.yaml',
+  ],
+  options: [
+    { flags: '--env', description: "put this shell's NETWORK_* variables over the file, as the server would" },
+    {
+      flags: '--set <key=value>',
+      description: 'put values over the file, as network_server --set would',
+      repeats: true,
+    },
+  ],
+  async run({ options, args }, context) {
     const { formatProblems } = await import('../config/problems.ts')
-    const files = args.length === 0 ? ['config.yaml'] : args
-    const reports = await Promise.all(files.map((file) => examine(file, cwd)))
-    const text = reports.map(({ file, valid, problems, notes }) =>
-      valid
+    const { examineFile } = await import('./config-files.ts')
+    const { env, set } = parseOptions(schema, options)
+    const files = args.length > 0 ? args : await filesHere(context.cwd)
+    const sources = { ...(env ? { env: context.env } : {}), set }
+    const reports = await Promise.all(files.map((file) => examineFile(file, context.cwd, sources)))
+    const text = reports.map(({ file, problems, notes }) =>
+      problems.length === 0
         ? [`${file}: valid`, ...notes.map((note) => `${file}: note: ${note}`)].join('\n')
         : formatProblems(problems),
     )
     return {
-      outcome: reports.every(({ valid }) => valid) ? 'done' : 'usage',
-      data: { files: reports },
+      outcome: reports.every(({ problems }) => problems.length === 0) ? 'done' : 'usage',
+      data: {
+        files: reports.map(({ file, kind, problems, notes }) => ({
+          file,
+          kind,
+          valid: problems.length === 0,
+          problems,
+          notes,
+        })),
+      },
       text: text.join('\n'),
     }
   },
 })
 
-async function examine(file: string, cwd: string): Promise<Report> {
-  const { checkServerConfig } = await import('../config/server-config.ts')
-  const text = await read(file, cwd)
-  if (typeof text !== 'string') return { file, valid: false, problems: [text], notes: [] }
-  const checked = checkServerConfig(text, file)
-  return 'problems' in checked
-    ? { file, valid: false, problems: checked.problems, notes: [] }
-    : { file, valid: true, problems: [], notes: checked.notes }
-}
+const schema = z.object({ env: z.boolean().default(false), set: z.array(z.string()).default([]) })
 
-async function read(file: string, cwd: string): Promise<string | Problem> {
-  const [fs, path, { messageOf }] = await Promise.all([
-    import('node:fs/promises'),
-    import('node:path'),
-    import('../model/errors.ts'),
-  ])
-  try {
-    return await fs.readFile(path.resolve(cwd, file), 'utf8')
-  } catch (error) {
-    return { file, path: '', message: `cannot be read: ${messageOf(error)}` }
-  }
+/** Without a name: the fleet file and the configuration of this folder, as far as they are there. */
+async function filesHere(cwd: string): Promise<readonly string[]> {
+  const fs = await import('node:fs/promises')
+  const path = await import('node:path')
+  const found = await Promise.all(
+    ['netops.yml', 'config.yaml'].map((file) =>
+      fs.access(path.join(cwd, file)).then(
+        () => [file],
+        () => [],
+      ),
+    ),
+  )
+  const files = found.flat()
+  return files.length > 0 ? files : ['config.yaml']
 }

@@ -1,8 +1,7 @@
 // netops deploy: bring a release and its configuration into service.
 import { basename, resolve } from 'node:path'
 import { z } from 'zod'
-import type { HostReader } from '../drivers/hosts/port.ts'
-import type { ActivationInput, Endpoints } from '../model/activation.ts'
+import type { ActivationInput } from '../model/activation.ts'
 import { NetopsError } from '../model/errors.ts'
 import { hostPaths, releaseId, serverExecutable } from '../model/paths.ts'
 import { defineCommand, type CommandContext } from './command.ts'
@@ -34,24 +33,38 @@ export const deploy = defineCommand({
     const parsed = parseOptions(fleetSchema.extend({ ...deploySchema, ...timingSchema }), options)
     const fleet = await readFleet(parsed, context)
     const release = await readRelease(parsed, context)
-    const configPath = parsed.config === undefined ? fleet.configFile : resolve(context.cwd, parsed.config)
-    const config = configPath === undefined ? undefined : await readConfig(configPath)
+    const { placeConfig, placeFiles, readConfigs, renderedPath, writeRendered } = await import('./deploy-files.ts')
+    const configs = await readConfigs(parsed.config, fleet, context)
+    const toWrite: { readonly path: string; readonly text: string }[] = []
     return runFleet(
       {
         procedure: 'deploy',
         fleet,
         dryRun: parsed.dryRun,
         decide: async (site, run) => {
-          const { root } = site.target
+          const { root, name } = site.target
           const paths = hostPaths(root)
           const { readerOver } = await import('../drivers/hosts/reader.ts')
           const reader = readerOver(site.connection)
           const onHost = await reader.sha256(`${paths.releases}/${release.id}/${serverExecutable}`)
           const pushRelease = onHost !== release.file.sha256
+          const incoming = `${paths.incoming}/${run}`
           const place = await placeConfig(
-            { config, inPlace: paths.config, incoming: `${paths.incoming}/${run}/config.yaml` },
+            {
+              config: configs.get(name),
+              inPlace: paths.config,
+              incoming: `${incoming}/config.yaml`,
+              rendered: renderedPath(fleet.runs, run.slice(0, -name.length - 1), name),
+            },
             reader,
           )
+          if (place.write !== undefined) toWrite.push(place.write)
+          const files = await placeFiles(fleet.members.get(name)?.files ?? [], {
+            reader,
+            incoming,
+            cwd: fleet.folder,
+            env: context.env,
+          })
           const order: ActivationInput = {
             procedure: 'activate',
             ...placeOf(site, run),
@@ -63,9 +76,11 @@ export const deploy = defineCommand({
               size: release.file.size,
               checksConfig: release.checksConfig,
               ...(release.platform === undefined ? {} : { platform: release.platform }),
-              ...(pushRelease ? { from: `${paths.incoming}/${run}/${serverExecutable}` } : {}),
+              ...(pushRelease ? { from: `${incoming}/${serverExecutable}` } : {}),
             },
             config: { from: place.from, sha256: place.sha256 },
+            ...(files.placed.length === 0 ? {} : { files: files.placed }),
+            ...(fleet.environment === undefined ? {} : { environment: fleet.environment }),
             endpoints: place.endpoints,
             reason: 'deploy',
           }
@@ -80,9 +95,12 @@ export const deploy = defineCommand({
                 mode: '0755',
               },
               { id: 'config', title: 'Push the configuration', file: place.push, name: 'config.yaml', mode: '0600' },
+              ...files.pushes,
             ],
           }
         },
+        // A dry run writes nothing, so what is rendered is written down only now.
+        prepare: () => writeRendered(toWrite),
       },
       context,
     )
@@ -128,61 +146,5 @@ async function readRelease(
     platform: known?.platform,
     // Ours does; of another executable nobody knows what it makes of the flag.
     checksConfig: known !== undefined,
-  }
-}
-
-interface ReadConfig {
-  readonly file: { readonly path: string; readonly sha256: string; readonly size: number }
-  readonly endpoints: Endpoints
-}
-
-async function readConfig(path: string): Promise<ReadConfig> {
-  const { readFile } = await import('node:fs/promises')
-  const { localFile } = await import('./fleet-run.ts')
-  const file = await localFile(path)
-  return { file, endpoints: await endpointsOf(await readFile(path, 'utf8'), path) }
-}
-
-/** Where a configuration makes the service answer on its own host; refuses one that is not valid. */
-async function endpointsOf(text: string, name: string): Promise<Endpoints> {
-  const { parseServerConfig } = await import('../config/server-config.ts')
-  const { server, metrics } = parseServerConfig(text, name)
-  const host = server.host === '0.0.0.0' || server.host === '::' ? '127.0.0.1' : server.host
-  const base = `http://${host.includes(':') ? `[${host}]` : host}:${server.port}`
-  return { readyUrl: `${base}/health/ready`, healthUrl: `${base}/health`, ports: [server.port, metrics.port] }
-}
-
-interface ConfigPlaces {
-  readonly config: ReadConfig | undefined
-  readonly inPlace: string
-  readonly incoming: string
-}
-
-/** Which configuration a host is to have, and whether it must be brought there. */
-async function placeConfig({ config, inPlace, incoming }: ConfigPlaces, reader: HostReader) {
-  const present = await reader.sha256(inPlace)
-  if (config !== undefined) {
-    const { sha256 } = config.file
-    const same = present === sha256
-    return {
-      from: same ? inPlace : incoming,
-      sha256,
-      endpoints: config.endpoints,
-      push: same ? undefined : config.file,
-    }
-  }
-  const text = await reader.readText(inPlace)
-  if (present === undefined || text === undefined) {
-    throw new NetopsError('usage', {
-      host: reader.name,
-      message: 'the host has no configuration yet, and none was given',
-      hint: 'name one with --config FILE; examples/config.yaml is a start',
-    })
-  }
-  return {
-    from: inPlace,
-    sha256: present,
-    endpoints: await endpointsOf(text, `${reader.name}:${inPlace}`),
-    push: undefined,
   }
 }

@@ -11,7 +11,12 @@ import { connectAll, localFile, ownNetops, summarize } from './fleet-run.ts'
 import type { Direction } from './host-part.ts'
 import { carrying, controlOf, decidedBy, withWorld } from './run-support.ts'
 
-const fleetInput = z.object({ targets: z.array(target), netops: z.string() })
+/** What a fleet run was begun with. */
+export const fleetInput = z.object({
+  targets: z.array(target),
+  netops: z.string(),
+  environment: z.string().optional(),
+})
 
 /** Finishes a fleet run, or takes it back; one that has ended is only told again. */
 export async function resumeFleet(

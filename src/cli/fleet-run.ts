@@ -10,9 +10,11 @@ import type { Hooks } from '../model/journal.ts'
 import type { HostOrder } from '../model/order.ts'
 import { hostPaths, runsCommand } from '../model/paths.ts'
 import { planFleet, type FleetRun, type HostPart, type LocalFile } from '../procedures/fleet.ts'
+import { readEnvironment, refuseOtherEnvironment } from '../procedures/activation-facts.ts'
 import { decideHostPart, toldOf, type Decided } from '../procedures/host-procedures.ts'
 import { sha256OfFile } from '../system/files.ts'
 import type { CommandContext, CommandResult } from './command.ts'
+import { confirmDestructive } from './confirm.ts'
 import { connect, servicesFor, type Fleet, type Target } from './fleet.ts'
 import { formatShown, hostResults, newRunId, plain, runOrder, shownPlan, type Ran } from './run-support.ts'
 import type { Member } from './probes.ts'
@@ -31,6 +33,12 @@ export interface FleetOrder {
   readonly dryRun: boolean
   /** What one host is asked for, from what it is like. */
   readonly decide: (site: Site, run: string) => Promise<Omit<HostPart, 'netops'>>
+  /** What is written down on this machine before the run begins; not for a dry run. */
+  readonly prepare?: () => Promise<void>
+  /** What it takes away or puts back, for a person who is asked in production; undefined where it does not. */
+  readonly destroys?: string
+  /** The environment's name, where it was given in advance. */
+  readonly confirmed?: string | undefined
 }
 
 /** Runs a fleet procedure, or shows it. */
@@ -40,12 +48,18 @@ export async function runFleet(order: FleetOrder, context: CommandContext): Prom
   const run = newRunId(procedure, new Date())
   const sites = await connectAll(fleet.targets, netops, context)
   try {
+    await together(sites, (site) => guardEnvironment(site, fleet.environment))
     const drafts = await together(sites, (site) => draft(site, order, run))
     const fleetRun: FleetRun = { run, procedure, by: `${userInfo().username}@${hostname()}` }
     if (order.dryRun) return showDrafts(drafts, fleetRun)
+    if (order.destroys !== undefined) {
+      await confirmDestructive({ ...order, destroys: order.destroys }, fleet, context)
+    }
+    await order.prepare?.()
     const parts = drafts.map(({ part }) => part)
     const members = new Map(sites.map((site) => [site.target.name, site]))
-    const input = { targets: fleet.targets, netops: netops.sha256 }
+    const { targets, environment } = fleet
+    const input = { targets, netops: netops.sha256, ...(environment === undefined ? {} : { environment }) }
     const facts = Object.fromEntries(drafts.map(({ site, decided }) => [site.target.name, decided.facts]))
     const plan = planFleet(fleetRun, parts)
     const ran = await runOrder(
@@ -70,6 +84,16 @@ function hooksOf({ hooks }: Fleet, procedure: string): Hooks | undefined {
   const [pre = [], post = []] = [hooks[`pre_${name}`], hooks[`post_${name}`]]
   const plain = (calls: typeof pre) => calls.map((call) => [...call])
   return pre.length + post.length === 0 ? undefined : { pre: plain(pre), post: plain(post) }
+}
+
+/** Refuses a host that is marked as something else than what the fleet file is for. */
+export async function guardEnvironment(
+  { target, connection }: Pick<Site, 'target' | 'connection'>,
+  environment: string | undefined,
+): Promise<void> {
+  if (target.kind === 'local') return
+  const marked = await readEnvironment(readerOver(connection), hostPaths(target.root))
+  refuseOtherEnvironment(target.name, marked, environment)
 }
 
 interface Draft {

@@ -1,14 +1,23 @@
 // From options to hosts: the fleet file or a relocated root, connections, and what every fleet command needs of them.
 import { homedir } from 'node:os'
-import { dirname, isAbsolute, join, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { z } from 'zod'
+import {
+  checkFleetFile,
+  checkSaidHosts,
+  hostsOf,
+  located,
+  type FleetFile,
+  type FleetHost,
+} from '../config/fleet-file.ts'
+import { formatProblems, type Problem } from '../config/problems.ts'
 import { connectLocal } from '../drivers/hosts/local.ts'
 import type { HostConnection } from '../drivers/hosts/port.ts'
 import { processServices } from '../drivers/services/process.ts'
 import type { ServiceManager } from '../drivers/services/port.ts'
 import { systemd } from '../drivers/services/systemd.ts'
 import { NetopsError } from '../model/errors.ts'
-import { inventorySchema, type Inventory } from '../model/inventory.ts'
+import type { Inventory } from '../model/inventory.ts'
 import { hostPaths } from '../model/paths.ts'
 import { readTextIfAny } from '../system/files.ts'
 import type { CommandContext } from './command.ts'
@@ -17,7 +26,10 @@ import { nameList } from './options.ts'
 export const fleetSchema = z.object({
   root: z.string().optional(),
   inventory: z.string().optional(),
+  environment: z.string().optional(),
   hosts: nameList.optional(),
+  group: nameList.optional(),
+  tag: nameList.optional(),
 })
 export type FleetOptions = z.infer<typeof fleetSchema>
 
@@ -39,8 +51,14 @@ export type Target = z.infer<typeof target>
 
 export interface Fleet {
   readonly targets: readonly Target[]
-  /** The configuration that the fleet file names, if it does. */
-  readonly configFile: string | undefined
+  /** What the fleet file says of each target; empty for a relocated root. */
+  readonly members: ReadonlyMap<string, FleetHost>
+  /** What the hosts are, and must be marked as. */
+  readonly environment: string | undefined
+  /** The configuration that the fleet file names, if it does: absolute, and as messages name it. */
+  readonly config: { readonly path: string; readonly name: string } | undefined
+  /** The folder of the fleet file, where its commands run. */
+  readonly folder: string
   readonly minHealthyMs: number | undefined
   readonly healthyDeadlineMs: number | undefined
   /** The operator's own commands by name: `pre_deploy`, `post_tune`; each a list of argv. */
@@ -49,29 +67,97 @@ export interface Fleet {
   readonly runs: string
 }
 
-/** @throws NetopsError `usage` when there is no fleet, or it has no such host */
+/** @throws NetopsError `usage` when there is no fleet, or it has no such host; `refused` for another environment */
 export async function readFleet(options: FleetOptions, context: CommandContext): Promise<Fleet> {
   if (options.root !== undefined) {
     const root = resolveRoot(options.root, context.cwd)
     return {
       targets: [{ kind: 'local', name: 'local', root }],
-      configFile: undefined,
+      members: new Map(),
+      environment: undefined,
+      config: undefined,
+      folder: context.cwd,
       minHealthyMs: undefined,
       healthyDeadlineMs: undefined,
       hooks: {},
       runs: hostPaths(root).runs,
     }
   }
-  const file = resolve(context.cwd, options.inventory ?? context.env.NETOPS_INVENTORY ?? 'netops.yml')
-  const inventory = await readInventory(file)
+  const { read, hosts, folder } = await readInventory(options, context)
+  const { inventory } = read
+  const chosen = chooseHosts(hosts, options, read.file)
   return {
-    targets: chooseHosts(inventory, options.hosts, file),
-    configFile: inventory.config === undefined ? undefined : resolve(dirname(file), inventory.config.file),
+    targets: chosen.map(targetOf),
+    members: new Map(chosen.map((host) => [host.name, host])),
+    environment: inventory.environment,
+    config:
+      inventory.config === undefined
+        ? undefined
+        : {
+            path: located(inventory.config.file, { folder, home: homedir() }),
+            name: shortest(resolve(folder, inventory.config.file), context.cwd),
+          },
+    folder,
     minHealthyMs: inventory.deploy?.min_healthy_time,
     healthyDeadlineMs: inventory.deploy?.healthy_deadline,
-    hooks: hooksOf(inventory, dirname(file)),
+    hooks: hooksOf(inventory, folder),
     runs: operatorRuns(context),
   }
+}
+
+/** A path as a person would write it: from here if it lies below, else absolute. */
+const shortest = (path: string, cwd: string): string => {
+  const from = relative(cwd, path)
+  return from.startsWith('..') ? path : from
+}
+
+export interface ReadInventory {
+  readonly read: FleetFile
+  readonly hosts: readonly FleetHost[]
+  /** The folder of the fleet file. */
+  readonly folder: string
+}
+
+/**
+ * Reads the fleet file, and asks its command for hosts where it names one.
+ * @throws NetopsError `usage` with every problem and its place; `refused` when it is for another environment
+ */
+export async function readInventory(
+  options: Pick<FleetOptions, 'inventory' | 'environment'>,
+  context: CommandContext,
+): Promise<ReadInventory> {
+  const named = options.inventory ?? context.env.NETOPS_INVENTORY
+  const name = named ?? (options.environment === undefined ? 'netops.yml' : `netops.${options.environment}.yml`)
+  const path = resolve(context.cwd, name)
+  const text = await readTextIfAny(path)
+  if (text === undefined) {
+    throw new NetopsError('usage', {
+      message: `there is no fleet file ${path}`,
+      hint: 'netops config init makes one; name another with --inventory FILE, or work on this machine alone with --root DIR',
+    })
+  }
+  const { askForHosts } = await import('../config/hosts-command.ts')
+  const read = settled(checkFleetFile(text, name))
+  const { environment, hosts_from: source } = read.inventory
+  if (options.environment !== undefined && environment !== options.environment) {
+    throw new NetopsError('refused', {
+      message: `${name} is for ${environment ?? 'no environment'}, not for ${options.environment}`,
+      hint: `set environment: ${options.environment} in the file of that environment`,
+    })
+  }
+  const folder = dirname(path)
+  const said =
+    source === undefined
+      ? undefined
+      : settled(
+          checkSaidHosts(await askForHosts({ ...source, cwd: folder }), `output of ${source.command[0] ?? ''}`, read),
+        )
+  return { read, folder, hosts: hostsOf(read, said, { folder, home: homedir() }) }
+}
+
+const settled = <T extends object>(checked: T | { readonly problems: readonly Problem[] }): T => {
+  if ('problems' in checked) throw new NetopsError('usage', { message: formatProblems(checked.problems) })
+  return checked
 }
 
 /** The hooks as lists of commands; a program named by a relative path lies beside the fleet file. */
@@ -101,47 +187,43 @@ export function resolveRoot(root: string, cwd: string): string {
   return resolve(cwd, root)
 }
 
-async function readInventory(file: string): Promise<Inventory> {
-  const text = await readTextIfAny(file)
-  if (text === undefined) {
+/** The hosts that the options choose: those that fit all of them. */
+function chooseHosts(all: readonly FleetHost[], options: FleetOptions, file: string): readonly FleetHost[] {
+  const { hosts: names, group, tag } = options
+  const known: readonly (readonly [string, readonly string[] | undefined, readonly string[]])[] = [
+    ['host', names, all.map((host) => host.name)],
+    ['group', group, [...new Set(all.flatMap((host) => host.groups))]],
+    ['tag', tag, [...new Set(all.flatMap((host) => host.tags))]],
+  ]
+  for (const [kind, wanted = [], there] of known) {
+    const unknown = wanted.filter((name) => !there.includes(name))
+    if (unknown.length === 0) continue
+    const few = there.slice(0, 20).join(', ') + (there.length > 20 ? ` and ${there.length - 20} more` : '')
     throw new NetopsError('usage', {
-      message: `there is no fleet file ${file}`,
-      hint: 'name one with --inventory FILE, or work on this machine alone with --root DIR',
+      message: `${file} has no ${kind} ${unknown.join(', ')}`,
+      hint: there.length === 0 ? `it has no ${kind}s at all` : `it has ${few}`,
     })
   }
-  const { checkYaml } = await import('../config/validate.ts')
-  const checked = checkYaml(text, file, inventorySchema)
-  if ('value' in checked) return checked.value
-  const { formatProblems } = await import('../config/problems.ts')
-  throw new NetopsError('usage', { message: formatProblems(checked.problems) })
+  const chosen = all.filter(
+    (host) =>
+      (names?.includes(host.name) ?? true) &&
+      (group?.some((one) => host.groups.includes(one)) ?? true) &&
+      (tag?.some((one) => host.tags.includes(one)) ?? true),
+  )
+  if (chosen.length > 0) return chosen
+  throw new NetopsError('usage', { message: 'no host of the fleet fits all of --hosts, --group and --tag' })
 }
 
-function chooseHosts(inventory: Inventory, wanted: readonly string[] | undefined, file: string): readonly Target[] {
-  const known = Object.keys(inventory.hosts)
-  const unknown = (wanted ?? []).filter((name) => !known.includes(name))
-  if (unknown.length > 0) {
-    throw new NetopsError('usage', {
-      message: `${file} has no host ${unknown.join(', ')}`,
-      hint: `it has ${known.join(', ')}`,
-    })
-  }
-  const here = (path: string): string => {
-    const full = path.startsWith('~/') ? join(homedir(), path.slice(2)) : path
-    return isAbsolute(full) ? full : resolve(dirname(file), full)
-  }
-  return Object.entries(inventory.hosts)
-    .filter(([name]) => wanted?.includes(name) ?? true)
-    .map(([name, host]) => ({
-      kind: 'ssh',
-      name,
-      root: '/',
-      address: host.address,
-      port: host.port ?? inventory.ssh.port,
-      user: inventory.ssh.user,
-      ...(inventory.ssh.identity === undefined ? {} : { identity: here(inventory.ssh.identity) }),
-      knownHosts: here(inventory.ssh.known_hosts),
-    }))
-}
+const targetOf = ({ name, login }: FleetHost): Target => ({
+  kind: 'ssh',
+  name,
+  root: '/',
+  address: login.address,
+  port: login.port,
+  user: login.user,
+  ...(login.identity === undefined ? {} : { identity: login.identity }),
+  knownHosts: login.knownHosts,
+})
 
 /** Opens a connection to one host. */
 export async function connect(to: Target, context: CommandContext): Promise<HostConnection> {

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { duration } from '../model/units.ts'
 import { defineCommand } from './command.ts'
+import { confirmOption } from './confirm.ts'
 import { dryRunOption, fleetOptions, parseOptions, rootOption } from './options.ts'
 
 // A month of journals answers what happened lately; a hundred runs, what happened where little does.
@@ -25,7 +26,9 @@ export const gc = defineCommand({
       default: defaults.keepRuns,
     },
     dryRunOption,
+    confirmOption,
   ],
+  events: true,
   async run({ options }, context) {
     const { fleetSchema, readFleet } = await import('./fleet.ts')
     const { placeOf, runFleet } = await import('./fleet-run.ts')
@@ -33,14 +36,17 @@ export const gc = defineCommand({
       olderThan: duration,
       keepRuns: z.coerce.number().int().min(0),
       dryRun: z.boolean().default(false),
+      confirm: z.string().optional(),
     })
-    const { olderThan, keepRuns, dryRun, ...parsed } = parseOptions(schema, options)
+    const { olderThan, keepRuns, dryRun, confirm, ...parsed } = parseOptions(schema, options)
     const fleet = await readFleet(parsed, context)
     const result = await runFleet(
       {
         procedure: 'gc',
         fleet,
         dryRun,
+        destroys: 'removes old journals and builds on',
+        confirmed: confirm,
         decide: (site, run) =>
           Promise.resolve({
             order: { procedure: 'gc', ...placeOf(site, run), olderThanMs: olderThan, keepRuns },

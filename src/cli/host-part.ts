@@ -117,6 +117,7 @@ async function proceed(
     members: new Map([[order.host, member]]),
     control: controlOf(context),
     guard: () => taken.lease.assertHeld(),
+    env: context.env,
     tell: context.progress,
   })
   const state = runState(journal.records)

@@ -5,7 +5,8 @@ import type { LockState } from '../engine/locks.ts'
 import { joinOutcomes, locate, NetopsError, type HostOutcome } from '../model/errors.ts'
 import { hostPaths } from '../model/paths.ts'
 import { defineCommand, type CommandContext, type CommandResult, type Invocation } from './command.ts'
-import type { Target } from './fleet.ts'
+import { confirmOption } from './confirm.ts'
+import type { Fleet, Target } from './fleet.ts'
 import { fleetOptions, parseOptions, rootOption } from './options.ts'
 
 const lockState = z.object({
@@ -45,11 +46,12 @@ export const lockRelease = defineCommand({
     rootOption,
     { flags: '--run <run>', description: 'only the lease of this run' },
     { flags: '--force', description: 'also when its holder lives or its run is half done; needs --run' },
+    confirmOption,
   ],
   run: (invocation, context) => onEach('release', invocation, context),
 })
 
-const releaseSchema = { run: z.string().optional(), force: z.boolean().default(false) }
+const releaseSchema = { run: z.string().optional(), force: z.boolean().default(false), confirm: z.string().optional() }
 
 async function onEach(
   action: 'status' | 'release',
@@ -70,10 +72,15 @@ async function onEach(
     ...(parsed.force ? ['--force'] : []),
   ]
   const fleet = await readFleet(parsed, context)
+  if (action === 'release') {
+    const { confirmDestructive } = await import('./confirm.ts')
+    await confirmDestructive({ destroys: 'gives back the leases of', confirmed: parsed.confirm }, fleet, context)
+  }
   const told = await Promise.all(
     fleet.targets.map(async (to): Promise<Told> => {
       try {
-        const locks = to.kind === 'local' ? await here(to.root, action, parsed) : await onHost(to, words, context)
+        const locks =
+          to.kind === 'local' ? await here(to.root, action, parsed) : await onHost(to, words, fleet, context)
         return { host: to.name, locks, error: undefined }
       } catch (thrown) {
         return { host: to.name, locks: [], error: locate(thrown, { host: to.name }) }
@@ -110,11 +117,18 @@ async function here(
 }
 
 /** Asks the netops on a host; a host that has none was never taken. */
-async function onHost(to: Target, words: readonly string[], context: CommandContext): Promise<readonly LockState[]> {
+async function onHost(
+  to: Target,
+  words: readonly string[],
+  { environment }: Pick<Fleet, 'environment'>,
+  context: CommandContext,
+): Promise<readonly LockState[]> {
   const { connect } = await import('./fleet.ts')
   const { callNetops } = await import('./calls.ts')
+  const { guardEnvironment } = await import('./fleet-run.ts')
   const connection = await connect(to, context)
   try {
+    if (words.includes('release')) await guardEnvironment({ target: to, connection }, environment)
     const netops = await findNetops(connection)
     if (netops === undefined) return []
     const argv = [netops, ...words, '--root', '/']

@@ -13,7 +13,10 @@ export const rootOption: OptionSpec = {
 }
 export const fleetOptions: readonly OptionSpec[] = [
   { flags: '--inventory <file>', description: 'the fleet file (default: $NETOPS_INVENTORY, then netops.yml)' },
+  { flags: '-e, --environment <name>', description: 'the fleet file netops.NAME.yml; another one must be for it' },
   { flags: '--hosts <names>', description: 'only these hosts of the fleet, separated by commas' },
+  { flags: '--group <names>', description: 'only hosts of these groups' },
+  { flags: '--tag <names>', description: 'only hosts with one of these tags' },
 ]
 
 /**

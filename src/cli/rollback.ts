@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { hostPaths } from '../model/paths.ts'
 import { defineCommand } from './command.ts'
+import { confirmOption } from './confirm.ts'
 import { dryRunOption, fleetOptions, parseOptions, rootOption } from './options.ts'
 import { timingOf, timingOptions, timingSchema } from './timing.ts'
 
@@ -22,6 +23,7 @@ export const rollback = defineCommand({
     },
     ...timingOptions,
     dryRunOption,
+    confirmOption,
   ],
   events: true,
   async run({ options }, context) {
@@ -33,6 +35,7 @@ export const rollback = defineCommand({
     const schema = fleetSchema.extend({
       ...timingSchema,
       to: z.string().optional(),
+      confirm: z.string().optional(),
       dryRun: z.boolean().default(false),
     })
     const parsed = parseOptions(schema, options)
@@ -42,6 +45,8 @@ export const rollback = defineCommand({
         procedure: 'rollback',
         fleet,
         dryRun: parsed.dryRun,
+        destroys: 'rolls back',
+        confirmed: parsed.confirm,
         decide: async (site, run) => {
           const { root, name } = site.target
           const paths = hostPaths(root)

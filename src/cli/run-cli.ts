@@ -70,7 +70,14 @@ function addCommand(program: Program, definition: Command): void {
   leaf.description(definition.summary)
   if (definition.args !== undefined) leaf.arguments(definition.args)
   for (const option of definition.options) {
-    if (option.default === undefined) leaf.option(option.flags, option.description)
+    if (option.repeats === true) {
+      leaf.option<readonly string[] | undefined>(
+        option.flags,
+        option.description,
+        (value, before) => [...(before ?? []), value],
+        undefined,
+      )
+    } else if (option.default === undefined) leaf.option(option.flags, option.description)
     else leaf.option(option.flags, option.description, option.default)
   }
   leaf
@@ -88,7 +95,8 @@ function groupOf(program: Program, name: string, hidden: boolean): Program {
 }
 
 const groupSummaries: Record<string, string> = {
-  config: "the server's configuration",
+  config: "the server's and the fleet's configuration",
+  inventory: 'the hosts of the fleet: which there are, how they are reached, whether they answer',
   lock: 'who holds a host, and giving back what nobody holds any more',
   lab: 'throwaway systemd hosts to rehearse on',
   runs: 'what was run, how it went, and going on with it',
@@ -150,7 +158,31 @@ const contextOf = (given: Given, spinner: Spinner): CommandContext => ({
   progress: given.jsonl === true ? () => undefined : (line) => spinner.line(line),
   write: (line) => spinner.out(line),
   readInput,
+  ask:
+    process.stdin.isTTY && process.stderr.isTTY
+      ? (question) => {
+          spinner.stop()
+          return ask(question, given.signal)
+        }
+      : undefined,
 })
+
+/** Asks whoever sits at the terminal; an empty answer where they leave it with Ctrl-C or Ctrl-D. */
+async function ask(question: string, signal: AbortSignal): Promise<string> {
+  const { createInterface } = await import('node:readline/promises')
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  // In raw mode the terminal hands us the key instead of the signal.
+  terminal.on('SIGINT', () => process.kill(process.pid, 'SIGINT'))
+  try {
+    const closed = new Promise<string>((resolve) => terminal.once('close', () => resolve('')))
+    return await Promise.race([terminal.question(question, { signal }), closed])
+  } catch {
+    // Left with Ctrl-C: whoever asked gets no answer.
+    return ''
+  } finally {
+    terminal.close()
+  }
+}
 
 async function readInput(): Promise<string> {
   const chunks: Buffer[] = []

@@ -85,7 +85,7 @@ export async function withWorld<T>(
   context: CommandContext,
   work: (world: World) => Promise<T>,
 ): Promise<T> {
-  const world = worldOf({ members, control: controlOf(context), tell: context.progress })
+  const world = worldOf({ members, control: controlOf(context), env: context.env, tell: context.progress })
   try {
     return await work(world)
   } finally {

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { exitCodes, NetopsError } from '../model/errors.ts'
 import type { JournalRecord } from '../model/journal.ts'
 import { defineCommand, type CommandContext, type CommandResult, type Invocation } from './command.ts'
+import { confirmOption } from './confirm.ts'
 import type { Ending } from './follow.ts'
 import { dryRunOption, parseOptions, rootOption } from './options.ts'
 
@@ -145,7 +146,7 @@ export const runsUndo = defineCommand({
     'netops runs undo 20261123T104501Z-tune-3f9a.web1 --root /  # on the host',
     'netops runs undo 20261123T104501Z-tune-3f9a --dry-run',
   ],
-  options: [rootOption, dryRunOption],
+  options: [rootOption, dryRunOption, confirmOption],
   events: true,
   run: (invocation, context) => goOn('back', invocation, context),
 })
@@ -155,7 +156,10 @@ async function goOn(
   { options, args }: Invocation,
   context: CommandContext,
 ): Promise<CommandResult> {
-  const parsed = parseOptions(schema.extend({ dryRun: z.boolean().default(false) }), options)
+  const parsed = parseOptions(
+    schema.extend({ dryRun: z.boolean().default(false), confirm: z.string().optional() }),
+    options,
+  )
   const at = await place(parsed.root, context)
   const run = args[0] ?? ''
   const records = await mustRead(at.runs, run)
@@ -166,7 +170,13 @@ async function goOn(
   if (parsed.dryRun) return showUndo(run, records)
   const { isHostRun, resumeHere } = await import('./host-part.ts')
   if (isHostRun(run)) return resumeHere(at.root, run, direction, context)
-  const { resumeFleet } = await import('./fleet-resume.ts')
+  const { fleetInput, resumeFleet } = await import('./fleet-resume.ts')
+  if (direction === 'back') {
+    const { confirmDestructive } = await import('./confirm.ts')
+    const { targets, environment } = fleetInput.parse(start.input)
+    const order = { destroys: `takes back run ${run} on`, confirmed: parsed.confirm }
+    await confirmDestructive(order, { targets, environment }, context)
+  }
   return resumeFleet(at.runs, run, direction, context)
 }
 

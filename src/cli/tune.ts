@@ -4,6 +4,7 @@ import { exitCodes } from '../model/errors.ts'
 import type { TuningRecord, TuningWish } from '../model/tuning.ts'
 import type { TuningPlace } from '../procedures/tune-facts.ts'
 import { defineCommand, type CommandContext, type CommandResult } from './command.ts'
+import { confirmOption } from './confirm.ts'
 import type { Fleet } from './fleet.ts'
 import { dryRunOption, fleetOptions, parseOptions, rootOption } from './options.ts'
 import { timingOf, timingOptions, timingSchema } from './timing.ts'
@@ -23,6 +24,7 @@ export const tuneApply = defineCommand({
     'netops tune apply --root /tmp/site',
   ],
   options: [...fleetOptions, rootOption, ...wishOptions, ...runOptions],
+  events: true,
   async run({ options }, context) {
     const { fleetSchema, readFleet } = await import('./fleet.ts')
     const { wishOf } = await import('./tune-wish.ts')
@@ -42,11 +44,12 @@ export const tuneRevert = defineCommand({
     'netops tune revert --hosts web1 --restart',
     'netops tune revert --root /tmp/site',
   ],
-  options: [...fleetOptions, rootOption, ...runOptions],
+  options: [...fleetOptions, rootOption, ...runOptions, confirmOption],
+  events: true,
   async run({ options }, context) {
     const { fleetSchema, readFleet } = await import('./fleet.ts')
     const { readHosts } = await import('./tune-hosts.ts')
-    const parsed = parseOptions(fleetSchema.extend(runSchema), options)
+    const parsed = parseOptions(fleetSchema.extend({ ...runSchema, confirm: z.string().optional() }), options)
     const fleet = await readFleet(parsed, context)
     const before = await readHosts(fleet, {}, context, ({ facts }) => facts.record)
     const wish = { profile: 'guide', skip: [], set: {} } as const
@@ -61,7 +64,7 @@ interface Tuning {
   readonly fleet: Fleet
   readonly action: 'apply' | 'revert'
   readonly wish: TuningWish
-  readonly flags: z.infer<z.ZodObject<typeof runSchema>>
+  readonly flags: z.infer<z.ZodObject<typeof runSchema>> & { readonly confirm?: string | undefined }
 }
 
 async function runTuning({ fleet, action, wish, flags }: Tuning, context: CommandContext): Promise<CommandResult> {
@@ -73,6 +76,7 @@ async function runTuning({ fleet, action, wish, flags }: Tuning, context: Comman
       procedure: action === 'apply' ? 'tune' : 'tune-revert',
       fleet,
       dryRun: flags.dryRun,
+      ...(action === 'revert' ? { destroys: 'takes tuning back on', confirmed: flags.confirm } : {}),
       decide: (site, run) =>
         Promise.resolve({
           order: {

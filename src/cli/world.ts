@@ -1,7 +1,7 @@
 // The world behind the engine: effects and probes by the drivers of each host. Only here do drivers meet.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { applyCommands } from '../drivers/hosts/apply.ts'
-import { commandsOf, showCommand } from '../drivers/hosts/commands.ts'
+import { commandsOf, provideCommands, showCommand } from '../drivers/hosts/commands.ts'
 import { quoteCommand } from '../drivers/hosts/quote.ts'
 import type { ServiceManager } from '../drivers/services/port.ts'
 import type { Control } from '../engine/halt.ts'
@@ -10,6 +10,7 @@ import { NetopsError } from '../model/errors.ts'
 import type { Effect } from '../model/effects.ts'
 import { exec } from '../system/exec.ts'
 import { callCommand, followCommand, followJob } from './calls.ts'
+import { readSource } from './file-sources.ts'
 import { Holds } from './holds.ts'
 import { askProbe, type Member } from './probes.ts'
 
@@ -19,6 +20,8 @@ export interface Outside {
   readonly control: Control
   /** Throws when this process may not touch its host any more. */
   readonly guard?: () => void
+  /** Where the variables of placed files are looked up. */
+  readonly env: Readonly<Record<string, string | undefined>>
   /** Where the operator hears of what no record says. */
   readonly tell: (line: string) => void
 }
@@ -29,10 +32,10 @@ export interface LiveWorld extends World {
 }
 
 // What only looks, or lies beside what serves, is no change of the host.
-const unchanging = new Set<Effect['kind']>(['check', 'push', 'directory'])
+const unchanging = new Set<Effect['kind']>(['check', 'push', 'provide', 'directory'])
 const hookTimeoutMs = 600_000
 
-export function worldOf({ members, control, guard, tell }: Outside): LiveWorld {
+export function worldOf({ members, control, guard, env, tell }: Outside): LiveWorld {
   const holds = new Holds()
   const member = (host: string): Member => {
     const found = members.get(host)
@@ -59,6 +62,11 @@ export function worldOf({ members, control, guard, tell }: Outside): LiveWorld {
         case 'service':
           await applyCommands(connection, services.commandsOf(effect))
           return true
+        case 'provide': {
+          const content = await readSource(effect.source, { cwd: effect.cwd, env })
+          await applyCommands(connection, provideCommands(effect, content))
+          return false
+        }
         default:
           await applyCommands(connection, commandsOf(effect))
           return !unchanging.has(effect.kind)

@@ -109,23 +109,21 @@ function findProblems(given: unknown, schema: z.ZodType, source: Source): Found 
   const told = new Set(ambiguous.map(({ path }) => formatPath(path)))
   const wrong = [
     ...ambiguous,
-    ...issues
-      .filter(({ path }) => !told.has(formatPath(path)))
-      .flatMap((placed) =>
-        problemsOf(placed, context).map((problem) => ({ problem, path: placedPath(placed, problem) })),
-      ),
+    ...issues.filter(({ path }) => !told.has(formatPath(path))).flatMap((placed) => problemsOf(placed, context)),
   ]
   return {
     problems: wrong.map(({ problem }) => problem),
-    rest: wrong.reduce<unknown>((rest, { path }) => without(rest, path), given),
+    rest: without(
+      given,
+      wrong.map(({ path }) => path),
+    ),
   }
 }
 
-/** The path of what a problem is about: of an unknown key the key itself. */
-const placedPath = ({ issue, path }: PlacedIssue, { path: told }: Problem): Path => {
-  if (issue.code !== 'unrecognized_keys') return path
-  const key = issue.keys.find((name) => formatPath([...path, name]) === told)
-  return key === undefined ? path : [...path, key]
+/** A problem with the path of what is wrong, to be left out. */
+interface Wrong {
+  readonly problem: Problem
+  readonly path: Path
 }
 
 const unforeseen = (file: string): Problem => ({ file, path: '', message: 'not valid' })
@@ -171,7 +169,7 @@ function brokenBy<Config>(rule: Rule<Config>, config: Config, context: Context):
 }
 
 /** Numbers that other readers of YAML take for octal: what is meant has to be written so that all agree. */
-function ambiguousNumbers({ given, schema, source }: Context): readonly { problem: Problem; path: Path }[] {
+function ambiguousNumbers({ given, schema, source }: Context): readonly Wrong[] {
   return source.document.octals().flatMap(({ path, text }) => {
     const value = valueAt(given, path)
     if (typeof value !== 'number') return []
@@ -223,52 +221,47 @@ interface Context {
   readonly source: Source
 }
 
-function problemsOf({ issue, path }: PlacedIssue, context: Context): readonly Problem[] {
+function problemsOf({ issue, path }: PlacedIssue, context: Context): readonly Wrong[] {
   const { given, schema, source } = context
   if (issue.code === 'unrecognized_keys') {
     const known = knownKeys(schemaAt(schema, path, given), valueAt(given, path))
-    const used = Object.keys(valueAt(given, path) ?? {})
-    return issue.keys.map((key) => {
-      const unused = known.filter((name) => !used.includes(name))
+    const used = new Set(Object.keys(valueAt(given, path) ?? {}))
+    const unused = known.filter((name) => !used.has(name))
+    return issue.keys.map((key): Wrong => {
       const meant = nearest(key, unused) ?? nearest(key, known)
-      return {
+      const at = [...path, key]
+      const problem = {
         file: source.file,
-        ...source.document.placeOfKey([...path, key]),
-        path: formatPath([...path, key]),
+        ...source.document.placeOfKey(at),
+        path: formatPath(at),
         message: meant === undefined && known.length > 0 ? `unknown key; expected ${oneOf(known)}` : 'unknown key',
         ...(meant === undefined ? {} : { suggestion: showKey(meant) }),
       }
+      return { problem, path: at }
     })
   }
   if (issue.code === 'invalid_key') {
     const reason = issue.issues[0]?.message ?? ''
     const expected = reason.startsWith('expected ') ? reason : 'expected another key'
     const name = String(path.at(-1))
-    return [
-      {
-        file: source.file,
-        ...source.document.placeOfKey(path),
-        path: formatPath(path),
-        message: `${expected}, not ${showValue(name)}`,
-        value: name,
-      },
-    ]
+    const message = `${expected}, not ${showValue(name)}`
+    const place = source.document.placeOfKey(path)
+    return [{ problem: { file: source.file, ...place, path: formatPath(path), message, value: name }, path }]
   }
   const value = valueAt(given, path)
-  const expected = expectation(issue, schemaAt(schema, path, given))
-  const missing = value === undefined
+  const wanted = schemaAt(schema, path, given)
+  const expected = expectation(issue, wanted)
   const secret = isSecret(source, path) && (typeof value !== 'object' || value === null)
-  const shown = secret ? 'the value given' : `${showValue(value)}${asYamlReads(value, schemaAt(schema, path, given))}`
-  const meant = typeof value === 'string' && !secret ? meantValue(value, schemaAt(schema, path, given)) : undefined
-  return [
-    {
-      ...saidAt(source, path),
-      path: formatPath(path),
-      message: missing ? `missing; ${expected}` : `${expected}, not ${shown}`,
-      ...(secret ? {} : scalar(value)),
-      ...(meant === undefined ? {} : { suggestion: meant }),
-    },
-  ]
+  const shown = secret ? 'the value given' : `${showValue(value)}${asYamlReads(value, wanted)}`
+  const meant = typeof value === 'string' && !secret ? meantValue(value, wanted) : undefined
+  const problem = {
+    ...saidAt(source, path),
+    path: formatPath(path),
+    message: value === undefined ? `missing; ${expected}` : `${expected}, not ${shown}`,
+    ...(secret ? {} : scalar(value)),
+    ...(meant === undefined ? {} : { suggestion: meant }),
+  }
+  return [{ problem, path }]
 }
 
 const scalar = (value: unknown): Pick<Problem, 'value'> =>
@@ -345,13 +338,26 @@ export function withValue(whole: unknown, path: Path, value: unknown): unknown {
     : { ...(whole as object | null | undefined), [name]: next }
 }
 
-/** The same value without what is at a path; a list loses itself rather than an item. */
-function without(whole: unknown, path: Path): unknown {
-  const [name, ...rest] = path
-  if (name === undefined || Array.isArray(whole)) return undefined
-  const inner = valueAt(whole, [name])
-  if (typeof whole !== 'object' || whole === null || inner === undefined) return whole
-  const left = rest.length === 0 ? undefined : without(inner, rest)
-  const others = Object.entries(whole).filter(([key]) => key !== String(name))
-  return { ...Object.fromEntries(others), ...(left === undefined ? {} : { [name]: left }) }
+/** The same value without what is at these paths; a list loses itself rather than an item. */
+function without(whole: unknown, paths: readonly Path[]): unknown {
+  if (paths.length === 0) return whole
+  if (
+    typeof whole !== 'object' ||
+    whole === null ||
+    Array.isArray(whole) ||
+    paths.some(([name]) => name === undefined)
+  ) {
+    return undefined
+  }
+  const below = new Map<string, Path[]>()
+  for (const [name, ...rest] of paths) {
+    const known = below.get(String(name))
+    if (known === undefined) below.set(String(name), [rest])
+    else known.push(rest)
+  }
+  const kept = Object.entries(whole).flatMap(([name, value]: [string, unknown]): [string, unknown][] => {
+    const left = without(value, below.get(name) ?? [])
+    return below.has(name) && left === undefined ? [] : [[name, left]]
+  })
+  return Object.fromEntries(kept)
 }

@@ -31,6 +31,12 @@ export const activationInput = z.strictObject({
     platform: z.string().exactOptional(),
   }),
   config: z.strictObject({ from: z.string(), sha256 }),
+  /** Files that were brought and are to be put in place; those that the host has already are not among them. */
+  files: z
+    .array(z.strictObject({ from: z.string(), to: z.string(), mode: z.string(), owner: z.string() }))
+    .exactOptional(),
+  /** What the host must be marked as, or is marked as by this activation. */
+  environment: z.string().exactOptional(),
   endpoints,
   reason: z.enum(['deploy', 'rollback']),
   /** For a rollback: the activation that it brings back. */

@@ -1,6 +1,7 @@
 // What a step does to the world, as plain data: shown by a dry run, journaled, and applied by the same words.
 import { z } from 'zod'
 import { errorCodes } from './errors.ts'
+import { fileSource } from './file-source.ts'
 
 const place = { path: z.string(), mode: z.string(), owner: z.string().optional() }
 
@@ -23,6 +24,11 @@ const hostEffects = [
     size: z.number(),
     run: z.string().optional(),
   }),
+  /**
+   * A file whose content is read where the operator's netops runs, when it is brought: the plan and the journal name only
+   * the source. Hash-checked on the far side, replaced atomically.
+   */
+  z.strictObject({ kind: z.literal('provide'), source: fileSource, cwd: z.string(), ...place }),
   /** A symbolic link, switched atomically. */
   z.strictObject({ kind: z.literal('link'), path: z.string(), target: z.string() }),
   /** A file or link is gone. */

@@ -1,42 +1,131 @@
-// The fleet file, netops.yml, as far as this release reads it. Unknown keys are errors.
+// The fleet file, netops.yml: every key with its type, default and meaning. Unknown keys are errors.
 import { z } from 'zod'
+import { argv, fileSource } from './file-source.ts'
+import { expects, key } from './schema-notes.ts'
+import { host as hostAddress, port, serverSections } from './server-config.ts'
 import { duration } from './units.ts'
 
-const hostName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'expected a name of a-z, 0-9 and -')
-const port = z.int().min(1).max(65535)
+const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'expected a name of a-z, 0-9 and -')
+const names = z.array(name).readonly()
+const word = z.string().min(1)
 
-const ssh = z.strictObject({
-  user: z.string().default('root'),
-  port: port.default(22),
-  /** A private key file. */
-  identity: z.string().optional(),
-  known_hosts: z.string().default('~/.ssh/known_hosts'),
-})
+const absolutePath = expects(
+  z.string().regex(/^\/(?!.*(?:^|\/)\.\.(?:\/|$))[^\0]*[^/\0]$/, 'expected an absolute path without ..'),
+  'an absolute path without ..',
+)
 
-const host = z.strictObject({
-  address: z.string(),
-  port: port.optional(),
-  roles: z.array(z.string()).optional(),
-})
+const sshKeys = {
+  user: key(word.optional(), 'Who to log in as; root unless said.'),
+  port: key(port.optional(), "sshd's TCP port; 22 unless said."),
+  identity: key(word.optional(), 'A private key file; without it, the keys of the agent.'),
+  known_hosts: key(word.optional(), 'The file of known host keys; ~/.ssh/known_hosts unless said.'),
+}
+
+const ssh = z.strictObject(sshKeys).readonly()
+
+/** Values of the server's configuration that take the place of the file's. */
+const overrides = z
+  .strictObject(serverSections)
+  .partial()
+  .meta({ id: 'server-config', description: "Values of network_server's configuration, in the shape of its file." })
+
+const host = z
+  .strictObject({
+    address: key(hostAddress, 'Its host name or IP address, as this machine reaches it.'),
+    port: key(port.optional(), "sshd's TCP port, where it is another than that of ssh.port."),
+    roles: key(names.optional(), 'What it is there for: backend, balancer, database.'),
+    tags: key(names.optional(), 'Words to choose hosts by.'),
+    ssh: key(ssh.optional(), 'How to log in, where it differs from the fleet.'),
+    config: key(overrides.optional(), "What differs from the fleet's configuration on this host."),
+  })
+  .readonly()
+
+const group = z
+  .strictObject({
+    hosts: key(names.optional(), 'Its hosts.'),
+    tags: key(names.optional(), 'Words that all its hosts have.'),
+    ssh: key(ssh.optional(), 'How to log in to its hosts, where it differs from the fleet.'),
+    config: key(overrides.optional(), "What differs from the fleet's configuration on its hosts."),
+  })
+  .readonly()
+
+const hosts = z.record(name, host)
+const groups = z.record(name, group)
+
+const modeWords = 'a mode in quotes, such as "0600"'
+const mode = expects(z.string().regex(/^0?[0-7]{3}$/, `expected ${modeWords}`), modeWords)
+const ownerWords = 'an account, or account:group'
+const owner = expects(
+  z.string().regex(/^[a-z_][a-z0-9_-]{0,31}(?::[a-z_][a-z0-9_-]{0,31})?$/, `expected ${ownerWords}`),
+  ownerWords,
+)
+const placedFile = z
+  .strictObject({
+    from: key(fileSource, 'Where the content comes from. It is read when it is brought, and never shown.'),
+    to: key(absolutePath, 'Where it lies on the hosts.'),
+    mode: key(mode.default('0600'), 'Its permissions.'),
+    owner: key(owner.default('network_service'), 'Whom it belongs to.'),
+    hosts: key(names.optional(), 'Only on these hosts, or hosts of these groups.'),
+  })
+  .readonly()
 
 /** One command as a list of words, or several such lists. */
-const hook = z.union([z.array(z.string()).min(1), z.array(z.array(z.string()).min(1)).min(1)])
+const hook = expects(
+  z.union([z.array(word).min(1), z.array(z.array(word).min(1)).min(1)]),
+  'a command as a list of words, or a list of such commands',
+)
 const hooked = ['deploy', 'rollback', 'tune', 'tune_revert', 'gc'] as const
-const hookNames = hooked.flatMap((name) => [`pre_${name}`, `post_${name}`] as const)
+const hookNames = hooked.flatMap((procedure) => [`pre_${procedure}`, `post_${procedure}`] as const)
+const hookAbout = (hookName: string): string =>
+  hookName.startsWith('pre_')
+    ? 'Run here before the procedure; a failure ends it before anything is done.'
+    : 'Run here after the procedure; a failure is told, with exit code 3.'
 
 export const inventorySchema = z.strictObject({
-  environment: z.string().optional(),
-  /** The configuration that a deployment brings to each host; relative to the fleet file. */
-  config: z.strictObject({ file: z.string() }).optional(),
-  ssh: ssh.prefault({}),
-  hosts: z.record(hostName, host).refine((hosts) => Object.keys(hosts).length > 0, 'expected at least one host'),
-  deploy: z
-    .strictObject({
-      min_healthy_time: duration.prefault('10s'),
-      healthy_deadline: duration.prefault('2m'),
-    })
-    .optional(),
-  /** The operator's own commands before and after a procedure, run where netops runs. */
-  hooks: z.strictObject(Object.fromEntries(hookNames.map((name) => [name, hook.optional()]))).optional(),
+  $schema: key(z.string().optional(), 'Where an editor finds the description of this file.'),
+  environment: key(
+    name.optional(),
+    'What these hosts are: production, staging. It must be what each host is marked as; in production, destructive commands ask for it.',
+  ),
+  config: key(
+    z.strictObject({ file: key(word, 'Relative to the fleet file.') }).optional(),
+    'The configuration that a deployment brings to each host.',
+  ),
+  files: key(
+    z.array(placedFile).readonly().optional(),
+    'Certificates, keys and secrets that a deployment brings to each host.',
+  ),
+  ssh: key(ssh.optional(), 'How to log in to the hosts.'),
+  hosts: key(hosts.optional(), 'The hosts by name.'),
+  hosts_from: key(
+    z
+      .strictObject({
+        command: key(argv, 'Prints {"hosts": {...}, "groups": {...}} in the shape of this file, as JSON.'),
+        timeout: key(expects(duration, 'a duration such as 30s').prefault('30s'), 'How long it may take.'),
+      })
+      .optional(),
+    'A command that says which hosts there are, beside those of this file.',
+  ),
+  groups: key(groups.optional(), 'Hosts that have something in common; of two groups the later one wins.'),
+  deploy: key(
+    z
+      .strictObject({
+        min_healthy_time: key(duration.prefault('10s'), 'How long the service must be healthy to count as such.'),
+        healthy_deadline: key(duration.prefault('2m'), 'When it must be healthy at the latest.'),
+      })
+      .optional(),
+    'When a deployment counts as successful.',
+  ),
+  hooks: key(
+    z.strictObject(Object.fromEntries(hookNames.map((id) => [id, key(hook.optional(), hookAbout(id))]))).optional(),
+    "The operator's own commands before and after a procedure, run where netops runs.",
+  ),
 })
 export type Inventory = z.infer<typeof inventorySchema>
+
+/** What a command of `hosts_from` prints. */
+export const dynamicInventorySchema = z.strictObject({ hosts: hosts.optional(), groups: groups.optional() })
+
+/** Environments in which destructive commands ask for the environment's name. */
+export const isProtected = (environment: string | undefined): boolean =>
+  environment === 'production' || environment === 'prod'

@@ -28,6 +28,8 @@ export interface HostPaths {
   readonly tuningEnvironment: string
   /** What tuning set, and what was there before. */
   readonly tuning: string
+  /** What the host is marked as: production, staging. */
+  readonly environment: string
 }
 
 /**
@@ -64,6 +66,7 @@ export function hostPaths(root: string): HostPaths {
     unitDropIn: at('/etc/systemd/system/network_service.service.d/90-network-system.conf'),
     tuningEnvironment: at('/etc/network_system/tuning.env'),
     tuning: `${state}/tuning.json`,
+    environment: at('/etc/netops/environment'),
   }
 }
 

@@ -25,6 +25,7 @@ export function planActivation(input: ActivationInput, facts: ActivationFacts, t
     draft.stop(),
     draft.switchRelease(),
     draft.updateConfig(),
+    ...(input.files === undefined ? [] : [draft.placeFiles(input.files)]),
     ...(input.manager === 'systemd' ? [draft.installUnit()] : []),
     draft.start(),
     draft.verifyHealth(),
@@ -68,7 +69,8 @@ class Draft {
       unit: input.manager === 'process' || (facts.unit === this.#files.unit && facts.tmpfiles === this.#files.tmpfiles),
     }
     this.#running = facts.service.state === 'running'
-    this.#restart = !(this.#same.release && this.#same.config && this.#same.unit)
+    const placed = (input.files ?? []).length > 0
+    this.#restart = !(this.#same.release && this.#same.config && this.#same.unit) || placed
   }
 
   /** Nothing is stopped before the new release itself accepts the configuration. */
@@ -76,13 +78,15 @@ class Draft {
     const { release, config, root } = this.#input
     const executable = release.from ?? this.#files.release
     const relocated = root === '/' ? [] : ['--root', root]
+    // Checked as they were brought: they are put in place only after the stop.
+    const brought = (this.#input.files ?? []).flatMap(({ from, to }) => ['--instead', `${to}=${from}`])
     return this.#step('check', 'Check the configuration with the new release', {
       unchanged: !this.#restart,
       act: release.checksConfig
         ? [
             {
               kind: 'check',
-              argv: [executable, '--config', config.from, ...relocated, '--check-config'],
+              argv: [executable, '--config', config.from, ...relocated, '--check-config', ...brought],
               code: 'usage',
             },
           ]
@@ -96,9 +100,18 @@ class Draft {
     const folders = ownFolders(this.#paths).filter((path) => missing.has(path))
     const theirs = new Set([this.#paths.dataDir, this.#paths.logDir, this.#paths.runtimeDir])
     const account = this.#input.manager === 'systemd' && !this.#facts.account
+    const { environment } = this.#input
+    const marker = this.#paths.environment
+    const mark = environment !== undefined && this.#facts.environment === undefined
     return this.#step('prepare', 'Prepare the service account and folders', {
-      unchanged: folders.length === 0 && !account,
+      unchanged: folders.length === 0 && !account && !mark,
       act: [
+        ...(mark
+          ? ([
+              { kind: 'directory', path: dirname(marker), mode: '0755', ...this.#owner('root') },
+              { kind: 'write', path: marker, content: `${environment}\n`, mode: '0644', ...this.#owner('root') },
+            ] as const)
+          : []),
         ...(account ? [{ kind: 'account', user: serviceUser } as const] : []),
         ...folders.map((path): Effect => {
           const mode = path === this.#paths.dataDir || path === this.#paths.logDir ? '0750' : '0755'
@@ -106,7 +119,15 @@ class Draft {
         }),
       ],
       // The account stays: it owns the log of the attempt, which tells why it failed.
-      undo: folders.toReversed().map((path) => ({ kind: 'remove-empty', path })),
+      undo: [
+        ...folders.toReversed().map((path): Effect => ({ kind: 'remove-empty', path })),
+        ...(mark
+          ? ([
+              { kind: 'remove', path: marker },
+              { kind: 'remove-empty', path: dirname(marker) },
+            ] as const)
+          : []),
+      ],
     })
   }
 
@@ -196,6 +217,32 @@ class Draft {
         before === undefined
           ? { kind: 'remove', path: config }
           : { kind: 'copy', from: this.#files.savedConfig, path: config, ...access, sha256: before },
+      ],
+    })
+  }
+
+  /** What was there before is kept until the run is over; its content is never part of the plan. */
+  placeFiles(files: NonNullable<ActivationInput['files']>): Step {
+    const missing = new Set(this.#facts.missingFolders)
+    const folders = [...new Set(files.map(({ to }) => dirname(to)))].filter((path) => missing.has(path))
+    const saved = (index: number) => join(dirname(this.#files.savedConfig), `file-${index}`)
+    return this.#step('files', `Place ${files.length === 1 ? 'a file' : `${files.length} files`}`, {
+      act: [
+        { kind: 'directory', path: dirname(this.#files.savedConfig), mode: '0700' },
+        ...folders.map((path): Effect => ({ kind: 'directory', path, mode: '0755', ...this.#owner('root') })),
+        ...files.flatMap(({ from, to, mode, owner }, index): Effect[] => [
+          ...(this.#facts.placed[to] ? [{ kind: 'copy', from: to, path: saved(index), mode: '0600' } as const] : []),
+          { kind: 'copy', from, path: to, mode, ...this.#owner(owner) },
+        ]),
+      ],
+      undo: [
+        ...files.map(({ to }, index): Effect => {
+          const before = this.#facts.placed[to]
+          return before
+            ? { kind: 'copy', from: saved(index), path: to, mode: before.mode, ...this.#owner(before.owner) }
+            : { kind: 'remove', path: to }
+        }),
+        ...folders.toReversed().map((path): Effect => ({ kind: 'remove-empty', path })),
       ],
     })
   }

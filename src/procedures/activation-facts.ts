@@ -22,6 +22,10 @@ export interface ActivationFacts {
   readonly releases: readonly string[]
   /** The hash of the wanted release's executable, where the host has it. */
   readonly releaseSha256: string | undefined
+  /** What lies where files are to be placed: mode and owner, or null. */
+  readonly placed: Readonly<Record<string, { readonly mode: string; readonly owner: string } | null>>
+  /** What the host is marked as. */
+  readonly environment: string | undefined
   /** TCP ports on which something listens. */
   readonly busyPorts: readonly number[]
   readonly freeBytes: number
@@ -30,6 +34,8 @@ export interface ActivationFacts {
 export interface Wanted {
   readonly root: string
   readonly release: string
+  /** Where files are to be placed. */
+  readonly files: readonly string[]
 }
 
 /** Reads all facts of an activation from one host. */
@@ -48,11 +54,14 @@ export async function readActivationFacts(
     reader.readText(paths.unit),
     reader.readText(paths.tmpfiles),
   ])
-  const [account, missing, releases, releaseSha256, busyPorts, freeBytes] = await Promise.all([
+  const folders = [...new Set([...ownFolders(paths), ...wanted.files.map(dirname)])]
+  const [account, missing, releases, releaseSha256, placed, environment, busyPorts, freeBytes] = await Promise.all([
     reader.query(['getent', 'passwd', serviceUser]),
-    Promise.all(ownFolders(paths).map(async (path) => ((await reader.exists(path)) ? [] : [path]))),
+    Promise.all(folders.map(async (path) => ((await reader.exists(path)) ? [] : [path]))),
     reader.list(paths.releases),
     reader.sha256(join(paths.releases, wanted.release, serverExecutable)),
+    Promise.all(wanted.files.map(async (path) => [path, await readPlaced(reader, path)] as const)),
+    readEnvironment(reader, paths),
     readBusyPorts(reader),
     readFreeBytes(reader, paths.releases),
   ])
@@ -68,9 +77,42 @@ export async function readActivationFacts(
     missingFolders: missing.flat(),
     releases: releases.filter((name) => !name.startsWith('.')),
     releaseSha256,
+    placed: Object.fromEntries(placed),
+    environment,
     busyPorts,
     freeBytes,
   }
+}
+
+async function readPlaced(reader: HostReader, path: string): Promise<{ mode: string; owner: string } | null> {
+  const { code, stdout } = await reader.query(['stat', '--format=%a %U:%G', '--', path])
+  if (code !== 0) return null
+  const [mode = '', owner = ''] = stdout.trim().split(' ')
+  return { mode: mode.padStart(4, '0'), owner }
+}
+
+/** What a host is marked as: production, staging; undefined where nobody marked it. */
+export async function readEnvironment(reader: HostReader, paths: HostPaths): Promise<string | undefined> {
+  const text = (await reader.readText(paths.environment))?.trim()
+  return text === '' ? undefined : text
+}
+
+/**
+ * Refuses a host of another environment.
+ * @param environment what the fleet file says, if it says anything
+ * @throws NetopsError `refused`
+ */
+export function refuseOtherEnvironment(
+  host: string,
+  marked: string | undefined,
+  environment: string | undefined,
+): void {
+  if (marked === undefined || marked === environment) return
+  throw new NetopsError('refused', {
+    host,
+    message: `the host is marked as ${marked}, and the fleet file is for ${environment ?? 'no environment'}`,
+    hint: `use the fleet file of ${marked}; a host that changed hands is marked in /etc/netops/environment`,
+  })
 }
 
 /** The folders that an activation makes, and takes away again when a first one fails; in the order of making. */
@@ -129,6 +171,7 @@ async function readFreeBytes(reader: HostReader, path: string): Promise<number> 
 /** Refuses what would fail later, before anything on the host is touched. */
 export function refuseImpossible(input: ActivationInput, facts: ActivationFacts): void {
   const { host, release } = input
+  if (input.environment !== undefined) refuseOtherEnvironment(host, facts.environment, input.environment)
   if (release.platform !== undefined && release.platform !== facts.platform) {
     throw new NetopsError('refused', {
       host,

@@ -1,6 +1,7 @@
 // A procedure on a fleet: brings each host what it lacks, takes the hosts, has each do its part by itself, gives them back.
 import { dirname, join } from 'node:path'
 import type { Effect, LeaseEffect } from '../model/effects.ts'
+import type { FileSource } from '../model/file-source.ts'
 import type { HostOrder } from '../model/order.ts'
 import { hostPaths } from '../model/paths.ts'
 import { independently, sequence, together, type Group, type Step } from '../model/plan.ts'
@@ -17,8 +18,10 @@ export interface Push {
   /** Within the host's steps: `release`. */
   readonly id: string
   readonly title: string
-  /** Undefined when the host has it already. */
+  /** Undefined when the host has it already, or its content is read late. */
   readonly file: LocalFile | undefined
+  /** Where the content is read when it is brought, and the folder that this begins at. */
+  readonly source?: { readonly from: FileSource; readonly cwd: string }
   /** Its name in the run's folder of incoming files. */
   readonly name: string
   readonly mode: string
@@ -108,14 +111,16 @@ const jobTitles: Readonly<Record<HostOrder['procedure'], string>> = {
 function planHost(part: HostPart): Group {
   const { order } = part
   const incoming = join(hostPaths(order.root).incoming, order.run)
-  const pushes = part.pushes.map(({ id, title, file, name, mode }) =>
-    step(
-      part,
-      id,
-      title,
-      file === undefined ? [] : [folder(incoming, '0700'), push(part, file, join(incoming, name), mode)],
-    ),
-  )
+  const pushes = part.pushes.map(({ id, title, file, source, name, mode }) => {
+    const path = join(incoming, name)
+    const content: readonly Effect[] =
+      source !== undefined
+        ? [{ kind: 'provide', source: source.from, cwd: source.cwd, path, mode }]
+        : file !== undefined
+          ? [push(part, file, path, mode)]
+          : []
+    return step(part, id, title, content.length === 0 ? [] : [folder(incoming, '0700'), ...content])
+  })
   const { run, netops, root } = order
   const job: Step = {
     ...step(part, order.procedure, jobTitles[order.procedure], [{ kind: 'job', run, netops, root, input: order }]),

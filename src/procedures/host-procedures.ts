@@ -29,7 +29,11 @@ export interface Decided {
 export async function decideHostPart(order: HostOrder, { reader, services }: Sources): Promise<Decided> {
   switch (order.procedure) {
     case 'activate': {
-      const facts = await readActivationFacts(reader, services, { root: order.root, release: order.release.id })
+      const facts = await readActivationFacts(reader, services, {
+        root: order.root,
+        release: order.release.id,
+        files: (order.files ?? []).map(({ to }) => to),
+      })
       refuseImpossible(order, facts)
       const unit = readTemplate('network_service.service')
       const plan = planActivation(order, facts, { unit, tmpfiles: readTemplate('network_service.tmpfiles') })

@@ -57,6 +57,8 @@ export const emptyHost = (changes: Partial<ActivationFacts> = {}): ActivationFac
   missingFolders: ownFolders(hostPaths('/')),
   releases: [],
   releaseSha256: undefined,
+  placed: {},
+  environment: undefined,
   busyPorts: [],
   freeBytes: 1e9,
   ...changes,

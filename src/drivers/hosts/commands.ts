@@ -1,6 +1,7 @@
 // Each effect on a host as the exact commands that bring it about. Pure: a dry run prints them, a run executes them.
 import { basename, dirname, join } from 'node:path'
 import type { HostEffect } from '../../model/effects.ts'
+import { describeSource } from '../../model/file-source.ts'
 import { formatBytes } from '../../model/units.ts'
 import { quoteCommand } from './quote.ts'
 import type { HostCommand } from './port.ts'
@@ -26,6 +27,8 @@ export function commandsOf(effect: HostEffect): readonly HostCommand[] {
         { argv: ['cp', '--reflink=auto', '--', effect.from, temporaryFor(effect.path)] },
         ...(effect.sha256 === undefined ? [] : [checkHash(temporaryFor(effect.path), effect.sha256)]),
       ])
+    case 'provide':
+      return provideCommands(effect)
     case 'link':
       return [
         { argv: ['ln', '-sfn', '--', effect.target, temporaryFor(effect.path)] },
@@ -50,11 +53,36 @@ export function commandsOf(effect: HostEffect): readonly HostCommand[] {
   }
 }
 
+/** What a source held when it was read. */
+export type Content = { readonly sha256: string } & (
+  { readonly text: string } | { readonly file: string; readonly size: number }
+)
+
+/** The commands of a file whose content is read late; without the content, to be shown. */
+export function provideCommands(
+  effect: Extract<HostEffect, { kind: 'provide' }>,
+  content?: Content,
+): readonly HostCommand[] {
+  const temporary = temporaryFor(effect.path)
+  const shown = describeSource(effect.source)
+  const given = content === undefined || 'text' in content ? { text: content?.text ?? '', shown } : content
+  const sum = `${content?.sha256 ?? ''}  ${temporary}\n`
+  return replace(effect, [
+    { argv: fill(temporary), stdin: given },
+    {
+      argv: ['sha256sum', '--check', '--strict', '--quiet', '-'],
+      stdin: { text: sum, shown: 'its hash' },
+      failAs: 'damaged',
+    },
+  ])
+}
+
 /** A command as a person could type it. */
 export function showCommand(command: HostCommand): string {
   const line = quoteCommand(command.argv)
   if (command.stdin === undefined) return line
   if ('file' in command.stdin) return `${line} < ${command.stdin.file}  # ${formatBytes(command.stdin.size)}`
+  if (command.stdin.shown !== undefined) return `${line} < (${command.stdin.shown})`
   const lines = command.stdin.text.replace(/\n$/, '').split('\n').length
   return lines === 1 ? `${line} <<< ${quoteCommand([command.stdin.text.trimEnd()])}` : `${line} < (${lines} lines)`
 }

@@ -7,7 +7,8 @@ export type RunOptions = Pick<ExecOptions, 'stdin' | 'timeoutMs' | 'signal' | 'o
 /** One command as a dry run prints it and a run applies it. */
 export interface HostCommand {
   readonly argv: readonly string[]
-  readonly stdin?: { readonly text: string } | { readonly file: string; readonly size: number } | undefined
+  readonly stdin?:
+    { readonly text: string; readonly shown?: string } | { readonly file: string; readonly size: number } | undefined
   /** Exit codes that count as success; 0 alone by default. */
   readonly okCodes?: readonly number[] | undefined
   /** What the failure is called. */

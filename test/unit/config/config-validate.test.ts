@@ -22,7 +22,7 @@ describe('netops config validate', () => {
     await writeFile(join(folder, 'config.yaml'), 'server: { port: 81 }\n')
     expect(await run()).toEqual({
       outcome: 'done',
-      data: { files: [{ file: 'config.yaml', valid: true, problems: [], notes: [] }] },
+      data: { files: [{ file: 'config.yaml', kind: 'server', valid: true, problems: [], notes: [] }] },
       text: 'config.yaml: valid',
     })
   })

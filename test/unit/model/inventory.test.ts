@@ -4,9 +4,8 @@ import { inventorySchema } from '../../../src/model/inventory.ts'
 const hosts = { web1: { address: '10.0.0.11' } }
 
 describe('a fleet file', () => {
-  test('needs only hosts; the rest has the documented defaults', () => {
+  test('needs only hosts; what it leaves out has the documented defaults', () => {
     expect(inventorySchema.parse({ hosts })).toEqual({
-      ssh: { user: 'root', port: 22, known_hosts: '~/.ssh/known_hosts' },
       hosts,
     })
     expect(inventorySchema.parse({ hosts, deploy: {} }).deploy).toEqual({
@@ -16,7 +15,6 @@ describe('a fleet file', () => {
   })
 
   test.each([
-    ['no hosts', { hosts: {} }],
     ['an unknown key', { hosts, host: {} }],
     ['an unknown key of a host', { hosts: { web1: { address: 'a', adress: 'b' } } }],
     ['a host without an address', { hosts: { web1: {} } }],

@@ -1,0 +1,198 @@
+// What a deployment brings beside the release: each host's own configuration, and files from this machine.
+import { readFile } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import type { PlacedFile } from '../config/fleet-file.ts'
+import { formatProblems, type Problem } from '../config/problems.ts'
+import { renderConfig, type Rendered } from '../config/render.ts'
+import { checkServerConfig, readServerConfig } from '../config/server-config.ts'
+import type { Override } from '../config/validate.ts'
+import type { HostReader } from '../drivers/hosts/port.ts'
+import type { ActivationInput, Endpoints } from '../model/activation.ts'
+import { messageOf, NetopsError } from '../model/errors.ts'
+import { describeSource } from '../model/file-source.ts'
+import type { ServerConfig } from '../model/server-config.ts'
+import type { LocalFile, Push } from '../procedures/fleet.ts'
+import { sha256OfText } from '../system/files.ts'
+import type { CommandContext } from './command.ts'
+import type { Fleet } from './fleet.ts'
+import { readSource, type SourcePlace } from './file-sources.ts'
+
+/** What one host gets as its configuration. */
+export interface HostConfig {
+  readonly text: string
+  readonly sha256: string
+  /** The file that it stands in, where nothing differs on this host. */
+  readonly asItStands: string | undefined
+  readonly endpoints: Endpoints
+}
+
+/**
+ * Every host's configuration, checked; none where neither the command nor the fleet file names one.
+ * @param given the file that the command names
+ * @throws NetopsError `usage` with every problem of every host, each once
+ */
+export async function readConfigs(
+  given: string | undefined,
+  fleet: Fleet,
+  context: CommandContext,
+): Promise<ReadonlyMap<string, HostConfig>> {
+  const source = given === undefined ? fleet.config : { path: resolve(context.cwd, given), name: given }
+  if (source === undefined) {
+    const [differing] = [...fleet.members.values()].filter(({ overrides }) => overrides.length > 0)
+    if (differing === undefined) return new Map()
+    throw new NetopsError('usage', {
+      message: `the fleet file says what differs on ${differing.name}, but names no configuration that it differs from`,
+      hint: 'set config: { file: ... } in it, or name one with --config FILE',
+    })
+  }
+  const text = await readFile(source.path, 'utf8').catch((error: unknown) => {
+    throw new NetopsError('usage', { message: `cannot read the configuration ${source.name}: ${messageOf(error)}` })
+  })
+  const hosts = fleet.targets.map(({ name }) => ({ name, overrides: fleet.members.get(name)?.overrides ?? [] }))
+  refuseInvalid(text, source.name, hosts)
+  return new Map(
+    hosts.map(({ name, overrides }) => [
+      name,
+      configOf(renderConfig(text, source.name, overrides), source.path, overrides),
+    ]),
+  )
+}
+
+function configOf({ text, read }: Rendered, path: string, overrides: readonly Override[]): HostConfig {
+  return {
+    text,
+    sha256: sha256OfText(text),
+    asItStands: overrides.length === 0 ? path : undefined,
+    endpoints: endpointsIn(read.value),
+  }
+}
+
+interface Differing {
+  readonly name: string
+  readonly overrides: readonly Override[]
+}
+
+/** What is wrong on all hosts is told once; what is wrong on some, with their names. */
+function refuseInvalid(text: string, file: string, hosts: readonly Differing[]): void {
+  const told = new Map<string, { readonly problem: Problem; readonly on: string[] }>()
+  for (const { name, overrides } of hosts) {
+    const checked = checkServerConfig(text, file, { overrides })
+    if (!('problems' in checked)) continue
+    for (const problem of checked.problems) {
+      const line = formatProblems([problem])
+      const known = told.get(line) ?? { problem, on: [] }
+      told.set(line, { ...known, on: [...known.on, name] })
+    }
+  }
+  if (told.size === 0) return
+  const lines = [...told].map(([line, { on }]) => (on.length === hosts.length ? line : `${line} (on ${on.join(', ')})`))
+  throw new NetopsError('usage', { message: lines.join('\n') })
+}
+
+/** Where a configuration makes the service answer on its own host. */
+function endpointsIn({ server, metrics, security }: ServerConfig): Endpoints {
+  const host = server.host === '0.0.0.0' || server.host === '::' ? '127.0.0.1' : server.host
+  const base = `http://${host.includes(':') ? `[${host}]` : host}:${server.port}`
+  const ports = [server.port, ...(security.ssl_enabled ? [server.tls_port] : []), metrics.port]
+  return { readyUrl: `${base}/health/ready`, healthUrl: `${base}/health`, ports }
+}
+
+interface ConfigPlaces {
+  readonly config: HostConfig | undefined
+  readonly inPlace: string
+  readonly incoming: string
+  /** Where a rendered configuration is written down on this machine before it is brought. */
+  readonly rendered: string
+}
+
+export interface PlacedConfig {
+  readonly from: string
+  readonly sha256: string
+  readonly endpoints: Endpoints
+  readonly push: LocalFile | undefined
+  /** What has to be written down before the push. */
+  readonly write: { readonly path: string; readonly text: string } | undefined
+}
+
+/** Which configuration a host is to have, and whether it must be brought there. */
+export async function placeConfig(
+  { config, inPlace, incoming, rendered }: ConfigPlaces,
+  reader: HostReader,
+): Promise<PlacedConfig> {
+  const present = await reader.sha256(inPlace)
+  if (config !== undefined) {
+    const { sha256, text, asItStands, endpoints } = config
+    if (present === sha256) return { from: inPlace, sha256, endpoints, push: undefined, write: undefined }
+    return {
+      from: incoming,
+      sha256,
+      endpoints,
+      push: { path: asItStands ?? rendered, sha256, size: Buffer.byteLength(text) },
+      write: asItStands === undefined ? { path: rendered, text } : undefined,
+    }
+  }
+  const text = await reader.readText(inPlace)
+  if (present === undefined || text === undefined) {
+    throw new NetopsError('usage', {
+      host: reader.name,
+      message: 'the host has no configuration yet, and none was given',
+      hint: 'name one with --config FILE; examples/config.yaml is a start',
+    })
+  }
+  const { value } = readServerConfig(text, `${reader.name}:${inPlace}`)
+  return { from: inPlace, sha256: present, endpoints: endpointsIn(value), push: undefined, write: undefined }
+}
+
+interface FilePlaces extends SourcePlace {
+  readonly reader: HostReader
+  readonly incoming: string
+}
+
+/** Which of a host's files must be brought: those that it lacks, or has with other content, mode or owner. */
+export async function placeFiles(
+  files: readonly PlacedFile[],
+  { reader, incoming, ...place }: FilePlaces,
+): Promise<{ readonly placed: NonNullable<ActivationInput['files']>; readonly pushes: readonly Push[] }> {
+  const looked = await Promise.all(
+    files.map(async (file, index) => {
+      const [content, present, about] = await Promise.all([
+        readSource(file.from, place),
+        reader.sha256(file.to),
+        reader.query(['stat', '--format=%a %U:%G', '--', file.to]),
+      ])
+      const wanted = `${file.mode.replace(/^0/, '')} ${file.owner.includes(':') ? file.owner : `${file.owner}:`}`
+      return { file, index, same: present === content.sha256 && about.stdout.trim().startsWith(wanted) }
+    }),
+  )
+  const changed = looked.filter(({ same }) => !same)
+  return {
+    placed: changed.map(({ file: { to, mode, owner }, index }) => ({
+      from: `${incoming}/file-${index}`,
+      to,
+      mode,
+      owner,
+    })),
+    pushes: looked.map(({ file, index, same }) => ({
+      id: `file-${index}`,
+      title: `Bring ${file.to}${same ? '' : ` from ${describeSource(file.from)}`}`,
+      file: undefined,
+      ...(same ? {} : { source: { from: file.from, cwd: place.cwd } }),
+      name: `file-${index}`,
+      mode: '0600',
+    })),
+  }
+}
+
+/** The folder in which a run's rendered configurations lie, readable by nobody else. */
+export const renderedPath = (runs: string, run: string, host: string): string =>
+  resolve(runs, run, 'rendered', `${host}.yaml`)
+
+/** Writes rendered configurations down. */
+export async function writeRendered(files: readonly { readonly path: string; readonly text: string }[]): Promise<void> {
+  const { mkdir } = await import('node:fs/promises')
+  const { writeFileAtomic } = await import('../system/files.ts')
+  for (const { path, text } of files) {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    await writeFileAtomic(path, text, 0o600)
+  }
+}

@@ -1,0 +1,53 @@
+// The content of placed files, read at the last moment: from a file, a variable or a command of this machine.
+import { stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import type { Content } from '../drivers/hosts/commands.ts'
+import { messageOf, NetopsError } from '../model/errors.ts'
+import { describeSource, type FileSource } from '../model/file-source.ts'
+import { exec } from '../system/exec.ts'
+import { sha256OfFile, sha256OfText } from '../system/files.ts'
+
+/** Where a source is looked up. */
+export interface SourcePlace {
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+// A secret store may ask a person to unlock it.
+const commandTimeoutMs = 120_000
+
+/**
+ * Reads a source now.
+ * @throws NetopsError `usage` when there is nothing; no message ever holds the content
+ */
+export async function readSource(source: FileSource, { cwd, env }: SourcePlace): Promise<Content> {
+  const refuse = (reason: string): NetopsError =>
+    new NetopsError('usage', { message: `files: ${describeSource(source)}: ${reason}` })
+  if ('file' in source) {
+    const file = resolve(cwd, source.file)
+    const found = await stat(file).catch((error: unknown) => {
+      throw refuse(messageOf(error))
+    })
+    if (!found.isFile() || found.size === 0) throw refuse(found.isFile() ? 'it is empty' : 'it is no file')
+    return { file, size: found.size, sha256: await sha256OfFile(file) }
+  }
+  const text = 'env' in source ? env[source.env] : await printedBy(source.command, cwd, refuse)
+  if (text === undefined) throw refuse('it is not set')
+  if (text === '') throw refuse('it is empty')
+  return { text, sha256: sha256OfText(text) }
+}
+
+async function printedBy(
+  command: readonly string[],
+  cwd: string,
+  refuse: (reason: string) => NetopsError,
+): Promise<string> {
+  const { code, stdout } = await exec(['timeout', '--kill-after=2', `${commandTimeoutMs / 1000}`, ...command], {
+    cwd,
+    timeoutMs: commandTimeoutMs + 10_000,
+  })
+  // What it said stays out of the message: a tool that fails may print what it was to keep.
+  if (code === 124) throw refuse(`no end within ${commandTimeoutMs / 1000} s`)
+  if (code !== 0) throw refuse(`it exited with ${code}; run it by hand to see why`)
+  return stdout
+}

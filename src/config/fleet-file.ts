@@ -1,0 +1,191 @@
+// The fleet file from text to hosts: each with how to reach it, what it is part of, and what differs on it. Pure.
+import { join, dirname, isAbsolute, resolve } from 'node:path'
+import type { FileSource } from '../model/file-source.ts'
+import { dynamicInventorySchema, inventorySchema, type Inventory } from '../model/inventory.ts'
+import { inventoryRules, memberRules, type Groups, type Hosts } from '../model/inventory-rules.ts'
+import type { Problem } from './problems.ts'
+import { valueAt } from './schema-words.ts'
+import { secretPaths, serverKeys } from './server-keys.ts'
+import { checkYaml, type Override } from './validate.ts'
+import type { Path, YamlDocument } from './yaml.ts'
+
+/** How to log in to a host. */
+export interface Login {
+  readonly address: string
+  readonly port: number
+  readonly user: string
+  readonly identity: string | undefined
+  readonly knownHosts: string
+}
+
+export interface PlacedFile {
+  readonly from: FileSource
+  readonly to: string
+  readonly mode: string
+  readonly owner: string
+}
+
+export interface FleetHost {
+  readonly name: string
+  readonly login: Login
+  readonly roles: readonly string[]
+  readonly tags: readonly string[]
+  readonly groups: readonly string[]
+  /** What differs from the fleet's configuration: of its groups in the order of the file, then its own. */
+  readonly overrides: readonly Override[]
+  readonly files: readonly PlacedFile[]
+}
+
+/** A fleet file that was read. */
+export interface FleetFile {
+  /** Its name as it was given, for messages. */
+  readonly file: string
+  readonly inventory: Inventory
+  readonly document: YamlDocument
+}
+
+/** What the command of `hosts_from` said. */
+export interface SaidHosts {
+  /** The command, for messages. */
+  readonly from: string
+  readonly hosts: Hosts
+  readonly groups: Groups
+  readonly document: YamlDocument
+}
+
+type Refused = { readonly problems: readonly Problem[] }
+
+const secretOverrides = ['hosts.*.config', 'groups.*.config'].flatMap((place) =>
+  secretPaths.map((path) => `${place}.${path}`),
+)
+
+/**
+ * Checks a fleet file.
+ * @param file its name in messages
+ */
+export function checkFleetFile(text: string, file: string): FleetFile | Refused {
+  const checked = checkYaml(text, file, inventorySchema, { rules: inventoryRules, secrets: secretOverrides })
+  return 'problems' in checked ? checked : { file, inventory: checked.value, document: checked.document }
+}
+
+/**
+ * Checks what the command of `hosts_from` printed, by itself and beside the file.
+ * @param from the command, as messages name it
+ */
+export function checkSaidHosts(text: string, from: string, { inventory }: FleetFile): SaidHosts | Refused {
+  const joined = (said: { hosts?: Hosts | undefined; groups?: Groups | undefined }) => ({
+    hosts: { ...inventory.hosts, ...said.hosts },
+    groups: { ...inventory.groups, ...said.groups },
+    files: inventory.files,
+  })
+  const checked = checkYaml(text, from, dynamicInventorySchema, {
+    secrets: secretOverrides,
+    rules: [
+      {
+        about: ['hosts', 'groups'],
+        broken: (said) =>
+          (['hosts', 'groups'] as const).flatMap((kind) =>
+            Object.keys(said[kind] ?? {})
+              .filter((name) => name in (inventory[kind] ?? {}))
+              .map((name) => ({ path: [kind, name], message: 'expected a name that the fleet file does not have' })),
+          ),
+      },
+      {
+        about: ['hosts'],
+        broken: (said) =>
+          Object.keys(joined(said).hosts).length > 0
+            ? []
+            : [{ path: ['hosts'], message: 'missing; expected at least one host' }],
+      },
+      ...memberRules.map(({ about, broken }) => ({
+        about,
+        broken: (said: Parameters<typeof joined>[0]) => broken(joined(said)),
+      })),
+    ],
+  })
+  if ('problems' in checked) return checked
+  const { hosts = {}, groups = {} } = checked.value
+  return { from, hosts, groups, document: checked.document }
+}
+
+interface Place {
+  /** The folder of the fleet file, absolute. */
+  readonly folder: string
+  /** The home folder, for paths that begin with ~. */
+  readonly home: string
+}
+
+/** All hosts of a fleet, in the order of the file, then as the command names them. */
+export function hostsOf(fleet: FleetFile, said: SaidHosts | undefined, place: Place): readonly FleetHost[] {
+  const sources: readonly Source[] = [
+    { file: fleet.file, document: fleet.document, hosts: fleet.inventory.hosts, groups: fleet.inventory.groups },
+    ...(said === undefined
+      ? []
+      : [{ file: said.from, document: said.document, hosts: said.hosts, groups: said.groups }]),
+  ]
+  const groups = sources.flatMap((source) =>
+    Object.entries(source.groups ?? {}).map(([name, group]) => ({ name, group, source })),
+  )
+  return sources.flatMap((source) =>
+    Object.entries(source.hosts ?? {}).map(([name, host]): FleetHost => {
+      const mine = groups.filter(({ group }) => group.hosts?.includes(name) === true)
+      const logins = [fleet.inventory.ssh, ...mine.map(({ group }) => group.ssh), host.ssh]
+      const pick = <Key extends keyof NonNullable<Inventory['ssh']>>(key: Key) =>
+        logins.findLast((login) => login?.[key] !== undefined)?.[key]
+      const identity = pick('identity')
+      return {
+        name,
+        login: {
+          address: host.address,
+          port: host.port ?? pick('port') ?? 22,
+          user: pick('user') ?? 'root',
+          identity: identity === undefined ? undefined : located(identity, place),
+          knownHosts: located(pick('known_hosts') ?? '~/.ssh/known_hosts', place),
+        },
+        roles: host.roles ?? [],
+        tags: [...new Set([...mine.flatMap(({ group }) => group.tags ?? []), ...(host.tags ?? [])])],
+        groups: mine.map((entry) => entry.name),
+        overrides: [
+          ...mine.flatMap((entry) => overridesAt(entry.source, ['groups', entry.name, 'config'])),
+          ...overridesAt(source, ['hosts', name, 'config']),
+        ],
+        files: (fleet.inventory.files ?? [])
+          .filter(
+            ({ hosts: wanted }) => wanted?.some((one) => one === name || mine.some((m) => m.name === one)) ?? true,
+          )
+          .map(({ from, to, mode, owner }) => ({
+            from: 'file' in from ? { file: located(from.file, place) } : from,
+            to,
+            mode: mode.padStart(4, '0'),
+            owner,
+          })),
+      }
+    }),
+  )
+}
+
+interface Source {
+  readonly file: string
+  readonly document: YamlDocument
+  readonly hosts: Hosts | undefined
+  readonly groups: Groups | undefined
+}
+
+/** The values below `config` as they were written, each with its place. */
+function overridesAt({ file, document }: Source, at: Path): readonly Override[] {
+  const given = valueAt(document.value, at)
+  return serverKeys.flatMap(({ section, name }): readonly Override[] => {
+    const value = valueAt(given, [section, name])
+    if (value === undefined) return []
+    return [{ path: [section, name], value, said: { file, ...document.placeOfValue([...at, section, name]) } }]
+  })
+}
+
+/** A path of the fleet file: beside it, below the home folder, or absolute. */
+export function located(path: string, { folder, home }: Place): string {
+  const full = path.startsWith('~/') ? join(home, path.slice(2)) : path
+  return isAbsolute(full) ? full : resolve(folder, full)
+}
+
+/** The folder that a fleet file's relative paths begin at. */
+export const placeOf = (file: string, home: string): Place => ({ folder: dirname(file), home })

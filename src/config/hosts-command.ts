@@ -1,0 +1,54 @@
+// The command of `hosts_from`: run with bounds, and whatever goes wrong with it is told by what it did.
+import { messageOf, NetopsError } from '../model/errors.ts'
+import { formatDuration, type Milliseconds } from '../model/units.ts'
+import { exec, type ExecResult } from '../system/exec.ts'
+import { showValue } from './problems.ts'
+
+// An inventory of 5,000 hosts is about 500 KB; more is not an inventory.
+const mostBytes = 2 ** 20
+// timeout(1): the command's time was over; killed a little later because it did not end by itself.
+const timeIsOver = [124, 137]
+
+/** Who to ask: a command, where, and for how long. */
+export interface HostsCommand {
+  readonly command: readonly string[]
+  readonly timeout: Milliseconds
+  /** The folder that it runs in: that of the fleet file. */
+  readonly cwd: string
+}
+
+/**
+ * Runs it.
+ * @returns what it printed
+ * @throws NetopsError `usage` when it fails, takes too long, prints nothing or far too much
+ */
+export async function askForHosts({ command, timeout, cwd }: HostsCommand): Promise<string> {
+  const name = `hosts_from (${command[0] ?? ''})`
+  const refuse = (message: string, hint = 'run the command by hand to see what it prints'): never => {
+    throw new NetopsError('usage', { message: `${name}: ${message}`, hint })
+  }
+  // Its own process group, so that what it started ends with it.
+  const limited = ['timeout', '--kill-after=2', `${timeout / 1000}`, ...command]
+  let result: ExecResult
+  try {
+    result = await exec(limited, { cwd, timeoutMs: timeout + 10_000 })
+  } catch (error) {
+    return refuse(messageOf(error))
+  }
+  const { code, stdout, stderr } = result
+  if (timeIsOver.includes(code)) {
+    return refuse(`no end within ${formatDuration(timeout)}`, 'make it faster, or raise hosts_from.timeout')
+  }
+  if (code !== 0) {
+    const last = stderr.trim().split('\n').at(-1) ?? ''
+    return refuse(`exited with ${code}${last === '' ? '' : `, the last it said: ${showValue(last)}`}`)
+  }
+  if (stdout.trim() === '') return refuse('printed nothing; expected JSON')
+  if (stdout.length > mostBytes) return refuse(`printed more than ${mostBytes} characters; expected JSON`)
+  try {
+    JSON.parse(stdout)
+  } catch {
+    return refuse(`printed ${showValue(stdout.trim().split('\n')[0])}; expected JSON`)
+  }
+  return stdout
+}

@@ -1,0 +1,106 @@
+// What keys of the fleet file say of each other.
+import type { Inventory } from './inventory.ts'
+import { hostPaths } from './paths.ts'
+import type { Broken, Path, Rule } from './rules.ts'
+
+export type Hosts = NonNullable<Inventory['hosts']>
+export type Groups = NonNullable<Inventory['groups']>
+
+type Named = Pick<Inventory, 'hosts' | 'groups'>
+
+const broken = (path: Path, message: string): Broken => ({ path, message })
+
+/** Rules that need all hosts to be known: for a file without `hosts_from`, and for one joined with what its command says. */
+export const memberRules: readonly Rule<Named & Pick<Inventory, 'files'>>[] = [
+  {
+    about: ['hosts', 'groups'],
+    broken: ({ hosts = {}, groups = {} }) =>
+      Object.entries(groups).flatMap(([name, { hosts: members = [] }]) =>
+        members.flatMap((member, index) =>
+          member in hosts
+            ? []
+            : [broken(['groups', name, 'hosts', index], `expected a host of this fleet: ${list(Object.keys(hosts))}`)],
+        ),
+      ),
+  },
+  {
+    about: ['hosts', 'groups'],
+    broken: ({ hosts = {}, groups = {} }) =>
+      Object.keys(groups)
+        .filter((name) => name in hosts)
+        .map((name) => broken(['groups', name], 'expected another name than that of a host')),
+  },
+  {
+    about: ['hosts'],
+    broken: ({ hosts = {} }) =>
+      Object.entries(hosts).flatMap(([name, { address, port, ssh }], index, all) => {
+        const same = all
+          .slice(0, index)
+          .find(
+            ([, other]) =>
+              other.address.toLowerCase() === address.toLowerCase() &&
+              (other.port ?? other.ssh?.port) === (port ?? ssh?.port),
+          )
+        return same === undefined
+          ? []
+          : [broken(['hosts', name, 'address'], `expected another address than that of ${same[0]}`)]
+      }),
+  },
+  {
+    about: ['files', 'hosts', 'groups'],
+    broken: ({ files = [], hosts = {}, groups = {} }) =>
+      files.flatMap(({ hosts: wanted = [] }, index) =>
+        wanted.flatMap((member, at) =>
+          member in hosts || member in groups
+            ? []
+            : [
+                broken(
+                  ['files', index, 'hosts', at],
+                  `expected a host or a group of this fleet: ${list([...Object.keys(hosts), ...Object.keys(groups)])}`,
+                ),
+              ],
+        ),
+      ),
+  },
+]
+
+const list = (names: readonly string[]): string => {
+  const [few, more] = [names.slice(0, 10), names.length - 10]
+  return names.length === 0 ? 'it has none' : `${few.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+}
+
+const own = hostPaths('/')
+// What netops itself puts in place: the configuration by `config`, releases by a deployment.
+const kept = [own.config, own.tuningEnvironment, own.base, own.state, own.unit, own.environment]
+
+export const inventoryRules: readonly Rule<Inventory>[] = [
+  {
+    about: ['hosts', 'hosts_from'],
+    broken: ({ hosts = {}, hosts_from }) =>
+      Object.keys(hosts).length > 0 || hosts_from !== undefined
+        ? []
+        : [broken(['hosts'], 'missing; expected at least one host, or hosts_from')],
+  },
+  {
+    about: ['files'],
+    broken: ({ files = [] }) =>
+      files.flatMap(({ to }, index) =>
+        kept.some((path) => to === path || to.startsWith(`${path}/`))
+          ? [broken(['files', index, 'to'], 'expected another path: this one is netops’ own')]
+          : [],
+      ),
+  },
+  {
+    about: ['files'],
+    broken: ({ files = [] }) =>
+      files.flatMap(({ to, hosts }, index) =>
+        files.slice(0, index).some((other) => other.to === to && (other.hosts === undefined || hosts === undefined))
+          ? [broken(['files', index, 'to'], 'expected each file once')]
+          : [],
+      ),
+  },
+  ...memberRules.map((rule): Rule<Inventory> => ({
+    about: [...rule.about, 'hosts_from'],
+    broken: (inventory) => (inventory.hosts_from === undefined ? rule.broken(inventory) : []),
+  })),
+]
