@@ -3,7 +3,7 @@ import { join, dirname, isAbsolute, resolve } from 'node:path'
 import type { FileSource } from '../model/file-source.ts'
 import { dynamicInventorySchema, inventorySchema, type Inventory } from '../model/inventory.ts'
 import { inventoryRules, memberRules, type Groups, type Hosts } from '../model/inventory-rules.ts'
-import type { Problem } from './problems.ts'
+import { formatPath, showValue, type Problem } from './problems.ts'
 import { valueAt } from './schema-words.ts'
 import { secretPaths, serverKeys } from './server-keys.ts'
 import { checkYaml, type Override } from './validate.ts'
@@ -72,12 +72,11 @@ export function checkFleetFile(text: string, file: string): FleetFile | Refused 
  * Checks what the command of `hosts_from` printed, by itself and beside the file.
  * @param from the command, as messages name it
  */
-export function checkSaidHosts(text: string, from: string, { inventory }: FleetFile): SaidHosts | Refused {
-  const joined = (said: { hosts?: Hosts | undefined; groups?: Groups | undefined }) => ({
-    hosts: { ...inventory.hosts, ...said.hosts },
-    groups: { ...inventory.groups, ...said.groups },
-    files: inventory.files,
-  })
+export function checkSaidHosts(
+  text: string,
+  from: string,
+  { file, inventory, document }: FleetFile,
+): SaidHosts | Refused {
   const checked = checkYaml(text, from, dynamicInventorySchema, {
     secrets: secretOverrides,
     rules: [
@@ -90,22 +89,34 @@ export function checkSaidHosts(text: string, from: string, { inventory }: FleetF
               .map((name) => ({ path: [kind, name], message: 'expected a name that the fleet file does not have' })),
           ),
       },
-      {
-        about: ['hosts'],
-        broken: (said) =>
-          Object.keys(joined(said).hosts).length > 0
-            ? []
-            : [{ path: ['hosts'], message: 'missing; expected at least one host' }],
-      },
-      ...memberRules.map(({ about, broken }) => ({
-        about,
-        broken: (said: Parameters<typeof joined>[0]) => broken(joined(said)),
-      })),
     ],
   })
   if ('problems' in checked) return checked
   const { hosts = {}, groups = {} } = checked.value
-  return { from, hosts, groups, document: checked.document }
+  const whole = {
+    hosts: { ...inventory.hosts, ...hosts },
+    groups: { ...inventory.groups, ...groups },
+    files: inventory.files,
+  }
+  if (Object.keys(whole.hosts).length === 0) {
+    return {
+      problems: [{ file: from, line: 1, column: 1, path: 'hosts', message: 'missing; expected at least one host' }],
+    }
+  }
+  const problems = memberRules
+    .flatMap((rule) => rule.broken(whole))
+    .map(({ path, message }): Problem => {
+      // Said by the command, or by the file that did not yet know of these hosts.
+      const own = valueAt(checked.document.value, path) !== undefined
+      const [name, read] = own ? [from, checked.document] : [file, document]
+      return {
+        file: name,
+        ...read.placeOfValue(path),
+        path: formatPath(path),
+        message: `${message}, not ${showValue(valueAt(read.value, path))}`,
+      }
+    })
+  return problems.length > 0 ? { problems } : { from, hosts, groups, document: checked.document }
 }
 
 interface Place {

@@ -70,9 +70,15 @@ export const jsonSchemaText = (name: SchemaName): string => `${JSON.stringify(js
 function adjust(json: z.core.JSONSchema.BaseSchema, schema: z.core.$ZodTypes): void {
   delete json.readOnly
   if (isSection(schema)) json.type = ['object', 'null'] as never
+  if (schema instanceof z.ZodObject && json.required !== undefined) {
+    const shape = schema.shape as Readonly<Record<string, z.core.$ZodTypes>>
+    const required = json.required.filter((name) => !isSection(shape[name]))
+    if (required.length > 0) json.required = required
+    else delete json.required
+  }
 }
 
-const isSection = (schema: z.core.$ZodTypes): boolean =>
+const isSection = (schema: z.core.$ZodTypes | undefined): boolean =>
   schema instanceof z.ZodPipe &&
   schema.in instanceof z.ZodTransform &&
   (schema.out instanceof z.ZodReadonly || schema.out instanceof z.ZodObject)

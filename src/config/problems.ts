@@ -27,10 +27,14 @@ function formatProblem(problem: Problem): string {
 // A file in which everything is wrong is most likely the wrong file: its first lines say so.
 const mostLines = 100
 
+/** So many problems of a file are looked into: each costs time, and nobody reads more. */
+export const mostProblems = 1000
+
 /** All problems, one a line, in the order of the file. */
 export function formatProblems(problems: readonly Problem[]): string {
   const lines = problems.slice(0, mostLines).map(formatProblem)
-  if (problems.length > mostLines) lines.push(`and ${problems.length - mostLines} more problems`)
+  const more = problems.length - mostLines
+  if (more > 0) lines.push(`and ${problems.length >= mostProblems ? 'at least ' : ''}${more} more problems`)
   return lines.join('\n')
 }
 

@@ -2,7 +2,7 @@
 import type { z } from 'zod'
 import { NetopsError } from '../model/errors.ts'
 import type { Rule } from '../model/rules.ts'
-import { formatPath, formatProblems, nearest, showKey, showValue, type Problem } from './problems.ts'
+import { formatPath, formatProblems, mostProblems, nearest, showKey, showValue, type Problem } from './problems.ts'
 import { describeSchema, isBoolean, knownKeys, namedValues, schemaAt, takesNumbers, valueAt } from './schema-words.ts'
 import { readYaml, type Path, type YamlDocument } from './yaml.ts'
 
@@ -109,7 +109,10 @@ function findProblems(given: unknown, schema: z.ZodType, source: Source): Found 
   const told = new Set(ambiguous.map(({ path }) => formatPath(path)))
   const wrong = [
     ...ambiguous,
-    ...issues.filter(({ path }) => !told.has(formatPath(path))).flatMap((placed) => problemsOf(placed, context)),
+    ...issues
+      .filter(({ path }) => !told.has(formatPath(path)))
+      .slice(0, mostProblems)
+      .flatMap((placed) => problemsOf(placed, context)),
   ]
   return {
     problems: wrong.map(({ problem }) => problem),
@@ -150,7 +153,7 @@ function brokenBy<Config>(rule: Rule<Config>, config: Config, context: Context):
   const { given, source } = context
   return rule.broken(config).map(({ path, message }) => {
     const value = valueAt(given, path)
-    const secret = isSecret(source, path)
+    const secret = isHidden(source, path, value)
     const cause = rule.about.map((name) => name.split('.')).find((name) => valueAt(given, name) !== undefined)
     const whole =
       value !== undefined
@@ -194,8 +197,12 @@ function leafIssues(issues: readonly Issue[], base: Path): readonly PlacedIssue[
     const path = [...base, ...issue.path.map((part) => (typeof part === 'number' ? part : String(part)))]
     if (issue.code !== 'invalid_union') return [{ issue, path }]
     const meant = issue.errors.filter((errors) => !errors.some((error) => isOfOtherKind(error)))
-    const [only] = meant
-    return only !== undefined && meant.length === 1 ? leafIssues(only, path) : [{ issue, path }]
+    // Among mappings it is the one that knows all keys that were given.
+    const knowing = meant.filter((errors) => !errors.some(isOfOtherKeys))
+    const [only] = knowing.length === 1 ? knowing : meant
+    return only !== undefined && (meant.length === 1 || knowing.length === 1)
+      ? leafIssues(only, path)
+      : [{ issue, path }]
   })
 }
 
@@ -215,6 +222,8 @@ function firstOfEachPath(placed: readonly PlacedIssue[]): readonly PlacedIssue[]
 const isOfOtherKind = (issue: Issue): boolean =>
   issue.path.length === 0 && (issue.code === 'invalid_type' || issue.code === 'invalid_value')
 
+const isOfOtherKeys = (issue: Issue): boolean => issue.path.length === 0 && issue.code === 'unrecognized_keys'
+
 interface Context {
   readonly given: unknown
   readonly schema: z.ZodType
@@ -227,7 +236,7 @@ function problemsOf({ issue, path }: PlacedIssue, context: Context): readonly Wr
     const known = knownKeys(schemaAt(schema, path, given), valueAt(given, path))
     const used = new Set(Object.keys(valueAt(given, path) ?? {}))
     const unused = known.filter((name) => !used.has(name))
-    return issue.keys.map((key): Wrong => {
+    return issue.keys.slice(0, mostProblems).map((key): Wrong => {
       const meant = nearest(key, unused) ?? nearest(key, known)
       const at = [...path, key]
       const problem = {
@@ -251,7 +260,7 @@ function problemsOf({ issue, path }: PlacedIssue, context: Context): readonly Wr
   const value = valueAt(given, path)
   const wanted = schemaAt(schema, path, given)
   const expected = expectation(issue, wanted)
-  const secret = isSecret(source, path) && (typeof value !== 'object' || value === null)
+  const secret = isHidden(source, path, value)
   const shown = secret ? 'the value given' : `${showValue(value)}${asYamlReads(value, wanted)}`
   const meant = typeof value === 'string' && !secret ? meantValue(value, wanted) : undefined
   const problem = {
@@ -269,6 +278,10 @@ const scalar = (value: unknown): Pick<Problem, 'value'> =>
     ? { value }
     : {}
 
+/** Whether a value may be a secret; of a list or a mapping only that it is one is told. */
+const isHidden = (source: Source, path: Path, value: unknown): boolean =>
+  typeof value !== 'object' && isSecret(source, path)
+
 const isSecret = (source: Source, path: Path): boolean => source.secrets.some((pattern) => touches(pattern, path))
 
 /** Where a value was said: by the last override that touches it, else at its place in the file. */
@@ -282,13 +295,19 @@ const expectation = (issue: Issue, schema: unknown): string => {
   if (issue.message.startsWith('expected ')) return issue.message
   if (schema === undefined) return 'expected another value'
   if (issue.code === 'too_small' && issue.origin !== 'number') {
-    return `expected ${describeSchema(schema)} with at least ${count(issue.minimum, issue.origin)}`
+    return `expected ${ofKind(issue.origin, schema)} with at least ${count(issue.minimum, issue.origin)}`
   }
   if (issue.code === 'too_big' && issue.origin !== 'number') {
-    return `expected ${describeSchema(schema)} with at most ${count(issue.maximum, issue.origin)}`
+    return `expected ${ofKind(issue.origin, schema)} with at most ${count(issue.maximum, issue.origin)}`
   }
   if (issue.code === 'custom' || issue.code === 'invalid_format') return `expected something else (${issue.message})`
   return `expected ${describeSchema(schema)}`
+}
+
+/** What was measured, where alternatives could be described by another kind. */
+const ofKind = (origin: string, schema: unknown): string => {
+  const words = describeSchema(schema)
+  return origin === 'array' && words === 'text' ? 'a list' : words
 }
 
 const count = (amount: number | bigint, of: string): string => {

@@ -6,8 +6,10 @@ const wording = z.registry<{ readonly expects: string }>()
 
 /** Says in words what a schema expects, where its type alone does not tell. */
 export function expects<Schema extends z.ZodType>(schema: Schema, words: string): Schema {
-  wording.add(schema, { expects: words })
-  return schema
+  // A copy: the same schema may be expected in other words elsewhere.
+  const copy = schema.clone()
+  wording.add(copy, { expects: words })
+  return copy
 }
 
 /** What {@link expects} said of this very schema. */

@@ -1,5 +1,6 @@
 // Durations and sizes as people write them (`30s`, `2w`, `100MB`, `1GiB`), as branded numbers inside.
 import { z } from 'zod'
+import { expects } from './schema-notes.ts'
 
 export type Milliseconds = number & { readonly brand: 'ms' }
 export type Bytes = number & { readonly brand: 'bytes' }
@@ -29,7 +30,7 @@ const scaled = (text: string, units: Record<string, number>): number | undefined
 /** A number with one of these units, as a schema; the pattern is for those who read the schema without us. */
 function quantity<Amount extends number>(units: Record<string, number>, message: string) {
   const pattern = new RegExp(`^\\d+(?:\\.\\d+)?\\s*(?:${Object.keys(units).join('|')})$`)
-  return z
+  const schema = z
     .string()
     .regex(pattern, message)
     .transform((text, context): Amount => {
@@ -38,6 +39,7 @@ function quantity<Amount extends number>(units: Record<string, number>, message:
       context.addIssue({ code: 'custom', message })
       return z.NEVER
     })
+  return expects(schema, message.replace('expected ', ''))
 }
 
 /** `1500ms 30s 5m 2h 1d 2w` to milliseconds. */

@@ -154,7 +154,7 @@ export const badServerFiles: readonly BadFile[] = [
     'security: { ciphers: ALL }',
     '1:13 security.ciphers: unknown key; expected one of ssl_enabled, require_tls, min_tls_version, cert_file, key_file, allowed_origins',
   ),
-  bad(
+  beyond(
     'security: { allowed_origins: ["https://a.example:443"] }',
     '1:31 security.allowed_origins[0]: expected an origin such as https://app.example.com, or *, not "https://a.example:443"',
   ),
@@ -312,7 +312,7 @@ export const badServerFiles: readonly BadFile[] = [
     '1:21 logging.outputs: expected each file once; /a is written twice, not a list',
   ),
   // All at once, also where one is between keys and another in one key.
-  beyond(
+  bad(
     'checkpoint: { interval: 1m }\nserver: { port: x }',
     '1:25 checkpoint.timeout: expected less than checkpoint.interval, or checkpoints would overlap; its default does not fit',
     `2:17 server.port: ${port}, not "x"`,
@@ -427,4 +427,163 @@ export const badEnvironments: readonly BadEnvironment[] = [
     env: { NETWORK_METRICS_PORT: 'y' },
     lines: [`config.yaml:1:17 server.port: ${port}, not "x"`, `NETWORK_METRICS_PORT metrics.port: ${port}, not "y"`],
   },
+]
+
+const host = 'hosts: { web1: { address: 10.0.0.1 } }\n'
+const name = 'expected a name of a-z, 0-9 and -'
+const hostKeys = 'expected one of address, port, roles, tags, ssh, config'
+const from = 'expected one of file, env and command'
+const file = (entry: string): string => `${host}files:\n  - ${entry}\n`
+const words = 'expected a command as a list of words'
+
+export const badFleetFiles: readonly BadFile[] = [
+  bad('', '1:1 hosts: missing; expected at least one host, or hosts_from'),
+  bad('hosts: {}', '1:8 hosts: missing; expected at least one host, or hosts_from, not a mapping'),
+  bad('hosts:\n  web1:', '2:3 hosts.web1: expected a mapping, not an empty value'),
+  bad('hosts: [web1]', '1:8 hosts: expected a mapping, not a list'),
+  bad('hosts:\n  Web 1: { address: a }', `2:3 hosts."Web 1": ${name}, not "Web 1"`),
+  bad('hosts:\n  ../x: { address: a }', `2:3 hosts.../x: ${name}, not "../x"`),
+  bad('hosts:\n  web1: {}', '2:9 hosts.web1.address: missing; expected a host name or an IP address'),
+  bad(
+    'hosts:\n  web1: { adress: a }',
+    '2:9 hosts.web1.address: missing; expected a host name or an IP address',
+    '2:11 hosts.web1.adress: unknown key; did you mean address?',
+  ),
+  bad('hosts:\n  web1: { address: a, cores: 2 }', `2:23 hosts.web1.cores: unknown key; ${hostKeys}`),
+  bad(
+    'hosts:\n  web1: { address: 10.0.0.256 }',
+    '2:20 hosts.web1.address: expected a host name or an IP address, not "10.0.0.256"',
+  ),
+  bad(
+    'hosts:\n  web1: { address: 10.0.0.1:22 }',
+    '2:20 hosts.web1.address: expected a host name or an IP address, not "10.0.0.1:22"',
+  ),
+  bad('hosts:\n  web1: { address: a, port: 65536 }', `2:29 hosts.web1.port: ${port}, not 65536`),
+  bad('hosts:\n  web1: { address: a, roles: backend }', '2:30 hosts.web1.roles: expected a list, not "backend"'),
+  bad('hosts:\n  web1: { address: a, tags: [Big One] }', `2:30 hosts.web1.tags[0]: ${name}, not "Big One"`),
+  bad(
+    'host:\n  web1: { address: a }',
+    '1:1 host: unknown key; did you mean hosts?',
+    '1:1 hosts: missing; expected at least one host, or hosts_from',
+  ),
+  bad(`${host}enviroment: staging`, '2:1 enviroment: unknown key; did you mean environment?'),
+  bad(`${host}environment: Staging Area`, `2:14 environment: ${name}, not "Staging Area"`),
+  bad(`${host}environment: [production]`, '2:14 environment: expected text, not a list'),
+  bad(`${host}config: production.yaml`, '2:9 config: expected a mapping, not "production.yaml"'),
+  bad(`${host}config: {}`, '2:9 config.file: missing; expected text'),
+  bad(`${host}config: { file: "" }`, '2:17 config.file: expected text with at least 1 character, not ""'),
+  bad(`${host}ssh: { user: "" }`, '2:14 ssh.user: expected text with at least 1 character, not ""'),
+  bad(
+    `${host}ssh: { password: hunter2 }`,
+    '2:8 ssh.password: unknown key; expected one of user, port, identity, known_hosts',
+  ),
+  bad(`${host}ssh: { port: ssh }`, `2:14 ssh.port: ${port}, not "ssh"`),
+  bad(`${host}ssh: { known_host: a }`, '2:8 ssh.known_host: unknown key; did you mean known_hosts?'),
+  bad('hosts_from: ./hosts', '1:13 hosts_from: expected a mapping, not "./hosts"'),
+  bad('hosts_from: {}', `1:13 hosts_from.command: missing; ${words}`),
+  bad('hosts_from: { command: ./hosts }', `1:24 hosts_from.command: ${words}, not "./hosts"`),
+  bad('hosts_from: { command: [] }', `1:24 hosts_from.command: ${words} with at least 1 item, not an empty list`),
+  bad('hosts_from: { command: [a, 5] }', '1:28 hosts_from.command[1]: expected text, not 5'),
+  bad('hosts_from: { command: [a], timeout: 30 }', '1:38 hosts_from.timeout: expected a duration such as 30s, not 30'),
+  beyond(
+    `${host}groups: { edge: { hosts: [web2] } }`,
+    '2:27 groups.edge.hosts[0]: expected a host of this fleet: web1, not "web2"',
+  ),
+  beyond(
+    `${host}groups: { web1: { hosts: [web1] } }`,
+    '2:17 groups.web1: expected another name than that of a host, not a mapping',
+  ),
+  bad(`${host}groups: { edge: [web1] }`, '2:17 groups.edge: expected a mapping, not a list'),
+  bad(`${host}groups: { edge: { host: [web1] } }`, '2:19 groups.edge.host: unknown key; did you mean hosts?'),
+  bad(`${host}groups: { edge: { hosts: web1 } }`, '2:26 groups.edge.hosts: expected a list, not "web1"'),
+  beyond(
+    'hosts:\n  web1: { address: a }\n  web2: { address: A }',
+    '3:20 hosts.web2.address: expected another address than that of web1, not "A"',
+  ),
+  bad(
+    `${host}groups: { edge: { hosts: [web1], config: { server: { prot: 81 } } } }`,
+    '2:54 groups.edge.config.server.prot: unknown key; did you mean port?',
+  ),
+  bad(
+    `${host}groups: { edge: { hosts: [web1], config: { auth: { jwt_secret: hunter2 } } } }`,
+    '2:64 groups.edge.config.auth.jwt_secret: expected text with at least 32 characters, not the value given',
+  ),
+  bad(
+    'hosts:\n  web1: { address: a, config: { server: { port: x } } }',
+    `2:49 hosts.web1.config.server.port: ${port}, not "x"`,
+  ),
+  bad(
+    'hosts:\n  web1: { address: a, config: { sever: {} } }',
+    '2:33 hosts.web1.config.sever: unknown key; did you mean server?',
+  ),
+  bad('hosts:\n  web1: { address: a, config: [] }', '2:31 hosts.web1.config: expected a mapping, not an empty list'),
+  bad(file('{ to: /etc/network/a }'), `3:5 files[0].from: missing; ${from}`),
+  bad(file('{ from: a, to: /etc/network/a }'), `3:13 files[0].from: ${from}, not "a"`),
+  bad(file('{ from: { file: a, env: B }, to: /etc/network/a }'), `3:13 files[0].from: ${from}, not a mapping`),
+  bad(
+    file('{ from: { env: A-B }, to: /etc/network/a }'),
+    '3:20 files[0].from.env: expected the name of a variable, not "A-B"',
+  ),
+  bad(
+    file('{ from: { command: vault read }, to: /etc/network/a }'),
+    `3:24 files[0].from.command: ${words}, not "vault read"`,
+  ),
+  bad(file('{ from: { file: a } }'), '3:5 files[0].to: missing; expected an absolute path without ..'),
+  bad(file('{ from: { file: a }, to: etc/a }'), '3:30 files[0].to: expected an absolute path without .., not "etc/a"'),
+  bad(
+    file('{ from: { file: a }, to: /etc/network/../shadow }'),
+    '3:30 files[0].to: expected an absolute path without .., not "/etc/network/../shadow"',
+  ),
+  bad(
+    file('{ from: { file: a }, to: /etc/network/ }'),
+    '3:30 files[0].to: expected an absolute path without .., not "/etc/network/"',
+  ),
+  beyond(
+    file('{ from: { file: a }, to: /etc/network_system/config.yaml }'),
+    '3:30 files[0].to: expected another path: this one is netops’ own, not "/etc/network_system/config.yaml"',
+  ),
+  beyond(
+    file('{ from: { file: a }, to: /opt/network_system/x }'),
+    '3:30 files[0].to: expected another path: this one is netops’ own, not "/opt/network_system/x"',
+  ),
+  bad(
+    file('{ from: { file: a }, to: /a, mode: 0600 }'),
+    '3:40 files[0].mode: 0600 is the number 600 in YAML 1.2 and an octal one in YAML 1.1; write "0600" in quotes',
+  ),
+  bad(
+    file('{ from: { file: a }, to: /a, mode: 600 }'),
+    '3:40 files[0].mode: expected a mode in quotes, such as "0600", not 600',
+  ),
+  bad(
+    file('{ from: { file: a }, to: /a, mode: "4755" }'),
+    '3:40 files[0].mode: expected a mode in quotes, such as "0600", not "4755"',
+  ),
+  bad(
+    file('{ from: { file: a }, to: /a, owner: "Root" }'),
+    '3:41 files[0].owner: expected an account, or account:group, not "Root"',
+  ),
+  beyond(
+    file('{ from: { file: a }, to: /a, hosts: [web2] }'),
+    '3:42 files[0].hosts[0]: expected a host or a group of this fleet: web1, not "web2"',
+  ),
+  beyond(
+    file('{ from: { file: a }, to: /a }\n  - { from: { file: b }, to: /a }'),
+    '4:30 files[1].to: expected each file once, not "/a"',
+  ),
+  bad(`${host}deploy: { min_healthy_time: 10 }`, `2:29 deploy.min_healthy_time: ${duration}, not 10`),
+  bad(`${host}hooks: { pre_deply: [a] }`, '2:10 hooks.pre_deply: unknown key; did you mean pre_deploy?'),
+  bad(
+    `${host}hooks: { pre_deploy: notify }`,
+    '2:22 hooks.pre_deploy: expected a command as a list of words, or a list of such commands, not "notify"',
+  ),
+  bad(
+    `${host}hooks: { pre_deploy: [[]] }`,
+    '2:23 hooks.pre_deploy[0]: expected a list with at least 1 item, not an empty list',
+  ),
+  bad(
+    'hosts:\n  web1: { address: a }\n  web1: { address: b }',
+    '3:3: not valid YAML: duplicate key: it is already set above',
+  ),
+  bad('hosts:\n\tweb1: { address: a }', '2:1: not valid YAML: tab characters must not be used in indentation'),
+  bad('hosts: &a { web1: *a }', '1:19: not valid YAML: an alias stands inside of what it refers to'),
 ]

@@ -1,0 +1,139 @@
+// What a user of netops.yml sees: what is accepted and what it comes to, and for the rest the exact lines.
+import { describe, expect, it } from 'vitest'
+import { checkFleetFile, checkSaidHosts, hostsOf } from '../../../src/config/fleet-file.ts'
+import { formatProblems } from '../../../src/config/problems.ts'
+import { badFleetFiles } from '../../support/bad-config.ts'
+
+const linesOf = (text: string): string => {
+  const checked = checkFleetFile(text, 'netops.yml')
+  return 'problems' in checked ? formatProblems(checked.problems) : 'valid'
+}
+
+describe('an invalid fleet file', () => {
+  it.each(badFleetFiles.map(({ text, lines }) => [text, lines] as const))(
+    'is refused with every problem and its place: %j',
+    (text, lines) => {
+      expect(linesOf(text).split('\n')).toEqual(lines.map((line) => `netops.yml:${line}`))
+    },
+  )
+})
+
+const read = (text: string) => {
+  const checked = checkFleetFile(text, 'netops.yml')
+  if ('problems' in checked) throw new Error(formatProblems(checked.problems))
+  return checked
+}
+const place = { folder: '/fleet', home: '/home/op' }
+
+const whole = `environment: staging
+config: { file: config.yaml }
+ssh: { user: deploy, identity: keys/id, known_hosts: ~/kh }
+groups:
+  edge:
+    hosts: [web1, web2]
+    tags: [public]
+    ssh: { port: 2222 }
+    config: { server: { max_connections: 500 }, logging: { level: WARN } }
+  big:
+    hosts: [web2]
+    config: { server: { max_connections: 9000 } }
+hosts:
+  web1: { address: 10.0.0.1, roles: [backend], tags: [old], config: { logging: { level: DEBUG } } }
+  web2: { address: web2.example.com, port: 22, ssh: { user: root } }
+  db1: { address: "fd00::5" }
+files:
+  - { from: { file: tls/key }, to: /etc/network/server.key, mode: "600", hosts: [edge] }
+  - { from: { env: DB_PASSWORD }, to: /etc/network/db.pass, owner: "root:network_service", hosts: [db1] }
+`
+
+describe('the hosts of a fleet file', () => {
+  const hosts = hostsOf(read(whole), undefined, place)
+  const named = (name: string) => hosts.find((host) => host.name === name)
+
+  it('are reached as the fleet, their groups and they themselves say, the nearest winning', () => {
+    expect(hosts.map(({ name, login }) => [name, login])).toEqual([
+      [
+        'web1',
+        { address: '10.0.0.1', port: 2222, user: 'deploy', identity: '/fleet/keys/id', knownHosts: '/home/op/kh' },
+      ],
+      [
+        'web2',
+        { address: 'web2.example.com', port: 22, user: 'root', identity: '/fleet/keys/id', knownHosts: '/home/op/kh' },
+      ],
+      ['db1', { address: 'fd00::5', port: 22, user: 'deploy', identity: '/fleet/keys/id', knownHosts: '/home/op/kh' }],
+    ])
+  })
+
+  it('have the tags of their groups beside their own', () => {
+    expect(hosts.map(({ tags, groups, roles }) => ({ tags, groups, roles }))).toEqual([
+      { tags: ['public', 'old'], groups: ['edge'], roles: ['backend'] },
+      { tags: ['public'], groups: ['edge', 'big'], roles: [] },
+      { tags: [], groups: [], roles: [] },
+    ])
+  })
+
+  it('have overrides in the order in which they win, each with its place', () => {
+    const of = (name: string) =>
+      named(name)?.overrides.map(({ path, value, said }) => [path.join('.'), value, said.line, said.column])
+    expect(of('web1')).toEqual([
+      ['server.max_connections', 500, 9, 42],
+      ['logging.level', 'WARN', 9, 67],
+      ['logging.level', 'DEBUG', 14, 89],
+    ])
+    expect(of('web2')).toEqual([
+      ['server.max_connections', 500, 9, 42],
+      ['logging.level', 'WARN', 9, 67],
+      ['server.max_connections', 9000, 12, 42],
+    ])
+    expect(of('db1')).toEqual([])
+  })
+
+  it('get the files that are meant for them or their groups', () => {
+    expect(named('web2')?.files).toEqual([
+      { from: { file: '/fleet/tls/key' }, to: '/etc/network/server.key', mode: '0600', owner: 'network_service' },
+    ])
+    expect(named('db1')?.files).toEqual([
+      { from: { env: 'DB_PASSWORD' }, to: '/etc/network/db.pass', mode: '0600', owner: 'root:network_service' },
+    ])
+  })
+})
+
+describe('what the command of hosts_from says', () => {
+  const fleet = read(
+    'hosts_from: { command: [./hosts] }\nhosts: { web1: { address: a } }\ngroups: { edge: { hosts: [dyn1] } }',
+  )
+  const said = (text: string) => {
+    const checked = checkSaidHosts(text, 'output of ./hosts', fleet)
+    return 'problems' in checked ? formatProblems(checked.problems) : checked
+  }
+
+  it('stands beside the hosts of the file, in groups of either', () => {
+    const checked = said('{"hosts":{"dyn1":{"address":"b"}},"groups":{"late":{"hosts":["web1","dyn1"]}}}')
+    if (typeof checked === 'string') throw new Error(checked)
+    expect(hostsOf(fleet, checked, place).map(({ name, groups }) => [name, groups])).toEqual([
+      ['web1', ['late']],
+      ['dyn1', ['edge', 'late']],
+    ])
+  })
+
+  it.each([
+    ['[]', '1:1: expected a mapping, not an empty list'],
+    ['"hello"', '1:1: expected a mapping, not the value given'],
+    ['{"hosts":{"dyn1":{}}}', '1:18 hosts.dyn1.address: missing; expected a host name or an IP address'],
+    [
+      '{"hosts":{"web1":{"address":"c"}}}',
+      '1:18 hosts.web1: expected a name that the fleet file does not have, not a mapping',
+    ],
+    [
+      '{"hosts":{"dyn1":{"address":"a"}}}',
+      '1:29 hosts.dyn1.address: expected another address than that of web1, not "a"',
+    ],
+    [
+      '{"hosts":{"dyn2":{"address":"b"}}}',
+      'netops.yml:3:27 groups.edge.hosts[0]: expected a host of this fleet: web1, dyn2, not "dyn1"',
+    ],
+    ['{"all":{}}', '1:2 all: unknown key; expected one of hosts, groups'],
+  ])('is refused with its place when it is %s', (text, line) => {
+    expect(said(text)).toBe(line.startsWith('netops.yml') ? line : `output of ./hosts:${line}`)
+  })
+})
