@@ -138,44 +138,51 @@ describe("the host's part, killed before and after each line of its journal and 
 })
 
 describe("the operator's netops, killed during the activation", () => {
-  test.each(['stop', 'start', 'health'])('when the host reports the step %s: the host finishes alone', async (step) => {
-    const site = await siteOn('1.0.0')
-    const release = await smallRelease(site, '1.1.0')
-    const words = [
-      'deploy',
-      '--root',
-      site.root,
-      '--release',
-      release.file,
-      '--config',
-      await site.config('next.yaml', 222),
-    ]
-    const operator = await start([inject('builds').netops, ...words, '--min-healthy-time', '2s'], {
-      output: join(site.folder, 'operator.log'),
-    })
-    const run = await reported(site, step)
-    process.kill(operator.pid, 'SIGKILL')
-    expect(await operator.ended).toBe(137)
-    const meanwhile = await statusOf(site)
-    expect(meanwhile.unfinished.length === 0 ? meanwhile.release : meanwhile.unfinished[0]?.run).toBe(
-      meanwhile.unfinished.length === 0 ? release.id : `${run}.local`,
-    )
-
-    await expect
-      .poll(() => statusOf(site), { timeout: 40_000 })
-      .toMatchObject({
-        release: release.id,
-        unfinished: [],
-        health: { healthy: true, release: release.id },
+  test.each(['stop', 'start', 'health'])(
+    'when the host reports the step %s: the host finishes alone',
+    { timeout: 400_000 },
+    async (step) => {
+      const site = await siteOn('1.0.0')
+      const release = await smallRelease(site, '1.1.0')
+      const words = [
+        'deploy',
+        '--root',
+        site.root,
+        '--release',
+        release.file,
+        '--config',
+        await site.config('next.yaml', 222),
+      ]
+      const operator = await start([inject('builds').netops, ...words, '--min-healthy-time', '2s'], {
+        output: join(site.folder, 'operator.log'),
       })
-    const [pid, journal] = [await site.mainPid(), await readFile(journalPath(site.paths.runs, `${run}.local`), 'utf8')]
-    const resumed = await site.netops(['runs', 'resume', run, '--json'])
-    expect(resumed).toMatchObject({ code: 0, json: { ok: true, hosts: [{ outcome: 'done', release: release.id }] } })
-    expect(await site.mainPid()).toBe(pid)
-    expect(await readFile(journalPath(site.paths.runs, `${run}.local`), 'utf8')).toBe(journal)
-    expectNothingTwice((await journalsOf(site)).get(run) ?? [])
-    expect(await site.netops(['runs', 'resume', run])).toMatchObject({ code: 0 })
-  })
+      const run = await reported(site, step)
+      process.kill(operator.pid, 'SIGKILL')
+      expect(await operator.ended).toBe(137)
+      const meanwhile = await statusOf(site)
+      expect(meanwhile.unfinished.length === 0 ? meanwhile.release : meanwhile.unfinished[0]?.run).toBe(
+        meanwhile.unfinished.length === 0 ? release.id : `${run}.local`,
+      )
+
+      await expect
+        .poll(() => statusOf(site), { timeout: 40_000 })
+        .toMatchObject({
+          release: release.id,
+          unfinished: [],
+          health: { healthy: true, release: release.id },
+        })
+      const [pid, journal] = [
+        await site.mainPid(),
+        await readFile(journalPath(site.paths.runs, `${run}.local`), 'utf8'),
+      ]
+      const resumed = await site.netops(['runs', 'resume', run, '--json'])
+      expect(resumed).toMatchObject({ code: 0, json: { ok: true, hosts: [{ outcome: 'done', release: release.id }] } })
+      expect(await site.mainPid()).toBe(pid)
+      expect(await readFile(journalPath(site.paths.runs, `${run}.local`), 'utf8')).toBe(journal)
+      expectNothingTwice((await journalsOf(site)).get(run) ?? [])
+      expect(await site.netops(['runs', 'resume', run])).toMatchObject({ code: 0 })
+    },
+  )
 })
 
 /** Waits until the operator's netops was told that a step began; returns its run. */
