@@ -136,7 +136,7 @@ export function readSecret(bytes: Buffer): Found<Uint8Array> {
  * Whether a key is that of a chain's first certificate.
  * @param file where the chain is, for the message
  */
-export function keyFault(certificates: Chain['certificates'], key: KeyObject, file: string): Fault | undefined {
+function keyFault(certificates: Chain['certificates'], key: KeyObject, file: string): Fault | undefined {
   const owner = certificates.findIndex((certificate) => certificate.checkPrivateKey(key))
   if (owner === 0) return undefined
   return owner === -1
