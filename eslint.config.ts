@@ -32,6 +32,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   ora: ['src/cli/**'],
   chalk: ['src/cli/**'],
   fastify: ['src/server/**'],
+  jose: ['src/server/**'],
   pino: ['src/server/**'],
   'prom-client': ['src/server/**'],
   'js-yaml': ['src/config/**'],

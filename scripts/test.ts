@@ -23,7 +23,7 @@ interface Sum {
   readonly skipped: number
 }
 
-const packages = [...new Set(['openssh-server', 'openssh-client', 'tmux', ...labPackages])]
+const packages = [...new Set(['openssh-server', 'openssh-client', 'openssl', 'tmux', ...labPackages])]
 
 /**
  * Installs the Debian packages that are missing.

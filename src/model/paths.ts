@@ -33,11 +33,17 @@ export interface HostPaths {
 }
 
 /**
+ * An absolute path below a root folder.
+ * @param root `/`, or an absolute folder without a slash at its end
+ */
+export const below = (root: string, path: string): string => (root === '/' ? path : `${root}${path}`)
+
+/**
  * Where things lie below a root folder.
  * @param root `/` on a host of its own, else an absolute folder without a slash at its end
  */
 export function hostPaths(root: string): HostPaths {
-  const at = (path: string): string => (root === '/' ? path : `${root}${path}`)
+  const at = (path: string): string => below(root, path)
   const base = at('/opt/network_system')
   const state = at('/var/lib/netops')
   return {
@@ -75,7 +81,7 @@ export function systemSettings(root: string): {
   readonly sysctl: readonly string[]
   readonly limits: readonly string[]
 } {
-  const at = (path: string): string => (root === '/' ? path : `${root}${path}`)
+  const at = (path: string): string => below(root, path)
   return {
     // sysctl.d(5): a file in an earlier folder takes the place of one with the same name in a later folder.
     sysctl: ['/etc/sysctl.d', '/run/sysctl.d', '/usr/local/lib/sysctl.d', '/usr/lib/sysctl.d'].map(at),

@@ -117,7 +117,7 @@ const server = section(
     ),
     max_connections: key(
       z.int().min(1).max(mostConnections).default(1000),
-      'Connections that may be open at once; more are closed at once (guide: Configuration Structure).',
+      'Connections that may be open at once, plain and TLS together; more are closed at once (guide: Configuration Structure).',
       { variable: 'NETWORK_MAX_CONNECTIONS' },
     ),
     worker_threads: key(
@@ -168,7 +168,10 @@ const auth = section(
       'The key that tokens are signed with, at least 32 characters (RFC 7518, 3.2). Better: jwt_secret_file.',
       { secret: true },
     ),
-    jwt_secret_file: key(absolutePath.optional(), 'A file that holds the key, at least 32 characters.'),
+    jwt_secret_file: key(
+      absolutePath.optional(),
+      'A file that holds the key, at least 32 bytes; a newline at its end is left out.',
+    ),
   },
   'Who may use the service.',
 )

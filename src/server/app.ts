@@ -1,15 +1,23 @@
-// The HTTP interface on the main port: health for balancers and deployments, and problems for everything else.
+// The HTTP interface, plain and over TLS: health for balancers and deployments, and problems for everything else.
 import { createServer, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { Socket } from 'node:net'
+import type { SecureContextOptions } from 'node:tls'
 import { fastify, type FastifyError, type FastifyInstance } from 'fastify'
 import { systemCode } from '../model/errors.ts'
 import type { ServerConfig } from '../model/server-config.ts'
+import { guard, type Handler } from './guard.ts'
 import type { Health } from './health.ts'
 import type { Logger } from './logger.ts'
 import { problemBody, problemType, rawProblem, sendProblem } from './problem.ts'
+import type { TokenCheck } from './tokens.ts'
 
 export interface AppOptions {
   readonly config: ServerConfig
+  /** What the TLS port speaks; undefined where there is none. */
+  readonly tls: SecureContextOptions | undefined
+  /** Undefined where requests need no token. */
+  readonly tokens: TokenCheck | undefined
   readonly health: Health
   /** Whether this instance is past its start and not yet stopping. */
   readonly serving: () => boolean
@@ -21,37 +29,42 @@ export interface AppOptions {
 // How often Node looks for requests over their time; with its own 30 s a limit of 5 s could take 35.
 const timeoutCheckMs = 1000
 
-/**
- * The application with its server, ready to listen.
- *
- * A connection beyond `server.max_connections` is accepted by the kernel and closed at once by Node: its client sees an
- * end of stream or a reset before any answer.
- */
-export async function createApp(options: AppOptions): Promise<{ readonly server: Server }> {
-  const { performance: limits, server: network } = options.config
+export interface App {
+  readonly plain: Server
+  /** The same over TLS; undefined where that is not enabled. */
+  readonly tls: Server | undefined
+}
+
+/** The application with its servers, ready to listen. */
+export async function createApp(options: AppOptions): Promise<App> {
+  const { performance, security, server } = options.config
+  const tlsPort = security.require_tls ? server.tls_port : undefined
+  const guarded = (handler: Handler): Handler => guard({ tlsPort, tokens: options.tokens }, handler)
+  const limits = limitsOf(options.config)
   const app = fastify({
-    bodyLimit: limits.max_request_size,
-    serverFactory: (handler) => {
-      const server = createServer(
-        {
-          keepAliveTimeout: limits.keep_alive_timeout_ms,
-          requestTimeout: limits.request_timeout_ms,
-          headersTimeout: limits.request_timeout_ms,
-          connectionsCheckingInterval: Math.min(timeoutCheckMs, limits.request_timeout_ms),
-        },
-        handler,
-      )
-      server.maxConnections = network.max_connections
-      server.on('clientError', answerBrokenRequest)
-      return server
-    },
+    bodyLimit: performance.max_request_size,
+    serverFactory: (handler) => createServer(limits, guarded(handler)).on('clientError', answerBrokenRequest),
     frameworkErrors: (error, _request, reply) => sendProblem(reply.raw, error.statusCode ?? 400, error.message),
   })
   addHealthRoutes(app, options)
   addProblems(app, options.logger)
+  const tls =
+    options.tls === undefined
+      ? undefined
+      : createTlsServer(
+          { ...options.tls, ...limits, handshakeTimeout: performance.request_timeout_ms },
+          guarded((request, response) => app.routing(request, response)),
+        ).on('clientError', answerBrokenRequest)
   await app.ready()
-  return { server: app.server }
+  return { plain: app.server, tls }
 }
+
+const limitsOf = ({ performance }: ServerConfig) => ({
+  keepAliveTimeout: performance.keep_alive_timeout_ms,
+  requestTimeout: performance.request_timeout_ms,
+  headersTimeout: performance.request_timeout_ms,
+  connectionsCheckingInterval: Math.min(timeoutCheckMs, performance.request_timeout_ms),
+})
 
 function addHealthRoutes(app: FastifyInstance, { health, serving, release, version }: AppOptions): void {
   app.get('/health', async (_request, reply) => {
@@ -82,16 +95,20 @@ function addProblems(app: FastifyInstance, logger: Logger): void {
     reply
       .code(404)
       .type(problemType)
-      .send(problemBody(404, `nothing is served at ${request.method} ${request.url.split('?')[0] ?? ''}`)),
+      .send(problemBody(404, `nothing is served at ${request.method} ${pathOf(request.url)}`)),
   )
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const status = error.statusCode ?? 500
-    if (status >= 500) logger.error({ err: error, method: request.method, url: request.url }, 'a request failed')
+    if (status >= 500)
+      logger.error({ err: error, method: request.method, path: pathOf(request.url) }, 'a request failed')
     // What went wrong inside is for the log, not for the client.
     const detail = status >= 500 ? 'the request failed inside the server' : error.message
     return reply.code(status).type(problemType).send(problemBody(status, detail))
   })
 }
+
+/** An address without its query, which may hold secrets of clients. */
+const pathOf = (url: string): string => url.split('?')[0] ?? ''
 
 const statusOfBrokenRequest: Readonly<Record<string, readonly [number, string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'the request did not arrive within the time limit'],

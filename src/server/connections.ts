@@ -1,8 +1,11 @@
-// Every connection and request of the main port: counted while it runs, and brought to a good end when the service stops.
+// Every connection and request of the plain and the TLS port: counted while it runs, and brought to a good end when the service stops.
 import { Server as NetServer, type Socket } from 'node:net'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { Server as TlsServer } from 'node:tls'
 
 export interface Traffic {
+  /** How many connections may be open at once, on all servers together. */
+  readonly most: number
   /** A request was answered, or its connection broke, after that many seconds. */
   readonly onRequestEnd: (seconds: number) => void
 }
@@ -36,58 +39,85 @@ export interface Connections {
   drain(limits: DrainLimits): Promise<number>
 }
 
-export function trackConnections(server: Server, traffic: Traffic): Connections {
+/**
+ * Tracks the connections of servers that do not listen yet.
+ *
+ * A connection beyond the limit is accepted by the kernel and closed at once by Node: its client sees an end of stream
+ * or a reset before any answer.
+ */
+export function trackConnections(servers: readonly Server[], { most, onRequestEnd }: Traffic): Connections {
+  // What was accepted, by its server, and what speaks HTTP: over TLS these are different sockets, one upon the other.
+  const accepted = new Map(servers.map((server) => [server, new Set<Socket>()]))
   const connections = new Map<Socket, Connection>()
   let stopping = false
   let lingering = true
 
+  const everyAccepted = (): readonly Socket[] => [...accepted.values()].flatMap((sockets) => [...sockets])
+  const active = (): number => [...accepted.values()].reduce((sum, { size }) => sum + size, 0)
+  const shareLimit = () => {
+    for (const [server, { size }] of accepted) server.maxConnections = most - (active() - size)
+  }
   const isIdle = (socket: Socket, { responses, settledBytes }: Connection): boolean =>
     responses.size === 0 && socket.bytesRead === settledBytes
   const closeIdle = () => {
     for (const [socket, connection] of connections) if (isIdle(socket, connection)) socket.destroy()
+    // What has sent nothing at all has not begun a handshake either.
+    for (const socket of everyAccepted()) if (socket.bytesRead === 0) socket.destroy()
   }
-
-  server.on('connection', (socket: Socket) => {
+  const follow = (socket: Socket) => {
     connections.set(socket, { responses: new Set(), settledBytes: 0 })
     socket.once('close', () => connections.delete(socket))
-  })
-  server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
+  }
+  const track = (request: IncomingMessage, response: ServerResponse) => {
     const connection = connections.get(request.socket)
     const started = performance.now()
     connection?.responses.add(response)
     if (stopping) response.setHeader('Connection', 'close')
     response.once('close', () => {
-      traffic.onRequestEnd((performance.now() - started) / 1000)
+      onRequestEnd((performance.now() - started) / 1000)
       connection?.responses.delete(response)
       if (connection !== undefined) connection.settledBytes = request.socket.bytesRead
       if (stopping && !lingering) closeIdle()
     })
-  })
+  }
+
+  for (const [server, sockets] of accepted) {
+    server.on('connection', (socket: Socket) => {
+      sockets.add(socket)
+      shareLimit()
+      socket.once('close', () => {
+        sockets.delete(socket)
+        shareLimit()
+      })
+    })
+    server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', follow)
+    server.prependListener('request', track)
+  }
+  shareLimit()
 
   return {
-    active: () => connections.size,
+    active,
     requestsInFlight: () => [...connections.values()].reduce((sum, { responses }) => sum + responses.size, 0),
     async drain({ lingerMs, drainMs }) {
       stopping = true
       for (const { responses } of connections.values()) {
         for (const response of responses) if (!response.headersSent) response.setHeader('Connection', 'close')
       }
-      const closed = new Promise<void>((resolve) => {
-        // Not server.close(): that also closes idle connections at once, under requests that are on their way.
-        NetServer.prototype.close.call(server, () => resolve())
-      })
+      const closed = servers.map(
+        (server) =>
+          // Not server.close(): that also closes idle connections at once, under requests that are on their way.
+          new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve())),
+      )
       const linger = setTimeout(() => {
         lingering = false
         closeIdle()
       }, lingerMs)
       let cut = 0
       const limit = setTimeout(() => {
-        for (const [socket, { responses }] of connections) {
-          cut += responses.size
-          socket.destroy()
-        }
+        for (const { responses } of connections.values()) cut += responses.size
+        for (const socket of everyAccepted()) socket.destroy()
       }, drainMs)
-      await closed
+      await Promise.all(closed)
       clearTimeout(linger)
       clearTimeout(limit)
       return cut

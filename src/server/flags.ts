@@ -10,28 +10,37 @@ export type Request =
       readonly config: string | undefined
       /** Prefix of all absolute paths in the configuration and of the defaults; as given. */
       readonly root: string
+      /** `section.key=value`, as given. */
+      readonly set: readonly string[]
+      /** Files to read in the place of paths that the configuration names; only for a check. */
+      readonly instead: ReadonlyMap<string, string>
     }
 
-export const help = `Usage: network_server [--config FILE] [--root DIR]
+export const help = `Usage: network_server [--config FILE] [--root DIR] [--set SECTION.KEY=VALUE]...
 
 Serves /health, /health/live and /health/ready, and /metrics on a port of its own.
 
-  --config FILE    the configuration (default: /etc/network_system/config.yaml; without that file, defaults)
-  --check-config   check the configuration and the environment, say what is wrong and where, and start nothing
-  --root DIR       put DIR before every absolute path of the configuration and of the defaults
-  --version        print version and commit
-  --help           print this
+  --config FILE              the configuration (default: /etc/network_system/config.yaml; without that file, defaults)
+  --set SECTION.KEY=VALUE    a value that wins over the environment and the file; may be repeated
+  --check-config             check the configuration with everything put over it, and the files that it names for TLS
+                             and tokens, say what is wrong and where, and start nothing
+  --instead PATH=FILE        with --check-config: read FILE where the configuration names PATH; may be repeated
+  --root DIR                 put DIR before every absolute path of the configuration and of the defaults
+  --version                  print version and commit
+  --help                     print this
 
-Environment: NETWORK_SERVER_HOST, NETWORK_SERVER_PORT, NETWORK_LOG_LEVEL, NETWORK_SSL_ENABLED,
-NETWORK_MAX_CONNECTIONS, NETWORK_SERVER_WORKER_THREADS, NETWORK_PERFORMANCE_CONNECTION_POOL_SIZE and
-NETWORK_PERFORMANCE_BUFFER_SIZE win over the file; NETWORK_RELEASE names the release where the executable's folder
-does not.
+Environment: each key of the configuration is also NETWORK_<SECTION>_<KEY>, such as NETWORK_SERVER_HOST,
+NETWORK_SERVER_PORT, NETWORK_SERVER_WORKER_THREADS, NETWORK_PERFORMANCE_CONNECTION_POOL_SIZE and
+NETWORK_PERFORMANCE_BUFFER_SIZE. Three have a shorter name besides: NETWORK_LOG_LEVEL, NETWORK_SSL_ENABLED and
+NETWORK_MAX_CONNECTIONS. All win over the file. NETWORK_RELEASE names the release where the executable's folder does not.
 SIGTERM and SIGINT stop it gracefully, a second one at once.
 Exit codes: 0 stopped as asked, 1 failed, 2 bad usage or invalid configuration.`
 
 const options = {
   config: { type: 'string' },
+  set: { type: 'string', multiple: true },
   'check-config': { type: 'boolean' },
+  instead: { type: 'string', multiple: true },
   root: { type: 'string' },
   version: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
@@ -48,11 +57,30 @@ export function parseFlags(argv: readonly string[]): Request {
   for (const name of ['config', 'root'] as const) {
     if (flags[name] === '') throw new NetopsError('usage', { message: `--${name} needs a value`, hint })
   }
+  const check = flags['check-config'] === true
+  if (!check && flags.instead !== undefined) {
+    throw new NetopsError('usage', { message: '--instead is only for --check-config', hint })
+  }
   return {
-    kind: flags['check-config'] === true ? 'check' : 'serve',
+    kind: check ? 'check' : 'serve',
     config: flags.config,
     root: flags.root ?? '/',
+    set: flags.set ?? [],
+    instead: replacements(flags.instead ?? []),
   }
+}
+
+function replacements(pairs: readonly string[]): ReadonlyMap<string, string> {
+  const files = new Map<string, string>()
+  for (const pair of pairs) {
+    const [, path, file] = /^(\/[^=]*)=(.+)$/s.exec(pair) ?? []
+    if (path === undefined || file === undefined) {
+      throw new NetopsError('usage', { message: '--instead: expected PATH=FILE, PATH as the configuration names it' })
+    }
+    if (files.has(path)) throw new NetopsError('usage', { message: `--instead names ${path} twice` })
+    files.set(path, file)
+  }
+  return files
 }
 
 const hint = `known options: ${Object.keys(options)

@@ -5,6 +5,7 @@ import type { ServerConfig } from '../model/server-config.ts'
 import { exitCodes, messageOf, NetopsError, systemCode } from '../model/errors.ts'
 import { hostPaths } from '../model/paths.ts'
 import { buildInfo } from '../system/build-info.ts'
+import type { Credentials } from './credentials.ts'
 import { help, parseFlags, type Request } from './flags.ts'
 import type { ServiceControls } from './service.ts'
 
@@ -27,8 +28,9 @@ async function main(): Promise<number> {
 }
 
 async function check(request: Start): Promise<number> {
-  const { source, notes } = await load(request, 'required')
-  print([`${source}: valid`, ...notes.map((note) => `${source}: note: ${note}`)].join('\n'))
+  const { source, notes, credentials } = await load(request, 'required')
+  const all = [...notes, ...credentials.notes]
+  print([`${source}: valid`, ...all.map((note) => `${source}: note: ${note}`)].join('\n'))
   return 0
 }
 
@@ -46,16 +48,27 @@ async function serve(request: Start): Promise<never> {
 
 interface Loaded {
   readonly config: ServerConfig
+  readonly credentials: Credentials
   readonly source: string
   readonly notes: readonly string[]
 }
 
-async function load({ config: given, root }: Start, file: 'required' | 'optional'): Promise<Loaded> {
+/** What a start needs, and all that a check checks. */
+async function load(request: Start, file: 'required' | 'optional'): Promise<Loaded> {
   const { readServerConfig } = await import('../config/server-config.ts')
-  const path = given ?? hostPaths(resolve(root)).config
+  const { loadCredentials } = await import('./credentials.ts')
+  const root = resolve(request.root)
+  const path = request.config ?? hostPaths(root).config
   const text = readConfig(path, file)
-  const { value: config, notes } = readServerConfig(text ?? '', path, { env: process.env })
-  return { config, source: text === undefined ? 'defaults' : path, notes }
+  const { value: config, notes } = readServerConfig(text ?? '', path, { env: process.env, set: request.set })
+  const now = new Date()
+  const credentials = loadCredentials(config, {
+    root,
+    instead: request.instead,
+    read: (name) => readFileSync(name),
+    now,
+  })
+  return { config, credentials, source: text === undefined ? 'defaults' : path, notes }
 }
 
 function readConfig(path: string, file: 'required' | 'optional'): string | undefined {

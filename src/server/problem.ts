@@ -18,9 +18,14 @@ export const problemBody = (status: number, detail: string): ProblemBody => ({
 })
 
 /** Answers with a problem where no framework stands between. */
-export function sendProblem(response: ServerResponse, status: number, detail: string): void {
+export function sendProblem(
+  response: ServerResponse,
+  status: number,
+  detail: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
   const body = JSON.stringify(problemBody(status, detail))
-  response.writeHead(status, { 'content-type': problemType, 'content-length': Buffer.byteLength(body) })
+  response.writeHead(status, { ...headers, 'content-type': problemType, 'content-length': Buffer.byteLength(body) })
   response.end(body)
 }
 

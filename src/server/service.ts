@@ -4,18 +4,21 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { dirname } from 'node:path'
 import { messageOf, NetopsError, systemCode } from '../model/errors.ts'
-import { hostPaths } from '../model/paths.ts'
+import { below, hostPaths } from '../model/paths.ts'
 import type { ServerConfig } from '../model/server-config.ts'
 import { createApp } from './app.ts'
 import { checkDatabase, checkDisk, checkNetwork, judgeMemory, leastFreeDisk, readMemory } from './checks.ts'
 import { drainLimits, trackConnections, type Connections } from './connections.ts'
+import type { Credentials } from './credentials.ts'
 import { stateDatabase, type StateDatabase } from './database.ts'
 import { createHealth, type Health } from './health.ts'
 import { logTargets, openLog, type Logger, type LogTarget } from './logger.ts'
 import { createMetrics, createMetricsServer, type Metrics } from './metrics.ts'
+import { createTokenCheck, type TokenCheck } from './tokens.ts'
 
 export interface ServiceOptions {
   readonly config: ServerConfig
+  readonly credentials: Credentials
   /** The configuration's file for the log, or what stands in for it. */
   readonly source: string
   /** What the configuration asks for and this release does not do. */
@@ -49,7 +52,7 @@ const startCheckMs = 500
  * @throws NetopsError `failed` when a log file cannot be opened
  */
 export async function runService(options: ServiceOptions, controls: ServiceControls): Promise<number> {
-  const targets = logTargets(options.config).map((target) => below(options.root, target))
+  const targets = logTargets(options.config).map((target) => relocated(options.root, target))
   const log = openLog(targets, options.release)
   const { logger } = log
   controls.onWarning((warning) => logger.warn({ err: warning }, 'a warning of the runtime'))
@@ -58,6 +61,7 @@ export async function runService(options: ServiceOptions, controls: ServiceContr
     'starting',
   )
   for (const note of options.notes) logger.warn({ note }, `not in effect: ${note}`)
+  for (const note of options.credentials.notes) logger.warn({ note }, note)
   try {
     return await serve(options, controls, { logger, targets })
   } catch (error) {
@@ -70,8 +74,8 @@ export async function runService(options: ServiceOptions, controls: ServiceContr
   }
 }
 
-const below = (root: string, target: LogTarget): LogTarget =>
-  target.kind === 'file' && root !== '/' ? { ...target, path: `${root}${target.path}` } : target
+const relocated = (root: string, target: LogTarget): LogTarget =>
+  target.kind === 'file' ? { ...target, path: below(root, target.path) } : target
 
 interface Log {
   readonly logger: Logger
@@ -79,37 +83,50 @@ interface Log {
 }
 
 async function serve(options: ServiceOptions, controls: ServiceControls, { logger, targets }: Log): Promise<number> {
-  const { config, version, commit, release } = options
+  const { config, credentials, version, commit, release } = options
   const { dataDir } = hostPaths(options.root)
   const database = stateDatabase(`${dataDir}/state.db`)
   let phase: 'starting' | 'serving' | 'stopping' = 'starting'
   const logDirs = targets.flatMap((target) => (target.kind === 'file' ? [dirname(target.path)] : []))
   const folders = [...new Set([dataDir, ...logDirs])]
-  const health = createServiceHealth({ database, folders, address: () => addressOf(server), logger })
-  const { server } = await createApp({ config, health, serving: () => phase === 'serving', version, release, logger })
+  const health = createServiceHealth({ database, folders, addresses: () => servers.map(addressOf), logger })
+  const { plain, tls } = await createApp({
+    ...{ config, health, version, release, logger },
+    tls: credentials.tls,
+    tokens: await tokenCheckFor(config, credentials),
+    serving: () => phase === 'serving',
+  })
+  const servers = tls === undefined ? [plain] : [plain, tls]
   const metrics: Metrics = createMetrics({ activeConnections: () => connections.active(), version, commit, release })
-  const connections = trackConnections(server, {
+  const most = config.server.max_connections
+  const connections = trackConnections(servers, {
+    most,
     onRequestEnd: (seconds) => {
       metrics.requests.inc()
       metrics.responseTime.observe(seconds)
     },
   })
-  reportRefused(server, { metrics, logger, most: config.server.max_connections })
+  reportRefused(servers, { metrics, logger, most })
   makeDataDir(dataDir, logger)
 
   const metricsServer = createMetricsServer(metrics.registry)
   try {
-    await listen(metricsServer, config.metrics, 'metrics')
-    await listen(server, config.server, 'server')
-    for (const one of [metricsServer, server]) {
+    await listen(metricsServer, config.metrics, 'metrics.host, metrics.port')
+    await listen(plain, config.server, 'server.host, server.port')
+    if (tls !== undefined) {
+      await listen(tls, { host: config.server.host, port: config.server.tls_port }, 'server.host, server.tls_port')
+    }
+    for (const one of [metricsServer, ...servers]) {
       // Out of descriptors, for one: those who wait are accepted once there are some again.
       one.on('error', (error) => logger.error({ err: error }, `cannot accept connections: ${error.message}`))
     }
-    logger.info({ address: show(addressOf(server)), metrics: show(addressOf(metricsServer)) }, 'listening')
+    const address = show(addressOf(plain))
+    const overTls = tls === undefined ? {} : { tls: show(addressOf(tls)) }
+    logger.info({ address, ...overTls, metrics: show(addressOf(metricsServer)) }, 'listening')
     const ready = whenReady(health, () => phase === 'starting').then((isReady) => {
       if (!isReady) return
       phase = 'serving'
-      logger.info({ address: show(addressOf(server)) }, 'ready')
+      logger.info({ address }, 'ready')
     })
     const end = await Promise.race([
       controls.stopped.then((signal) => ({ signal })),
@@ -128,20 +145,27 @@ async function serve(options: ServiceOptions, controls: ServiceControls, { logge
   }
 }
 
+async function tokenCheckFor({ auth }: ServerConfig, { tokenKey }: Credentials): Promise<TokenCheck | undefined> {
+  if (!auth.enabled) return undefined
+  // Without a key no token is good, and nothing may be served as if none were asked for.
+  if (tokenKey === undefined) return () => Promise.resolve(false)
+  return createTokenCheck({ key: tokenKey, issuer: auth.issuer, now: () => new Date() })
+}
+
 interface HealthParts {
   readonly database: StateDatabase
   readonly folders: readonly string[]
-  readonly address: () => AddressInfo | null
+  readonly addresses: () => readonly (AddressInfo | null)[]
   readonly logger: Logger
 }
 
-const createServiceHealth = ({ database, folders, address, logger }: HealthParts): Health =>
+const createServiceHealth = ({ database, folders, addresses, logger }: HealthParts): Health =>
   createHealth({
     checks: {
       database: () => Promise.resolve(checkDatabase(database)),
       memory: () => Promise.resolve(judgeMemory(readMemory())),
       disk: () => checkDisk(folders, leastFreeDisk),
-      network: () => checkNetwork(address()),
+      network: async () => (await Promise.all(addresses().map(checkNetwork))).find((verdict) => verdict !== undefined),
     },
     now: () => performance.now(),
     onChange: (check, verdict) => {
@@ -193,14 +217,15 @@ interface RefusalParts {
 // Under a flood each refused connection would be a line of its own.
 const refusalLogMs = 10_000
 
-function reportRefused(server: Server, { metrics, logger, most }: RefusalParts): void {
+function reportRefused(servers: readonly Server[], { metrics, logger, most }: RefusalParts): void {
   let reportedAt = -Infinity
-  server.on('drop', () => {
+  const report = () => {
     metrics.refusedConnections.inc()
     if (performance.now() - reportedAt < refusalLogMs) return
     reportedAt = performance.now()
     logger.warn({ max_connections: most }, 'connections are refused: server.max_connections are open')
-  })
+  }
+  for (const server of servers) server.on('drop', report)
 }
 
 const listenProblems: Readonly<Record<string, string>> = {
@@ -210,12 +235,13 @@ const listenProblems: Readonly<Record<string, string>> = {
   ENOTFOUND: 'there is no such host name',
 }
 
-function listen(server: Server, at: { readonly host: string; readonly port: number }, section: string): Promise<void> {
+/** @param keys what of the configuration says where, for the message */
+function listen(server: Server, at: { readonly host: string; readonly port: number }, keys: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const onError = (error: Error) => {
       const reason = listenProblems[systemCode(error) ?? ''] ?? messageOf(error)
       const address = show({ address: at.host, port: at.port })
-      const message = `cannot listen on ${address} (${section}.host, ${section}.port): ${reason}`
+      const message = `cannot listen on ${address} (${keys}): ${reason}`
       reject(new NetopsError('failed', { message, cause: error }))
     }
     server.once('error', onError)

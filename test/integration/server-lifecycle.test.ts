@@ -4,6 +4,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { makeCertificate } from '../support/certificates.ts'
 import {
   ask,
   baseConfig,
@@ -144,15 +145,20 @@ describe('starting', () => {
 
   it('accepts the guide’s configuration, and warns of what it does not do', async () => {
     const guide = await readFile(join(checkout, 'test/fixtures/config/guide-config.yaml'), 'utf8')
+    makeCertificate(join(here.root, 'etc/network'), 'server')
     const server = await startReady({
       config: `${guide}\nmetrics: { port: ${here.ports.metrics} }\n`,
-      env: { NETWORK_SERVER_HOST: '127.0.0.1', NETWORK_SERVER_PORT: String(here.ports.server) },
+      env: {
+        NETWORK_SERVER_HOST: '127.0.0.1',
+        NETWORK_SERVER_PORT: String(here.ports.server),
+        NETWORK_SERVER_TLS_PORT: String(here.ports.tls),
+      },
     })
     const warnings = server.lines().filter(({ level }) => level === 'WARN')
     expect(warnings.map(({ msg }) => msg)).toContain(
-      'not in effect: security.ssl_enabled is true, but this release has no TLS listener: all traffic is PLAIN HTTP',
+      'not in effect: security.allowed_origins: this release sends no CORS headers',
     )
-    expect(warnings).toHaveLength(6)
+    expect(warnings).toHaveLength(5)
     expect(await ask('/health')).toMatchObject({ status: 200 })
     expect(await readFile(join(here.root, 'var/log/network/server.log'), 'utf8')).toContain('"msg":"ready"')
   })
@@ -208,7 +214,7 @@ describe('the command line', () => {
     expect(status).toBe(0)
     expect(stdout.split('\n').slice(0, 2)).toEqual([
       `${file}: valid`,
-      `${file}: note: server.worker_threads is 32, but this release serves from one thread`,
+      `${file}: note: server.worker_threads: this release serves from one thread`,
     ])
   })
 
@@ -257,7 +263,7 @@ describe('the command line', () => {
       status: 2,
       stdout: '',
       stderr:
-        "Unknown option '--verbose'\n  hint: known options: --config, --check-config, --root, --version, --help\n",
+        "Unknown option '--verbose'\n  hint: known options: --config, --set, --check-config, --instead, --root, --version, --help\n",
     })
   })
 

@@ -2,10 +2,12 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { get, type IncomingMessage } from 'node:http'
+import { get as getOverTls } from 'node:https'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { connect as connectOverTls } from 'node:tls'
 import { afterEach, beforeEach, expect } from 'vitest'
 
 export const checkout = join(import.meta.dirname, '../..')
@@ -20,14 +22,14 @@ const cleanEnv = Object.fromEntries(
 )
 
 /** This test's folder and free ports, new for each test. */
-export const here = { root: '', ports: { server: 0, metrics: 0 } }
+export const here = { root: '', ports: { server: 0, tls: 0, metrics: 0 } }
 const running = new Set<ChildProcess>()
 
 /** Call once in a test file: gives each test its folder and ports, and ends what it started. */
 export function useServers(): void {
   beforeEach(async () => {
     here.root = await mkdtemp(join(tmpdir(), 'netops-server-'))
-    here.ports = { server: await freePort(), metrics: await freePort() }
+    here.ports = { server: await freePort(), tls: await freePort(), metrics: await freePort() }
   })
   afterEach(async () => {
     for (const child of running) child.kill('SIGKILL')
@@ -138,14 +140,26 @@ export interface Answer {
   readonly body: string
 }
 
-export const ask = (path: string, port = here.ports.server): Promise<Answer> =>
+type Headers = Readonly<Record<string, string>>
+
+export const ask = (path: string, port = here.ports.server, headers: Headers = {}): Promise<Answer> =>
   new Promise((resolve, reject) => {
-    get({ host: '127.0.0.1', port, path, agent: false }, (response) => {
-      let body = ''
-      response.on('data', (chunk: Buffer) => (body += chunk.toString()))
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }))
-    }).on('error', reject)
+    const options = { host: '127.0.0.1', port, path, headers, agent: false }
+    get(options, (response) => readAnswer(response, resolve)).on('error', reject)
   })
+
+/** @param ca the certificate to trust */
+export const askOverTls = (path: string, ca: Buffer, headers: Headers = {}): Promise<Answer> =>
+  new Promise((resolve, reject) => {
+    const options = { host: '127.0.0.1', port: here.ports.tls, path, headers, ca, agent: false }
+    getOverTls(options, (response) => readAnswer(response, resolve)).on('error', reject)
+  })
+
+function readAnswer(response: IncomingMessage, resolve: (answer: Answer) => void): void {
+  let body = ''
+  response.on('data', (chunk: Buffer) => (body += chunk.toString()))
+  response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }))
+}
 
 /** A bare connection: what it was sent, and when it ended. */
 export interface Wire {
@@ -154,22 +168,27 @@ export interface Wire {
   readonly ended: Promise<void>
 }
 
-export async function dial(): Promise<Wire> {
-  const socket = connect(here.ports.server, '127.0.0.1')
+export const dial = (port = here.ports.server): Promise<Wire> => wireOf(connect(port, '127.0.0.1'), 'connect')
+
+/** @param ca the certificate to trust */
+export const dialOverTls = (ca: Buffer): Promise<Wire> =>
+  wireOf(connectOverTls({ port: here.ports.tls, host: '127.0.0.1', ca }), 'secureConnect')
+
+async function wireOf(socket: Socket, ready: 'connect' | 'secureConnect'): Promise<Wire> {
   let text = ''
   socket.on('data', (chunk) => (text += chunk.toString()))
   // A reset is an end too; what was received tells the difference.
   socket.on('error', () => undefined)
   const ended = new Promise<void>((resolve) => socket.once('close', () => resolve()))
-  await new Promise<void>((resolve) => socket.once('connect', resolve))
+  await new Promise<void>((resolve) => socket.once(ready, () => resolve()))
   return { socket, received: () => text, ended }
 }
 
 export const received = (wire: Wire, part: string): Promise<void> =>
   eventually(() => expect(wire.received()).toContain(part))
 
-export const isRefused = async (): Promise<boolean> =>
-  ask('/health/live').then(
+export const isRefused = async (port = here.ports.server): Promise<boolean> =>
+  ask('/health/live', port).then(
     () => false,
     (error: unknown) => (error as NodeJS.ErrnoException).code === 'ECONNREFUSED',
   )

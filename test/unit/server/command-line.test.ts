@@ -8,13 +8,32 @@ import { releaseOf } from '../../../src/server/release.ts'
 
 describe('flags', () => {
   it.each([
-    [[], { kind: 'serve', config: undefined, root: '/' }],
+    [[], { kind: 'serve' }],
     [['--config', 'a.yaml', '--root', '/srv/x'], { kind: 'serve', config: 'a.yaml', root: '/srv/x' }],
-    [['--check-config', '--config=a.yaml'], { kind: 'check', config: 'a.yaml', root: '/' }],
-    [['--version'], { kind: 'version' }],
-    [['--help', '--version'], { kind: 'help' }],
+    [['--check-config', '--config=a.yaml'], { kind: 'check', config: 'a.yaml' }],
+    [
+      ['--set', 'server.port=81', '--set=logging.level=WARN'],
+      { kind: 'serve', set: ['server.port=81', 'logging.level=WARN'] },
+    ],
+    [
+      ['--check-config', '--instead', '/a=b', '--instead=/c=d=e'],
+      {
+        kind: 'check',
+        instead: new Map([
+          ['/a', 'b'],
+          ['/c', 'd=e'],
+        ]),
+      },
+    ],
   ])('%j are understood', (argv, request) => {
-    expect(parseFlags(argv)).toEqual(request)
+    expect(parseFlags(argv)).toEqual({ config: undefined, root: '/', set: [], instead: new Map(), ...request })
+  })
+
+  it.each([
+    [['--version'], 'version'],
+    [['--help', '--version'], 'help'],
+  ])('%j asks for a text alone', (argv, kind) => {
+    expect(parseFlags(argv)).toEqual({ kind })
   })
 
   it.each([
@@ -23,15 +42,28 @@ describe('flags', () => {
     [['--config'], "Option '--config <value>' argument missing"],
     [['--root='], '--root needs a value'],
     [['--version=2'], "Option '--version' does not take an argument"],
+    [['--instead', '/a=b'], '--instead is only for --check-config'],
   ])('%j are refused with the known options as a hint', (argv, message) => {
     expect(() => parseFlags(argv)).toThrow(
       expect.objectContaining({
         code: 'usage',
         message: expect.stringContaining(message) as string,
-        hint: 'known options: --config, --check-config, --root, --version, --help',
+        hint: 'known options: --config, --set, --check-config, --instead, --root, --version, --help',
       }) as Error,
     )
   })
+
+  it.each([
+    [['--instead', 'a=b'], '--instead: expected PATH=FILE, PATH as the configuration names it'],
+    [['--instead', '/a='], '--instead: expected PATH=FILE, PATH as the configuration names it'],
+    [['--instead', '/a=b', '--instead', '/a=c'], '--instead names /a twice'],
+  ])('%j are refused, because nobody could tell what would be read', (argv, message) => {
+    expect(() => parseFlags(['--check-config', ...argv])).toThrow(message)
+  })
+})
+
+test('help says that each key is a variable', () => {
+  expect(help).toContain('NETWORK_<SECTION>_<KEY>')
 })
 
 test.each([

@@ -1,8 +1,14 @@
 // How a stop ends when clients do not: with short limits, on a bare HTTP server.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
-import { connect, type AddressInfo, type Socket } from 'node:net'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import { connect, type AddressInfo, type Server as NetServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect as connectOverTls, type TLSSocket } from 'node:tls'
+import { afterAll, afterEach, beforeEach, describe, expect, it, test, vi } from 'vitest'
 import { trackConnections, type Connections } from '../../../src/server/connections.ts'
+import { makeCertificate } from '../../support/certificates.ts'
 
 let server: Server
 let connections: Connections
@@ -14,13 +20,13 @@ beforeEach(async () => {
     request.on('end', () => response.end('ok'))
     request.resume()
   })
-  connections = trackConnections(server, { onRequestEnd: (seconds) => ended.push(seconds) })
+  connections = trackConnections([server], { most: 10, onRequestEnd: (seconds) => ended.push(seconds) })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
 })
 afterEach(() => server.closeAllConnections())
 
-const dial = async (text: string): Promise<Socket> => {
-  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+const dial = async (text: string, to: NetServer = server): Promise<Socket> => {
+  const socket = connect((to.address() as AddressInfo).port, '127.0.0.1')
   socket.on('error', () => undefined) // a cut connection is what some of these tests are about
   await new Promise<void>((resolve) => socket.once('connect', resolve))
   socket.write(text)
@@ -65,5 +71,88 @@ describe('draining', () => {
     clearTimeout(late)
     expect(text).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
     expect(text).toContain('Connection: close\r\n')
+  })
+})
+
+test('the limit holds for several servers together', async () => {
+  const servers = [createServer(), createServer()] as const
+  const [one, other] = servers
+  let dropped = 0
+  for (const each of servers) each.on('drop', () => (dropped += 1))
+  const both = trackConnections(servers, { most: 2, onRequestEnd: () => undefined })
+  for (const each of servers) await new Promise<void>((resolve) => each.listen(0, '127.0.0.1', resolve))
+  const [first, second] = [await dial('', one), await dial('', other)]
+  await vi.waitFor(() => expect(both.active()).toBe(2))
+  for (const each of servers) await closed(await dial('', each))
+  expect(dropped).toBe(2)
+  first.destroy()
+  await vi.waitFor(() => expect(both.active()).toBe(1))
+  const third = await dial('', other)
+  await vi.waitFor(() => expect(both.active()).toBe(2))
+  for (const socket of [second, third]) socket.destroy()
+  for (const each of servers) each.close()
+})
+
+describe('draining over TLS', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'netops-connections-'))
+  const pair = makeCertificate(folder, 'server')
+  const [cert, key] = [readFileSync(pair.cert), readFileSync(pair.key)]
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  let overTls: TlsServer
+  let tracked: Connections
+  beforeEach(async () => {
+    overTls = createTlsServer({ cert, key }, (request, response) => {
+      request.on('end', () => response.end('ok'))
+      request.resume()
+    })
+    tracked = trackConnections([overTls], { most: 10, onRequestEnd: (seconds) => ended.push(seconds) })
+    await new Promise<void>((resolve) => overTls.listen(0, '127.0.0.1', resolve))
+  })
+  afterEach(() => overTls.closeAllConnections())
+
+  const dialOverTls = async (text: string): Promise<TLSSocket> => {
+    const { port } = overTls.address() as AddressInfo
+    const socket = connectOverTls({ port, host: '127.0.0.1', ca: cert })
+    socket.on('error', () => undefined)
+    await new Promise<void>((resolve) => socket.once('secureConnect', resolve))
+    socket.write(text)
+    return socket
+  }
+  const limits = { lingerMs: 100, drainMs: 60_000 }
+
+  it('closes idle connections and those without a handshake after the linger', async () => {
+    const sockets = [await dialOverTls(''), await dial('', overTls)]
+    const used = await dialOverTls('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+    await new Promise<void>((resolve) => used.once('data', () => resolve()))
+    await vi.waitFor(() => expect(tracked.active()).toBe(3))
+    const ends = Promise.all([...sockets, used].map(closed))
+    expect(await tracked.drain(limits)).toBe(0)
+    await ends
+    await vi.waitFor(() => expect(tracked.active()).toBe(0))
+  })
+
+  it('lets a request end that has begun to arrive', async () => {
+    const socket = await dialOverTls('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nabc')
+    await vi.waitFor(() => expect(tracked.requestsInFlight()).toBe(1))
+    let text = ''
+    socket.on('data', (chunk: Buffer) => (text += chunk.toString()))
+    const end = closed(socket)
+    setTimeout(() => socket.write('def'), 300)
+    expect(await tracked.drain(limits)).toBe(0)
+    await end
+    expect(text).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
+    expect(text).toContain('Connection: close\r\n')
+  })
+
+  it('does not take a connection for idle whose handshake has begun, until the time is over', async () => {
+    const socket = await dial('\x16\x03\x01', overTls)
+    await vi.waitFor(() => expect(tracked.active()).toBe(1))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    const end = closed(socket)
+    const begun = performance.now()
+    expect(await tracked.drain({ lingerMs: 10, drainMs: 400 })).toBe(0)
+    expect(performance.now() - begun).toBeGreaterThan(390)
+    await end
   })
 })

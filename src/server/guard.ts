@@ -1,0 +1,43 @@
+// Before anything is looked up: which requests are answered at all. It stands outside the router, so that no route,
+// and no answer of the framework by itself, can be forgotten.
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { TLSSocket } from 'node:tls'
+import { sendProblem } from './problem.ts'
+import type { TokenCheck } from './tokens.ts'
+
+export type Handler = (request: IncomingMessage, response: ServerResponse) => void
+
+export interface GuardRules {
+  /** The port that requests without TLS are told to use; undefined where they are answered. */
+  readonly tlsPort: number | undefined
+  /** Undefined where no token is needed. */
+  readonly tokens: TokenCheck | undefined
+}
+
+// Asked by balancers and deployments, which hold no tokens; they say nothing that a client could not find out.
+const openPaths: readonly (string | undefined)[] = ['/health', '/health/live', '/health/ready']
+const openMethods: readonly (string | undefined)[] = ['GET', 'HEAD']
+
+// RFC 6750, 3. The same for every reason: an attacker learns nothing from it.
+const refusal = { 'www-authenticate': 'Bearer error="invalid_token"' }
+
+/** A handler that is reached only by requests that the rules let through. */
+export function guard({ tlsPort, tokens }: GuardRules, handler: Handler): Handler {
+  const checkToken = (request: IncomingMessage, response: ServerResponse, check: TokenCheck): void => {
+    void check(request.headers.authorization).then((good) => {
+      if (request.socket.destroyed) return
+      if (good) handler(request, response)
+      else sendProblem(response, 401, 'a valid token is required', refusal)
+    })
+  }
+  return (request, response) => {
+    // Compared as it came: an address in another spelling that a router would take for health needs a token.
+    const open = openPaths.includes(request.url?.split('?')[0]) && openMethods.includes(request.method)
+    if (open) handler(request, response)
+    else if (tlsPort !== undefined && !(request.socket instanceof TLSSocket)) {
+      // Not a redirect: it would teach clients to send their tokens in plain text first.
+      sendProblem(response, 403, `TLS is required: use https on port ${tlsPort}`)
+    } else if (tokens === undefined) handler(request, response)
+    else checkToken(request, response, tokens)
+  }
+}

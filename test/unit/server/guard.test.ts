@@ -1,0 +1,72 @@
+import { createServer, request, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { expect, test } from 'vitest'
+import { guard, type GuardRules } from '../../../src/server/guard.ts'
+
+interface Answer {
+  readonly status: number | undefined
+  readonly body: string
+  readonly headers: IncomingHttpHeaders
+}
+
+/** What a guarded handler that answers everything with `in` answers on a plain connection. */
+async function answer(rules: GuardRules, path: string, method = 'GET'): Promise<Answer> {
+  const server = createServer(guard(rules, (_request, response) => response.end('in')))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    const options = { port, host: '127.0.0.1', path, method, agent: false, headers: { authorization: 'Bearer x' } }
+    request(options, resolve).on('error', reject).end()
+  })
+  let body = ''
+  for await (const chunk of response) body += String(chunk)
+  await new Promise((resolve) => server.close(resolve))
+  return { status: response.statusCode, body, headers: response.headers }
+}
+
+const letIn = { status: 200, body: 'in' }
+const closed: GuardRules = { tlsPort: undefined, tokens: () => Promise.resolve(false) }
+
+test.each(['/', '/health', '/x'])('everything is answered without rules: %s', async (path) => {
+  expect(await answer({ tlsPort: undefined, tokens: undefined }, path)).toMatchObject(letIn)
+})
+
+test.each(['/health', '/health/live', '/health/ready', '/health?x=1'])('health needs no token: %s', async (path) => {
+  expect(await answer(closed, path)).toMatchObject(letIn)
+  expect(await answer({ ...closed, tlsPort: 1 }, path)).toMatchObject(letIn)
+})
+
+test.each([
+  ['GET', '/'],
+  ['GET', '/health/'],
+  ['GET', '/health/x'],
+  ['GET', '/healthy'],
+  ['GET', '/%68ealth'],
+  ['GET', '//health'],
+  ['GET', '/x/../health'],
+  ['GET', '/x?/health'],
+  ['GET', '/health;x'],
+  ['GET', '/%zz'],
+  ['POST', '/health'],
+  ['OPTIONS', '/health'],
+  ['GET', 'http://x/health'],
+])('everything else needs one: %s %s', async (method, path) => {
+  expect(await answer(closed, path, method)).toMatchObject({
+    status: 401,
+    body: '{"type":"about:blank","title":"Unauthorized","status":401,"detail":"a valid token is required"}',
+    headers: { 'www-authenticate': 'Bearer error="invalid_token"', 'content-type': 'application/problem+json' },
+  })
+})
+
+test('the header that the check gets is the request’s own, and a good one lets in', async () => {
+  const tokens = (authorization: string | undefined) => Promise.resolve(authorization === 'Bearer x')
+  expect(await answer({ tlsPort: undefined, tokens }, '/x')).toMatchObject(letIn)
+})
+
+test('without TLS the answer names its port, and no token is looked at', async () => {
+  const tokens = () => Promise.reject(new Error('must not be asked'))
+  const { status, body, headers } = await answer({ tlsPort: 8443, tokens }, '/x')
+  expect(status).toBe(403)
+  expect(JSON.parse(body)).toMatchObject({ status: 403, detail: 'TLS is required: use https on port 8443' })
+  expect(headers).not.toHaveProperty('location')
+})
