@@ -148,6 +148,10 @@ interface FilePlaces extends SourcePlace {
   readonly incoming: string
 }
 
+/** Whether mode and owner are as wanted; a wanted owner that ends with its colon may be in any group. */
+const isAs = (present: string, wanted: string): boolean =>
+  wanted.endsWith(':') ? present.startsWith(wanted) : present === wanted
+
 /** Which of a host's files must be brought: those that it lacks, or has with other content, mode or owner. */
 export async function placeFiles(
   files: readonly PlacedFile[],
@@ -160,8 +164,8 @@ export async function placeFiles(
         reader.sha256(file.to),
         reader.query(['stat', '--format=%a %U:%G', '--', file.to]),
       ])
-      const wanted = `${file.mode.replace(/^0/, '')} ${file.owner.includes(':') ? file.owner : `${file.owner}:`}`
-      return { file, index, same: present === content.sha256 && about.stdout.trim().startsWith(wanted) }
+      const wanted = `${file.mode.replace(/^0/, '')} ${file.owner}`
+      return { file, index, same: present === content.sha256 && isAs(about.stdout.trim(), wanted) }
     }),
   )
   const changed = looked.filter(({ same }) => !same)

@@ -168,7 +168,8 @@ export function hostsOf(fleet: FleetFile, said: SaidHosts | undefined, place: Pl
             from: 'file' in from ? { file: located(from.file, place) } : from,
             to,
             mode: mode.padStart(4, '0'),
-            owner,
+            // chown(1): with the colon alone, the group is the account's own.
+            owner: owner.includes(':') ? owner : `${owner}:`,
           })),
       }
     }),

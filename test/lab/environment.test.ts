@@ -26,6 +26,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'netops-environment-'))
   await mkdir(join(folder, 'keys'))
   await writeFile(join(folder, 'keys', 'motd'), 'not secret at all\n')
+  await writeFile(join(folder, 'keys', 'leak'), 'planted-in-an-error\n')
   await writeFile(join(folder, 'keys', 'from-store'), `${secrets.command}\n`)
   await writeFile(
     join(folder, 'config.yaml'),
@@ -149,7 +150,7 @@ describe('a file that changed', () => {
 
   test.each([
     ['a variable that is not set', { env: 'NO_SUCH_VARIABLE' }, 'files: the variable NO_SUCH_VARIABLE: it is not set'],
-    ['a command that fails', { command: ['sh', '-c', 'echo planted-in-an-error; exit 4'] }, 'it exited with 4'],
+    ['a command that fails', { command: ['sh', '-c', 'cat keys/leak; exit 4'] }, 'it exited with 4'],
     ['a file that is not there', { file: 'keys/none' }, 'ENOENT'],
   ])('from %s is refused before anything is done', async (_, source, reason) => {
     const text = await readFile(join(folder, 'netops.staging.yml'), 'utf8')

@@ -90,7 +90,7 @@ describe('the hosts of a fleet file', () => {
 
   it('get the files that are meant for them or their groups', () => {
     expect(named('web2')?.files).toEqual([
-      { from: { file: '/fleet/tls/key' }, to: '/etc/network/server.key', mode: '0600', owner: 'network_service' },
+      { from: { file: '/fleet/tls/key' }, to: '/etc/network/server.key', mode: '0600', owner: 'network_service:' },
     ])
     expect(named('db1')?.files).toEqual([
       { from: { env: 'DB_PASSWORD' }, to: '/etc/network/db.pass', mode: '0600', owner: 'root:network_service' },
