@@ -1,8 +1,9 @@
 // `netops config validate`: is a network_server configuration valid, and what of it does this release leave aside?
 import type { Problem } from '../config/problems.ts'
-import { defineCommand } from './command.ts'
+import { defineCommand, type RawOptions } from './command.ts'
+import { examineLive, liveOptions, textOfLive, type LiveReport } from './config-live.ts'
 
-interface Report {
+interface Report extends LiveReport {
   readonly file: string
   readonly valid: boolean
   readonly problems: readonly Problem[]
@@ -15,33 +16,38 @@ export const configValidate = defineCommand({
   name: 'config validate',
   summary: 'Check configurations of network_server: every problem with its line, and what this release does not act on',
   args: '[file...]',
-  examples: ['netops config validate', 'netops config validate config/production.yaml config/staging.yaml --json'],
-  options: [],
-  async run({ args }, { cwd }) {
+  examples: [
+    'netops config validate',
+    'netops config validate config/production.yaml config/staging.yaml --json',
+    'netops config validate /etc/network_system/config.yaml --live',
+  ],
+  options: liveOptions,
+  async run({ args, options }, { cwd }) {
     const { formatProblems } = await import('../config/problems.ts')
     const files = args.length === 0 ? ['config.yaml'] : args
-    const reports = await Promise.all(files.map((file) => examine(file, cwd)))
-    const text = reports.map(({ file, valid, problems, notes }) =>
+    const reports = await Promise.all(files.map((file) => examine(file, cwd, options)))
+    const text = reports.map(({ file, valid, problems, notes, live }) =>
       valid
-        ? [`${file}: valid`, ...notes.map((note) => `${file}: note: ${note}`)].join('\n')
+        ? [`${file}: valid`, ...notes.map((note) => `${file}: note: ${note}`), ...textOfLive(file, live)].join('\n')
         : formatProblems(problems),
     )
+    const fits = reports.every(({ live }) => live?.every(({ kind }) => kind !== 'problem') ?? true)
     return {
-      outcome: reports.every(({ valid }) => valid) ? 'done' : 'usage',
+      outcome: fits && reports.every(({ valid }) => valid) ? 'done' : 'usage',
       data: { files: reports },
       text: text.join('\n'),
     }
   },
 })
 
-async function examine(file: string, cwd: string): Promise<Report> {
+async function examine(file: string, cwd: string, options: RawOptions): Promise<Report> {
   const { checkServerConfig } = await import('../config/server-config.ts')
   const text = await read(file, cwd)
   if (typeof text !== 'string') return { file, valid: false, problems: [text], notes: [] }
   const checked = checkServerConfig(text, file)
   return 'problems' in checked
     ? { file, valid: false, problems: checked.problems, notes: [] }
-    : { file, valid: true, problems: [], notes: checked.notes }
+    : { file, valid: true, problems: [], notes: checked.notes, ...(await examineLive(checked.value, options, cwd)) }
 }
 
 async function read(file: string, cwd: string): Promise<string | Problem> {
