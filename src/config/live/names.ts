@@ -7,7 +7,12 @@ import { good, type LiveFinding, type Say } from './finding.ts'
 /** The addresses of a host; an address is its own. */
 export type Resolve = (host: string) => Promise<readonly string[]>
 
-/** A resolver that asks for each name once, however many keys hold it. */
+/**
+ * A resolver that asks for each name once, however many keys hold it.
+ *
+ * A question to a name service that does not answer cannot be taken back: the findings come in time, but the process
+ * ends only when the system gives up, by resolv.conf(5) after 10 s for each server.
+ */
 export function resolver(): Resolve {
   const asked = new Map<string, Promise<readonly string[]>>()
   return (host) => {

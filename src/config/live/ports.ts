@@ -24,22 +24,12 @@ export async function examinePort(entry: PortEntry, { root, resolve }: PortPlace
   const address = found.addresses.find((one) => !isLinkLocal(one)) ?? found.addresses[0]
   if (address === undefined) return [problem(entry.key, `${entry.host} has no address`)]
   const wanted = { address: plainAddress(address), port: entry.port }
-  const { code, others } = await inTurn(() => tryAddress(wanted))
+  const { code, others } = await tryAddress(wanted)
   if (code !== 'EADDRINUSE') return [judgeListening(entry.key, { wanted, code, root })]
   return [await judgeTaken(entry, wanted, others)]
 }
 
 const isLinkLocal = (address: string): boolean => /^fe[89ab][0-9a-f]:/i.test(address)
-
-let turn: Promise<unknown> = Promise.resolve()
-
-/** Runs one after the other: several configurations with the same port must not find each other's attempts. */
-function inTurn<T>(act: () => Promise<T>): Promise<T> {
-  const result = turn.then(act)
-  // A failed attempt is told to whoever made it.
-  turn = result.catch(() => undefined)
-  return result
-}
 
 interface Attempt {
   /** Why it cannot be listened on, as the system's code; undefined where it can. */
@@ -67,7 +57,7 @@ async function judgeTaken(entry: PortEntry, wanted: Listener, others: readonly L
 }
 
 /**
- * Listens for a moment.
+ * Listens, and stops before anything else of this process runs: looks side by side do not find each other's attempts.
  * @returns why it cannot, as the system's code
  */
 function tryListening({ address, port }: Listener): Promise<string | undefined> {
