@@ -200,6 +200,9 @@ describe('folders', () => {
     expect(await written('/srv/logs/server.log')).toEqual([
       `warning: ${here.root}/srv/logs is not there yet: the service makes it at its start`,
     ])
+    expect(await written('/srv/logs/server.log', 'no_such_account')).toEqual([
+      `warning: ${ownName()} can make ${here.root}/srv/logs in ${here.root}, but there is no account no_such_account yet`,
+    ])
     expect(about(await look(portsOf()), 'database.driver')).toEqual([
       `warning: ${here.root}/var/lib/network_system is not there yet: a deployment makes it`,
       `good: ${here.root}/var/lib/network_system/state.db is made at the first start`,

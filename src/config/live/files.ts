@@ -80,8 +80,10 @@ export async function examineFolder({ key, path }: Entry, eye: Eye): Promise<rea
   if (existing.path === folder) return [judgeAccess(key, account, await may(), `make files in ${folder}`), ...closed]
   // Everything else has to be made by the service itself, before it writes there.
   if (ownFolders(root).includes(folder)) return [warning(key, `${folder} is not there yet: a deployment makes it`)]
-  if (await may()) return [warning(key, `${folder} is not there yet: the service makes it at its start`), ...closed]
-  return [judgeAccess(key, account, false, `make ${folder} in ${existing.path}`), ...closed]
+  const can = await may()
+  return can && account.standIn === undefined
+    ? [warning(key, `${folder} is not there yet: the service makes it at its start`), ...closed]
+    : [judgeAccess(key, account, can, `make ${folder} in ${existing.path}`), ...closed]
 }
 
 const ownFolders = (root: string): readonly string[] => [hostPaths(root).dataDir, hostPaths(root).logDir]
