@@ -1,6 +1,6 @@
 // `npm test`: installs what the real tests need, runs every tier, and ends with the sum as the very last line.
 import { randomInt } from 'node:crypto'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -23,7 +23,16 @@ interface Sum {
   readonly skipped: number
 }
 
-const packages = [...new Set(['openssh-server', 'openssh-client', 'openssl', 'tmux', ...labPackages])]
+const database = 'postgresql'
+const packages = [...new Set(['openssh-server', 'openssh-client', 'tmux', 'openssl', database, ...labPackages])]
+
+/** Tests start a PostgreSQL of their own; the package must not leave another one running on its usual port. */
+async function keepDatabaseFromStarting(): Promise<void> {
+  // pg_createcluster(8): read by the package before it makes and starts its first cluster.
+  const folder = '/etc/postgresql-common/createcluster.d'
+  await mkdir(folder, { recursive: true })
+  await writeFile(join(folder, 'netops-test.conf'), '# Written by npm test of netops.\ncreate_main_cluster = false\n')
+}
 
 /**
  * Installs the Debian packages that are missing.
@@ -45,6 +54,7 @@ async function setUp(): Promise<string | undefined> {
   const missing = packages.filter((name) => !present.includes(`${name} installed`))
   if (missing.length === 0) return undefined
   console.log(`installing Debian packages that the tests need: ${missing.join(' ')}`)
+  if (missing.includes(database)) await keepDatabaseFromStarting()
   const env = { DEBIAN_FRONTEND: 'noninteractive' }
   const apt = ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=120']
   await execText([...apt, 'update'], { env, timeoutMs: 5 * minute })

@@ -1,5 +1,5 @@
 // One small GET with a time limit, for probes on the machine itself.
-import { get } from 'node:http'
+import { get, type IncomingMessage } from 'node:http'
 
 export interface HttpAnswer {
   readonly status: number
@@ -9,13 +9,21 @@ export interface HttpAnswer {
 
 const bodyLimit = 256 * 1024
 
+export interface HttpOptions {
+  /** For an address of https: `any` certificate will do, for it is not trust that is asked for; else a valid one is needed. */
+  readonly certificate?: 'any'
+}
+
 /**
- * Gets an address over plain HTTP.
+ * Gets an address over HTTP.
  * @throws Error when nothing answers within the time, or the answer is larger than 256 KiB
  */
-export function httpGet(url: string, timeoutMs: number): Promise<HttpAnswer> {
+export async function httpGet(url: string, timeoutMs: number, options: HttpOptions = {}): Promise<HttpAnswer> {
+  // TLS takes longer to load than most commands take to start.
+  const getAt = url.startsWith('https:') ? (await import('node:https')).get : get
+  const settings = { agent: false, timeout: timeoutMs, rejectUnauthorized: options.certificate !== 'any' } as const
   return new Promise((resolve, reject) => {
-    const request = get(url, { agent: false, timeout: timeoutMs }, (response) => {
+    const request = getAt(url, settings, (response: IncomingMessage) => {
       let body = ''
       response.setEncoding('utf8')
       response.on('data', (chunk: string) => {
