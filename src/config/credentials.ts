@@ -76,8 +76,10 @@ export function readSecret(bytes: Buffer): Found<Uint8Array> {
   }
 }
 
+export type Validity = Pick<X509Certificate, 'validFromDate' | 'validToDate'>
+
 /** Why a certificate is not good now. */
-export function validityFault(own: X509Certificate, now: Date): Fault | undefined {
+export function validityFault(own: Validity, now: Date): Fault | undefined {
   if (own.validToDate <= now) return { reason: `the certificate expired on ${dayOf(own.validToDate)}` }
   if (own.validFromDate > now) {
     return {

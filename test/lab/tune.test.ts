@@ -286,7 +286,7 @@ const lineOf = (records: readonly JournalRecord[], type: 'begin' | 'done'): numb
 describe('netops on the host, killed while it sets the kernel', () => {
   test('goes on to what was asked, forward and back', { timeout: 300_000 }, async () => {
     const before = await kernelOf(ofTheHost)
-    const wanted = Object.fromEntries(ofTheHost.map((key) => [key, guideKernel[key as keyof typeof guideKernel]]))
+    const wanted = Object.fromEntries(ofTheHost.map((key) => [key, guideKernel[key]]))
     const goOn = async ({ run, job }: { run: string; job: JobEffect }, fault: string) => {
       const cut = await hostPart(job, fault)
       expect(cut.some((record) => record.type === 'end')).toBe(false)

@@ -10,6 +10,7 @@ import {
   type Chain,
   type Fault,
   type PrivateKey,
+  type Validity,
 } from '../credentials.ts'
 import { good, problem, warning, type LiveFinding } from './finding.ts'
 
@@ -52,7 +53,7 @@ function judgeChain(chain: Certificates, now: Date): readonly LiveFinding[] {
 }
 
 /** Whether a certificate is good now, and for how long. */
-export function judgeValidity(certificate: X509Certificate, now: Date): LiveFinding {
+export function judgeValidity(certificate: Validity, now: Date): LiveFinding {
   const fault = validityFault(certificate, now)
   if (fault !== undefined) return faulty(certKey, fault)
   const to = certificate.validToDate

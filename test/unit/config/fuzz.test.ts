@@ -23,7 +23,6 @@ function mustAnswer(kind: keyof typeof check, text: string): void {
   if (problems.length === 0) return
   for (const line of lines) expect(line).toMatch(/^(?:f\.yaml:\d+:\d+[ :]|and (?:at least )?\d+ more problems$)/)
   // What stands in a file must not reach the terminal as anything but text.
-  // eslint-disable-next-line no-control-regex -- that is what is looked for
   expect(lines.join('')).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202e]/)
 }
 
