@@ -25,7 +25,7 @@ export interface Examined {
 }
 
 /** A file's kind by the keys that it has at its top; by its name where they do not tell. */
-export function kindOf(text: string, file: string): FileKind {
+function kindOf(text: string, file: string): FileKind {
   const parsed = readYaml(text)
   const value = 'document' in parsed ? parsed.document.value : undefined
   const keys = typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.keys(value) : []

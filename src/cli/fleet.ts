@@ -111,7 +111,7 @@ const shortest = (path: string, cwd: string): string => {
   return from.startsWith('..') ? path : from
 }
 
-export interface ReadInventory {
+interface ReadInventory {
   readonly read: FleetFile
   readonly hosts: readonly FleetHost[]
   /** The folder of the fleet file. */
@@ -122,7 +122,7 @@ export interface ReadInventory {
  * Reads the fleet file, and asks its command for hosts where it names one.
  * @throws NetopsError `usage` with every problem and its place; `refused` when it is for another environment
  */
-export async function readInventory(
+async function readInventory(
   options: Pick<FleetOptions, 'inventory' | 'environment'>,
   context: CommandContext,
 ): Promise<ReadInventory> {

@@ -1,5 +1,5 @@
 // The fleet file from text to hosts: each with how to reach it, what it is part of, and what differs on it. Pure.
-import { join, dirname, isAbsolute, resolve } from 'node:path'
+import { join, isAbsolute, resolve } from 'node:path'
 import type { FileSource } from '../model/file-source.ts'
 import { dynamicInventorySchema, inventorySchema, type Inventory } from '../model/inventory.ts'
 import { inventoryRules, memberRules, type Groups, type Hosts } from '../model/inventory-rules.ts'
@@ -198,6 +198,3 @@ export function located(path: string, { folder, home }: Place): string {
   const full = path.startsWith('~/') ? join(home, path.slice(2)) : path
   return isAbsolute(full) ? full : resolve(folder, full)
 }
-
-/** The folder that a fleet file's relative paths begin at. */
-export const placeOf = (file: string, home: string): Place => ({ folder: dirname(file), home })

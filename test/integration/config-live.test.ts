@@ -146,7 +146,7 @@ describe('files', () => {
     await put('short', 'short\n')
     expect(about(await look(config('/short')), key)).toEqual([
       `good: ${ownName()} can read ${here.root}/short`,
-      'problem: expected at least 32 bytes (RFC 7518, 3.2); the file holds 5',
+      'problem: it holds fewer than 32 bytes (RFC 7518, 3.2); make one: openssl rand -hex 32',
     ])
     await put('large', 'x'.repeat(2 ** 20 + 1))
     expect(about(await look(config('/large')), key)[1]).toBe(`problem: ${here.root}/large is larger than 1 MiB`)
