@@ -1,5 +1,7 @@
 // Tunes one host, or takes its tuning back: kernel parameters, limits, threads and pools (guide: Performance Tuning).
 // What was there before is written down before anything is changed, and kept until it is put back.
+import { formatProblems } from '../config/problems.ts'
+import { checkServerConfig } from '../config/server-config.ts'
 import { NetopsError } from '../model/errors.ts'
 import type { Effect, ServiceEffect } from '../model/effects.ts'
 import { laterInUnit } from '../model/limits-files.ts'
@@ -8,7 +10,7 @@ import { sequence, type Group, type Step, type Wait } from '../model/plan.ts'
 import { sameSysctl } from '../model/sysctl.ts'
 import { limitSettings, serverSettings, type FileState, type TuningInput, type TuningRecord } from '../model/tuning.ts'
 import { granted, type TuningFacts } from './tune-facts.ts'
-import { goalOf, isBelow, sameFile, type Goal, type TuningTemplates } from './tune-goal.ts'
+import { goalOf, isBelow, sameFile, wantedOf, type Goal, type TuningTemplates } from './tune-goal.ts'
 
 /** The steps of tuning a host or of taking it back; those whose result is there already are marked unchanged. Pure. */
 export function planTuning(order: TuningInput, facts: TuningFacts, templates: TuningTemplates): Group {
@@ -46,6 +48,26 @@ export function refuseUntunable(order: TuningInput, facts: TuningFacts): void {
       hint: 'run the command without --restart, then restart the service yourself',
     })
   }
+  if (order.action === 'apply') refuseUnfit(order, facts)
+}
+
+/** Settings of the server that do not fit together: with them it would not start again. */
+function refuseUnfit(order: TuningInput, facts: TuningFacts): void {
+  const wanted = wantedOf(order, facts).map(({ name, value }): [string, string] => [name, value])
+  const env = Object.fromEntries(
+    [...Object.entries(facts.config), ...wanted].flatMap(([name, value]) => {
+      const variable = serverSettings[name]
+      return variable === undefined ? [] : [[variable, value]]
+    }),
+  )
+  const checked = checkServerConfig('', 'config.yaml', { env })
+  if (!('problems' in checked)) return
+  const names = [...new Set(checked.problems.map(({ path }) => path))]
+  throw new NetopsError('refused', {
+    host: order.host,
+    message: `the service would not start with these settings and the configuration of the host: ${formatProblems(checked.problems)}`,
+    hint: `leave them as they are with --skip ${names.join(',')}, or change the configuration`,
+  })
 }
 
 class Draft {

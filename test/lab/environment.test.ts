@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { execOnHost, hostRoot } from '../../src/lab/host.ts'
 import { hostPaths } from '../../src/model/paths.ts'
 import { exec } from '../../src/system/exec.ts'
+import { makeCertificate } from '../support/certificates.ts'
 import { listTree, servedBy, unitOf, until } from '../support/fleet.ts'
 import { useLab } from '../support/lab.ts'
 import { inTerminal } from '../support/tmux.ts'
@@ -246,6 +247,52 @@ describe('production', () => {
     const { run } = JSON.parse(tuned.stdout) as { run: string }
     expect(await netops(['runs', 'undo', run, '--json'])).toMatchObject({ code: 7 })
     expect(await netops(['runs', 'undo', run, '--confirm', 'production', '--json'])).toMatchObject({ code: 0 })
+  })
+})
+
+describe('TLS by files that a deployment brings', () => {
+  const deploy = () =>
+    netops([...['deploy', '--inventory', 'netops.tls.yml', '--hosts', 'web2'], ...release(), '--json'])
+  const speaksTls = () =>
+    on(
+      'web2',
+      'sh',
+      '-c',
+      'echo | openssl s_client -connect 127.0.0.1:8443 -verify_quiet 2>/dev/null | openssl x509 -noout -subject',
+    )
+
+  beforeAll(async () => {
+    makeCertificate(join(folder, 'tls'), 'web2')
+    makeCertificate(join(folder, 'tls'), 'other')
+    await writeFile(
+      join(folder, 'tls.yaml'),
+      'server: { host: 127.0.0.1 }\nsecurity: { ssl_enabled: true, cert_file: /etc/network/server.crt, key_file: /etc/network/server.key }\n',
+    )
+    const text = await readFile(join(folder, 'netops.production.yml'), 'utf8')
+    const files = ['crt', 'key'].map(
+      (kind) => `  - { from: { file: tls/web2.${kind} }, to: /etc/network/server.${kind} }\n`,
+    )
+    await writeFile(
+      join(folder, 'netops.tls.yml'),
+      text.replace('file: config.yaml', 'file: tls.yaml') + files.join(''),
+    )
+  })
+
+  test('is served after it, with the certificate checked before anything was stopped', async () => {
+    expect(await deploy()).toMatchObject({ code: 0, json: { hosts: [{ changed: true }] } })
+    expect((await speaksTls()).stdout).toContain('CN = web2')
+  })
+
+  test('is refused with the key of another certificate, and what serves goes on', async () => {
+    const [unit, before] = [await unitOf(host('web2')), await listing('web2')]
+    await writeFile(join(folder, 'tls', 'web2.key'), await readFile(join(folder, 'tls', 'other.key')))
+    const refused = await deploy()
+    expect(refused).toMatchObject({ code: 2, json: { hosts: [{ outcome: 'usage', changed: false }] } })
+    expect(refused.stdout).toContain('it is not the key of the certificate in')
+    expect(await unitOf(host('web2'))).toEqual(unit)
+    const etc = (tree: object) => Object.entries(tree).filter(([path]) => path.startsWith('etc/'))
+    expect(etc(await listing('web2'))).toEqual(etc(before))
+    expect((await speaksTls()).stdout).toContain('CN = web2')
   })
 })
 

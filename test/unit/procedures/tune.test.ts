@@ -317,6 +317,19 @@ describe('a host that cannot be tuned', () => {
     )
   })
 
+  test('is one whose service would not start with the pool of the profile, unless that is left as it is', () => {
+    const facts = untunedHost({ config: { 'server.max_connections': '50' } })
+    expect(() => refuseUntunable(tuneOrder(), facts)).toThrow(
+      expect.objectContaining({
+        code: 'refused',
+        message: expect.stringContaining('expected at most server.max_connections, 50, not 100') as unknown,
+        hint: expect.stringContaining('--skip performance.connection_pool_size') as unknown,
+      }),
+    )
+    expect(() => refuseUntunable(tuneOrder({ skip: ['performance.connection_pool_size'] }), facts)).not.toThrow()
+    expect(() => refuseUntunable(tuneOrder({ set: { 'server.max_connections': '200' } }), facts)).not.toThrow()
+  })
+
   test('is not one where a service runs and no restart is asked for', () => {
     expect(() => refuseUntunable(tuneOrder(), untunedHost({ service: running({}) }))).not.toThrow()
   })
