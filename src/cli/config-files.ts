@@ -29,7 +29,8 @@ function kindOf(text: string, file: string): FileKind {
   const parsed = readYaml(text)
   const value = 'document' in parsed ? parsed.document.value : undefined
   const keys = typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.keys(value) : []
-  const count = (known: object): number => keys.filter((name) => name !== '$schema' && name in known).length
+  const count = (known: object): number =>
+    keys.filter((name) => name !== '$schema' && Object.hasOwn(known, name)).length
   const [server, fleet] = [count(serverSections), count(inventorySchema.shape)]
   if (server !== fleet) return server > fleet ? 'server' : 'fleet'
   return /^netops\b.*\.ya?ml$/.test(basename(file)) ? 'fleet' : 'server'

@@ -47,7 +47,7 @@ const leaves: [Command, Program][] = []
 /** Loads only the command that the words name; help of a whole loads all of that level. */
 async function buildProgram(argv: readonly string[]): Promise<Program> {
   const words = argv.filter((word) => !word.startsWith('-'))
-  const named = [words.slice(0, 2).join(' '), words[0] ?? ''].find((name) => name in commands)
+  const named = [words.slice(0, 2).join(' '), words[0] ?? ''].find((name) => Object.hasOwn(commands, name))
   const program = base(new Program('netops'))
     .description('Operate a network service through its whole life')
     .version(`netops ${buildInfo.version} (${buildInfo.commit})`, '-V, --version')

@@ -85,7 +85,7 @@ export function checkSaidHosts(
         broken: (said) =>
           (['hosts', 'groups'] as const).flatMap((kind) =>
             Object.keys(said[kind] ?? {})
-              .filter((name) => name in (inventory[kind] ?? {}))
+              .filter((name) => Object.hasOwn(inventory[kind] ?? {}, name))
               .map((name) => ({ path: [kind, name], message: 'expected a name that the fleet file does not have' })),
           ),
       },

@@ -62,12 +62,21 @@ export function showValue(value: unknown): string {
 // Control characters that JSON leaves alone: C1, line and paragraph separators, and those that reorder text.
 const invisible = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g
 
+/** Text of others on one line, with nothing in it that changes what a terminal shows. */
+export const visible = (text: string): string => {
+  const short = text.length > 200 ? `${text.slice(0, 197)}...` : text
+  // eslint-disable-next-line no-control-regex -- those are what must not be shown
+  return short
+    .toWellFormed()
+    .replace(/[\u0000-\u001f]/g, escaped)
+    .replace(invisible, escaped)
+}
+
+const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+
 const quote = (text: string): string => {
   const short = text.length > 60 ? `${text.slice(0, 57)}...` : text
-  return JSON.stringify(short.toWellFormed()).replace(
-    invisible,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
+  return JSON.stringify(short.toWellFormed()).replace(invisible, escaped)
 }
 
 /**

@@ -143,8 +143,7 @@ function inOrder(problems: readonly Problem[], file: string): readonly Problem[]
 }
 
 /** Whether one path lies within the other. */
-const overlaps = (a: string, b: string): boolean =>
-  a === '' || b === '' || a === b || [a, b].some((path, index) => isWithin(path, index === 0 ? b : a))
+const overlaps = (a: string, b: string): boolean => a === '' || b === '' || a === b || isWithin(a, b) || isWithin(b, a)
 const isWithin = (path: string, whole: string): boolean =>
   path.startsWith(whole) && ['.', '['].includes(path[whole.length] ?? '')
 
@@ -316,7 +315,7 @@ const count = (amount: number | bigint, of: string): string => {
 }
 
 const meantValue = (value: string, schema: unknown): string | undefined => {
-  if (isBoolean(schema)) return booleans[value.toLowerCase()]
+  if (isBoolean(schema)) return booleans.get(value.toLowerCase())
   const named = nearest(value, namedValues(schema))
   if (named !== undefined) return named
   if (!takesNumbers(schema)) return undefined
@@ -325,10 +324,12 @@ const meantValue = (value: string, schema: unknown): string | undefined => {
 }
 
 // What YAML 1.1 took for booleans (yaml.org/type/bool.html), and those of 1.2 in quotes.
-const booleans: Readonly<Record<string, string>> = {
-  ...{ on: 'true', yes: 'true', y: 'true', true: 'true without quotes' },
-  ...{ off: 'false', no: 'false', n: 'false', false: 'false without quotes' },
-}
+const booleans: ReadonlyMap<string, string> = new Map([
+  ...['on', 'yes', 'y'].map((word) => [word, 'true'] as const),
+  ...['off', 'no', 'n'].map((word) => [word, 'false'] as const),
+  ['true', 'true without quotes'],
+  ['false', 'false without quotes'],
+])
 
 /** Why a word is not what it looks like. */
 const asYamlReads = (value: unknown, schema: unknown): string =>

@@ -11,6 +11,7 @@ import {
 import type { Event } from 'js-yaml'
 import { messageOf } from '../model/errors.ts'
 import type { Path } from '../model/rules.ts'
+import { visible } from './problems.ts'
 
 export type { Path }
 
@@ -91,7 +92,7 @@ const plainer: Readonly<Record<string, string>> = {
 
 const reasonOf = (error: unknown): string => {
   const reason = error instanceof YAMLException ? error.reason : messageOf(error)
-  return `not valid YAML: ${plainer[reason] ?? reason}`
+  return `not valid YAML: ${plainer[reason] ?? visible(reason)}`
 }
 
 function refuseSecondDocument(text: string, events: readonly Event[]): void {

@@ -17,7 +17,7 @@ export const memberRules: readonly Rule<Named & Pick<Inventory, 'files'>>[] = [
     broken: ({ hosts = {}, groups = {} }) =>
       Object.entries(groups).flatMap(([name, { hosts: members = [] }]) =>
         members.flatMap((member, index) =>
-          member in hosts
+          Object.hasOwn(hosts, member)
             ? []
             : [broken(['groups', name, 'hosts', index], `expected a host of this fleet: ${list(Object.keys(hosts))}`)],
         ),
@@ -27,7 +27,7 @@ export const memberRules: readonly Rule<Named & Pick<Inventory, 'files'>>[] = [
     about: ['hosts', 'groups'],
     broken: ({ hosts = {}, groups = {} }) =>
       Object.keys(groups)
-        .filter((name) => name in hosts)
+        .filter((name) => Object.hasOwn(hosts, name))
         .map((name) => broken(['groups', name], 'expected another name than that of a host')),
   },
   {
@@ -51,7 +51,7 @@ export const memberRules: readonly Rule<Named & Pick<Inventory, 'files'>>[] = [
     broken: ({ files = [], hosts = {}, groups = {} }) =>
       files.flatMap(({ hosts: wanted = [] }, index) =>
         wanted.flatMap((member, at) =>
-          member in hosts || member in groups
+          Object.hasOwn(hosts, member) || Object.hasOwn(groups, member)
             ? []
             : [
                 broken(

@@ -19,8 +19,8 @@ export type SettingKind = 'kernel' | 'limit' | 'server'
 
 /** What a name stands for; undefined for one that is neither a limit, nor a server setting, nor fit for a kernel parameter. */
 export function kindOf(name: string): SettingKind | undefined {
-  if (name in limitSettings) return 'limit'
-  if (name in serverSettings) return 'server'
+  if (Object.hasOwn(limitSettings, name)) return 'limit'
+  if (Object.hasOwn(serverSettings, name)) return 'server'
   if (/^(?:server|performance)\./.test(name)) return undefined
   return /^[A-Za-z0-9_][A-Za-z0-9_-]*(?:[./][A-Za-z0-9_@:,+-]+)+$/.test(name) ? 'kernel' : undefined
 }

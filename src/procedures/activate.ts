@@ -133,19 +133,37 @@ class Draft {
 
   backUpConfig(): Step {
     const { savedConfig } = this.#files
+    const config = this.#facts.configSha256 !== undefined && !this.#same.config
+    const files = this.#replaced()
     return this.#step('backup', 'Back up the current configuration', {
-      unchanged: this.#facts.configSha256 === undefined || this.#same.config,
+      unchanged: !config && files.length === 0,
       act: [
         { kind: 'directory', path: dirname(savedConfig), mode: '0700' },
-        {
-          kind: 'copy',
-          from: this.#paths.config,
-          path: savedConfig,
-          mode: '0600',
-          ...this.#hash(this.#facts.configSha256),
-        },
+        ...(config
+          ? [
+              {
+                kind: 'copy',
+                from: this.#paths.config,
+                path: savedConfig,
+                mode: '0600',
+                ...this.#hash(this.#facts.configSha256),
+              } as const,
+            ]
+          : []),
+        // In a step before the one that replaces them: repeated after a kill, that one must not save what it placed.
+        ...files.map(({ to, saved }): Effect => ({ kind: 'copy', from: to, path: saved, mode: '0600' })),
       ],
     })
+  }
+
+  /** Where a file that is to be placed, and that the host has already, is kept. */
+  #saved(index: number): string {
+    return join(dirname(this.#files.savedConfig), `file-${index}`)
+  }
+
+  #replaced(): readonly { readonly to: string; readonly saved: string }[] {
+    const files = this.#input.files ?? []
+    return files.flatMap(({ to }, index) => (this.#facts.placed[to] ? [{ to, saved: this.#saved(index) }] : []))
   }
 
   deployBinaries(): Step {
@@ -221,25 +239,26 @@ class Draft {
     })
   }
 
-  /** What was there before is kept until the run is over; its content is never part of the plan. */
+  /** What was there before was backed up, and is kept until the run is over; no content is part of the plan. */
   placeFiles(files: NonNullable<ActivationInput['files']>): Step {
     const missing = new Set(this.#facts.missingFolders)
     const folders = [...new Set(files.map(({ to }) => dirname(to)))].filter((path) => missing.has(path))
-    const saved = (index: number) => join(dirname(this.#files.savedConfig), `file-${index}`)
     return this.#step('files', `Place ${files.length === 1 ? 'a file' : `${files.length} files`}`, {
       act: [
-        { kind: 'directory', path: dirname(this.#files.savedConfig), mode: '0700' },
         ...folders.map((path): Effect => ({ kind: 'directory', path, mode: '0755', ...this.#owner('root') })),
-        ...files.flatMap(({ from, to, mode, owner }, index): Effect[] => [
-          ...(this.#facts.placed[to] ? [{ kind: 'copy', from: to, path: saved(index), mode: '0600' } as const] : []),
-          { kind: 'copy', from, path: to, mode, ...this.#owner(owner) },
-        ]),
+        ...files.map(({ from, to, mode, owner }): Effect => ({
+          kind: 'copy',
+          from,
+          path: to,
+          mode,
+          ...this.#owner(owner),
+        })),
       ],
       undo: [
         ...files.map(({ to }, index): Effect => {
           const before = this.#facts.placed[to]
           return before
-            ? { kind: 'copy', from: saved(index), path: to, mode: before.mode, ...this.#owner(before.owner) }
+            ? { kind: 'copy', from: this.#saved(index), path: to, mode: before.mode, ...this.#owner(before.owner) }
             : { kind: 'remove', path: to }
         }),
         ...folders.toReversed().map((path): Effect => ({ kind: 'remove-empty', path })),

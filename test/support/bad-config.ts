@@ -129,6 +129,7 @@ export const badServerFiles: readonly BadFile[] = [
     'server: { worker_threads: 2000 }',
     '1:27 server.worker_threads: expected auto or a whole number from 1 to 1024, not 2000',
   ),
+  bad('security: { ssl_enabled: constructor }', '1:26 security.ssl_enabled: expected true or false, not "constructor"'),
   bad('server: { tls_port: true }', `1:21 server.tls_port: ${port}, not true`),
   bad('server: { host: -a.example }', '1:17 server.host: expected a host name or an IP address, not "-a.example"'),
   bad('server: { host: "" }', '1:17 server.host: expected a host name or an IP address, not ""'),
@@ -488,6 +489,10 @@ export const badFleetFiles: readonly BadFile[] = [
   beyond(
     `${host}groups: { edge: { hosts: [web2] } }`,
     '2:27 groups.edge.hosts[0]: expected a host of this fleet: web1, not "web2"',
+  ),
+  beyond(
+    `${host}groups: { edge: { hosts: [constructor] } }`,
+    '2:27 groups.edge.hosts[0]: expected a host of this fleet: web1, not "constructor"',
   ),
   beyond(
     `${host}groups: { web1: { hosts: [web1] } }`,

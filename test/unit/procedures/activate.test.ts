@@ -39,6 +39,67 @@ const all = [
   'tidy',
 ]
 
+const key = { from: '/incoming/file-0', to: '/etc/network/server.key', mode: '0600', owner: 'network_service:' }
+const placed = { [key.to]: { mode: '0604', owner: 'root:root' } }
+
+describe('an activation that places files', () => {
+  const given = input({ ...same, files: [key] })
+
+  test('restarts for them alone, checks them where they were brought, and saves what they replace before the stop', () => {
+    const steps = plan(given, running({ ...onFile, placed }))
+    expect(changing(steps)).toEqual(['check', 'backup', 'stop', 'files', 'start', 'health', 'record', 'tidy'])
+    expect(stepIn(steps, 'check').act).toEqual([
+      expect.objectContaining({
+        argv: expect.arrayContaining(['--instead', '/etc/network/server.key=/incoming/file-0']) as unknown,
+      }),
+    ])
+    const saved = '/var/lib/netops/runs/run2/saved/file-0'
+    expect(stepIn(steps, 'backup').act).toContainEqual({ kind: 'copy', from: key.to, path: saved, mode: '0600' })
+    expect(stepIn(steps, 'files')).toMatchObject({
+      act: [{ kind: 'copy', from: key.from, path: key.to, mode: '0600', owner: 'network_service:' }],
+      undo: [{ kind: 'copy', from: saved, path: key.to, mode: '0604', owner: 'root:root' }],
+    })
+  })
+
+  test('makes the folder of a new one, and takes both away again when it is undone', () => {
+    const facts = running({ ...onFile, placed: { [key.to]: null }, missingFolders: ['/etc/network'] })
+    expect(stepIn(plan(given, facts), 'files')).toMatchObject({
+      act: [{ kind: 'directory', path: '/etc/network' }, { kind: 'copy' }],
+      undo: [
+        { kind: 'remove', path: key.to },
+        { kind: 'remove-empty', path: '/etc/network' },
+      ],
+    })
+    expect(changing(plan(given, facts))).not.toContain('backup')
+  })
+
+  test('says nothing of what is in them', () => {
+    const steps = plan(given, running({ ...onFile, placed }))
+    const copies = [...stepIn(steps, 'files').act, ...stepIn(steps, 'files').undo, ...stepIn(steps, 'backup').act]
+    expect(copies.length).toBeGreaterThan(2)
+    for (const effect of copies) expect(effect).not.toHaveProperty('sha256')
+  })
+})
+
+describe('the mark of an environment', () => {
+  const given = input({ ...same, environment: 'staging' })
+
+  test('is put where there is none, and taken away by an undo', () => {
+    const step = stepIn(plan(given, running(onFile)), 'prepare')
+    expect(step.act).toContainEqual(
+      expect.objectContaining({ kind: 'write', path: '/etc/netops/environment', content: 'staging\n' }),
+    )
+    expect(step.undo).toContainEqual({ kind: 'remove', path: '/etc/netops/environment' })
+    expect(changing(plan(given, running({ ...onFile, environment: 'staging' })))).toEqual(['health'])
+  })
+
+  test('must be the same', () => {
+    expect(() => refuseImpossible(given, running({ ...onFile, environment: 'production' }))).toThrow(
+      expect.objectContaining({ code: 'refused', message: expect.stringContaining('marked as production') as unknown }),
+    )
+  })
+})
+
 describe('an activation', () => {
   const stopped = { state: 'stopped', mainPid: undefined, startId: undefined, restarts: 0, since: undefined } as const
   test.each<[string, ActivationInput, ActivationFacts, string[]]>([
