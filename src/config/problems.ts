@@ -65,7 +65,6 @@ const invisible = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\u
 /** Text of others on one line, with nothing in it that changes what a terminal shows. */
 export const visible = (text: string): string => {
   const short = text.length > 200 ? `${text.slice(0, 197)}...` : text
-  // eslint-disable-next-line no-control-regex -- those are what must not be shown
   return short
     .toWellFormed()
     .replace(/[\u0000-\u001f]/g, escaped)
