@@ -5,13 +5,16 @@ import { fileSource } from './file-source.ts'
 
 const place = { path: z.string(), mode: z.string(), owner: z.string().optional() }
 
+/** With `unlessSame` a file that has the content already gets mode and owner alone: that needs no space on the disk. */
+const unlessSame = { unlessSame: z.literal(true).optional() }
+
 const hostEffects = [
   /** A folder with this mode and owner; parents are made too. */
   z.strictObject({ kind: z.literal('directory'), ...place }),
   /** A small text file, replaced atomically. */
-  z.strictObject({ kind: z.literal('write'), ...place, content: z.string() }),
+  z.strictObject({ kind: z.literal('write'), ...place, content: z.string(), ...unlessSame }),
   /** A copy of a file of the same host, hash-checked where a hash is given, replaced atomically. */
-  z.strictObject({ kind: z.literal('copy'), from: z.string(), ...place, sha256: z.string().optional() }),
+  z.strictObject({ kind: z.literal('copy'), from: z.string(), ...place, sha256: z.string().optional(), ...unlessSame }),
   /**
    * A file of the operator's machine, hash-checked on the far side, replaced atomically. Nobody holds the host meanwhile:
    * `run` keeps two that push the same file at once out of each other's way.
@@ -82,6 +85,13 @@ export type LeaseEffect = z.infer<typeof fleetLease>
 
 export const effect = z.discriminatedUnion('kind', [...hostEffects, serviceEffect, job, undoJob, fleetLease])
 export type Effect = z.infer<typeof effect>
+
+/**
+ * Effects that put back what was there before. A step that failed is undone too, and may have changed nothing yet, for
+ * want of space: then putting back must not want any either.
+ */
+export const puttingBack = (effects: readonly Effect[]): Effect[] =>
+  effects.map((one) => (one.kind === 'write' || one.kind === 'copy' ? { ...one, unlessSame: true } : one))
 
 /** A question put to the world again and again until the answer holds. */
 export const probe = z.discriminatedUnion('kind', [

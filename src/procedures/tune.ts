@@ -3,7 +3,7 @@
 import { formatProblems } from '../config/problems.ts'
 import { checkServerConfig } from '../config/server-config.ts'
 import { NetopsError } from '../model/errors.ts'
-import type { Effect, ServiceEffect } from '../model/effects.ts'
+import { puttingBack, type Effect, type ServiceEffect } from '../model/effects.ts'
 import { laterInUnit } from '../model/limits-files.ts'
 import { hostPaths, serviceName } from '../model/paths.ts'
 import { sequence, type Group, type Step, type Wait } from '../model/plan.ts'
@@ -235,7 +235,7 @@ class Draft {
       host: this.#order.host,
       title,
       act: unchanged ? [] : [...act],
-      undo: unchanged ? [] : [...undo],
+      undo: unchanged ? [] : puttingBack(undo),
       ...(unchanged ? { unchanged } : rest),
     }
   }

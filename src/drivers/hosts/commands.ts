@@ -15,18 +15,24 @@ export function commandsOf(effect: HostEffect): readonly HostCommand[] {
   switch (effect.kind) {
     case 'directory':
       return [{ argv: ['install', '-d', ...modeAndOwner(effect), effect.path] }]
-    case 'write':
-      return replace(effect, [{ argv: fill(temporaryFor(effect.path)), stdin: { text: effect.content } }])
+    case 'write': {
+      const stdin = { text: effect.content }
+      const same = { argv: ['cmp', '-s', '--', '-', effect.path], stdin }
+      return whereNeeded(effect, same, replace(effect, [{ argv: fill(temporaryFor(effect.path)), stdin }]))
+    }
     case 'push': {
       const temporary = temporaryFor(effect.path, effect.run)
       const content = { argv: fill(temporary), stdin: { file: effect.from, size: effect.size } }
       return replace(effect, [content, checkHash(temporary, effect.sha256)], temporary)
     }
-    case 'copy':
-      return replace(effect, [
+    case 'copy': {
+      const same = { argv: ['cmp', '-s', '--', effect.from, effect.path] }
+      const copied = replace(effect, [
         { argv: ['cp', '--reflink=auto', '--', effect.from, temporaryFor(effect.path)] },
         ...(effect.sha256 === undefined ? [] : [checkHash(temporaryFor(effect.path), effect.sha256)]),
       ])
+      return whereNeeded(effect, same, copied)
+    }
     case 'provide':
       return provideCommands(effect)
     case 'link':
@@ -105,6 +111,22 @@ const checkHash = (path: string, sha256: string): HostCommand => ({
   stdin: { text: `${sha256}  ${path}\n` },
   failAs: 'damaged',
 })
+
+/** Replaces a file only where its content is another; mode and owner are set in any case. */
+const whereNeeded = (
+  effect: Placed & { readonly unlessSame?: true | undefined },
+  same: HostCommand,
+  replacing: readonly HostCommand[],
+): readonly HostCommand[] =>
+  effect.unlessSame === undefined
+    ? replacing
+    : [
+        // cmp(1): 1 they differ, 2 one is missing; whatever it is, it is replaced.
+        { ...same, okCodes: [0, 1, 2], sparesNext: replacing.length },
+        ...replacing,
+        ...(effect.owner === undefined ? [] : [{ argv: ['chown', effect.owner, effect.path] }]),
+        { argv: ['chmod', effect.mode, effect.path] },
+      ]
 
 /** The new file gets its content, mode and owner under another name, then takes the place of the old one. */
 const replace = (

@@ -11,6 +11,8 @@ export interface HostCommand {
     { readonly text: string; readonly shown?: string } | { readonly file: string; readonly size: number } | undefined
   /** Exit codes that count as success; 0 alone by default. */
   readonly okCodes?: readonly number[] | undefined
+  /** How many of the commands that follow are left out where this one exits with 0. */
+  readonly sparesNext?: number | undefined
   /** What the failure is called. */
   readonly failAs?: ErrorCode | undefined
 }

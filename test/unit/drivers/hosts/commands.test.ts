@@ -45,6 +45,27 @@ const table: readonly [string, HostEffect, readonly (readonly string[])[]][] = [
     [begin, ['cp', '--reflink=auto', '--', '/from', temporary], ...end],
   ],
   [
+    'a text that is put back',
+    { kind: 'write', ...place, owner: 'root:web', content: 'x\n', unlessSame: true },
+    [
+      ['cmp', '-s', '--', '-', '/etc/x/f'],
+      ...[begin, fill, ['chown', 'root:web', temporary], ...end],
+      ...[
+        ['chown', 'root:web', '/etc/x/f'],
+        ['chmod', '0640', '/etc/x/f'],
+      ],
+    ],
+  ],
+  [
+    'a copy that is put back',
+    { kind: 'copy', ...place, from: '/from', unlessSame: true },
+    [
+      ['cmp', '-s', '--', '/from', '/etc/x/f'],
+      ...[begin, ['cp', '--reflink=auto', '--', '/from', temporary], ...end],
+      ['chmod', '0640', '/etc/x/f'],
+    ],
+  ],
+  [
     'a checked copy',
     { kind: 'copy', ...place, from: '/from', sha256: hash },
     [begin, ['cp', '--reflink=auto', '--', '/from', temporary], check, ...end],

@@ -190,6 +190,24 @@ export function hostContract(name: string, connect: () => Promise<HostConnection
         },
       )
 
+      test.each<[string, () => HostEffect]>([
+        ['write', () => ({ kind: 'write', path: at('f'), mode: '0640', content, unlessSame: true })],
+        [
+          'copy',
+          () => ({ kind: 'copy', from: at('from'), path: at('f'), mode: '0640', sha256: hash, unlessSame: true }),
+        ],
+      ])('by %s where it has another content or is missing; else only in its mode', async (_, effect) => {
+        for (const before of [undefined, 'another content', content]) {
+          await rm(at('f'), { force: true })
+          if (before !== undefined) await writeFile(at('f'), before, { mode: 0o600 })
+          const { ino } = before === undefined ? { ino: 0 } : await stat(at('f'))
+          await apply(effect())
+          const after = await stat(at('f'))
+          expect([await readFile(at('f'), 'utf8'), after.mode & 0o7777]).toEqual([content, 0o640])
+          expect(after.ino === ino).toBe(before === content)
+        }
+      })
+
       test.each(effects.slice(1))('by %s not at all when the hash is another: that is damage', async (_, effect) => {
         await writeFile(at('f'), 'old')
         await writeFile(at('from'), 'another text\n')
