@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { ReadConfig } from '../config/server-config.ts'
 import { defineCommand, type CommandContext } from './command.ts'
-import { fleetOptions, parseOptions } from './options.ts'
+import { inventoryOptions, parseOptions } from './options.ts'
 
 export const configDiff = defineCommand({
   name: 'config diff',
@@ -13,7 +13,7 @@ export const configDiff = defineCommand({
     'netops config diff config/production.yaml web1  # what web1 has',
     'netops config diff web1  # what a deployment would bring to web1, against what it has',
   ],
-  options: fleetOptions.filter(({ flags }) => /--inventory|--environment/.test(flags)),
+  options: inventoryOptions,
   async run({ options, args: [a = '', b] }, context) {
     const place = parseOptions(schema, options)
     const [left, right] =

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { Setting } from '../config/server-config.ts'
 import { defineCommand, type CommandContext } from './command.ts'
-import { fleetOptions, parseOptions } from './options.ts'
+import { inventoryOptions, parseOptions } from './options.ts'
 
 export const configShow = defineCommand({
   name: 'config show',
@@ -23,7 +23,7 @@ export const configShow = defineCommand({
       repeats: true,
     },
     { flags: '--host <name>', description: 'as a deployment would bring it to this host of the fleet' },
-    ...fleetOptions.filter(({ flags }) => /--inventory|--environment/.test(flags)),
+    ...inventoryOptions,
   ],
   async run({ options, args }, context) {
     const parsed = parseOptions(schema, options)

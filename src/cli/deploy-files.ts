@@ -3,9 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { PlacedFile } from '../config/fleet-file.ts'
 import { formatProblems, type Problem } from '../config/problems.ts'
-import { renderConfig, type Rendered } from '../config/render.ts'
-import { checkServerConfig, readServerConfig } from '../config/server-config.ts'
-import type { Override } from '../config/validate.ts'
+import { renderConfig } from '../config/render.ts'
+import { readServerConfig } from '../config/server-config.ts'
 import type { HostReader } from '../drivers/hosts/port.ts'
 import type { ActivationInput, Endpoints } from '../model/activation.ts'
 import { messageOf, NetopsError } from '../model/errors.ts'
@@ -48,45 +47,37 @@ export async function readConfigs(
   const text = await readFile(source.path, 'utf8').catch((error: unknown) => {
     throw new NetopsError('usage', { message: `cannot read the configuration ${source.name}: ${messageOf(error)}` })
   })
-  const hosts = fleet.targets.map(({ name }) => ({ name, overrides: fleet.members.get(name)?.overrides ?? [] }))
-  refuseInvalid(text, source.name, hosts)
+  const rendered = fleet.targets.map(({ name }) => {
+    const overrides = fleet.members.get(name)?.overrides ?? []
+    return { name, overrides, made: renderConfig(text, source.name, overrides) }
+  })
+  const refused = rendered.flatMap(({ name, made }) => ('problems' in made ? [{ name, ...made }] : []))
+  if (refused.length > 0) throw new NetopsError('usage', { message: problemLines(refused, rendered.length) })
   return new Map(
-    hosts.map(({ name, overrides }) => [
-      name,
-      configOf(renderConfig(text, source.name, overrides), source.path, overrides),
-    ]),
+    rendered.flatMap(({ name, overrides, made }): readonly [string, HostConfig][] => {
+      if ('problems' in made) return []
+      const asItStands = overrides.length === 0 ? source.path : undefined
+      const endpoints = endpointsIn(made.read.value)
+      return [[name, { text: made.text, sha256: sha256OfText(made.text), asItStands, endpoints }]]
+    }),
   )
 }
 
-function configOf({ text, read }: Rendered, path: string, overrides: readonly Override[]): HostConfig {
-  return {
-    text,
-    sha256: sha256OfText(text),
-    asItStands: overrides.length === 0 ? path : undefined,
-    endpoints: endpointsIn(read.value),
-  }
-}
-
-interface Differing {
+interface Refused {
   readonly name: string
-  readonly overrides: readonly Override[]
+  readonly problems: readonly Problem[]
 }
 
 /** What is wrong on all hosts is told once; what is wrong on some, with their names. */
-function refuseInvalid(text: string, file: string, hosts: readonly Differing[]): void {
-  const told = new Map<string, { readonly problem: Problem; readonly on: string[] }>()
-  for (const { name, overrides } of hosts) {
-    const checked = checkServerConfig(text, file, { overrides })
-    if (!('problems' in checked)) continue
-    for (const problem of checked.problems) {
+function problemLines(refused: readonly Refused[], hosts: number): string {
+  const told = new Map<string, readonly string[]>()
+  for (const { name, problems } of refused) {
+    for (const problem of problems) {
       const line = formatProblems([problem])
-      const known = told.get(line) ?? { problem, on: [] }
-      told.set(line, { ...known, on: [...known.on, name] })
+      told.set(line, [...(told.get(line) ?? []), name])
     }
   }
-  if (told.size === 0) return
-  const lines = [...told].map(([line, { on }]) => (on.length === hosts.length ? line : `${line} (on ${on.join(', ')})`))
-  throw new NetopsError('usage', { message: lines.join('\n') })
+  return [...told].map(([line, on]) => (on.length === hosts ? line : `${line} (on ${on.join(', ')})`)).join('\n')
 }
 
 /** Where a configuration makes the service answer on its own host. */

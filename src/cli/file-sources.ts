@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import type { Content } from '../drivers/hosts/commands.ts'
 import { messageOf, NetopsError } from '../model/errors.ts'
 import { describeSource, type FileSource } from '../model/file-source.ts'
-import { exec } from '../system/exec.ts'
+import { execWithin } from '../system/exec.ts'
 import { sha256OfFile, sha256OfText } from '../system/files.ts'
 
 /** Where a source is looked up. */
@@ -42,12 +42,9 @@ async function printedBy(
   cwd: string,
   refuse: (reason: string) => NetopsError,
 ): Promise<string> {
-  const { code, stdout } = await exec(['timeout', '--kill-after=2', `${commandTimeoutMs / 1000}`, ...command], {
-    cwd,
-    timeoutMs: commandTimeoutMs + 10_000,
-  })
+  const result = await execWithin(command, commandTimeoutMs, { cwd })
+  if (result === undefined) throw refuse(`no end within ${commandTimeoutMs / 1000} s`)
   // What it said stays out of the message: a tool that fails may print what it was to keep.
-  if (code === 124) throw refuse(`no end within ${commandTimeoutMs / 1000} s`)
-  if (code !== 0) throw refuse(`it exited with ${code}; run it by hand to see why`)
-  return stdout
+  if (result.code !== 0) throw refuse(`it exited with ${result.code}; run it by hand to see why`)
+  return result.stdout
 }

@@ -4,7 +4,7 @@ import { joinOutcomes, locate, NetopsError, type HostOutcome } from '../model/er
 import { formatDuration } from '../model/units.ts'
 import { defineCommand, type CommandContext } from './command.ts'
 import type { Fleet, Target } from './fleet.ts'
-import { fleetOptions, parseOptions } from './options.ts'
+import { fleetOptions, inventoryOptions, parseOptions } from './options.ts'
 
 async function fleetOf(options: Readonly<Record<string, unknown>>, context: CommandContext): Promise<Fleet> {
   const { fleetSchema, readFleet } = await import('./fleet.ts')
@@ -57,7 +57,7 @@ export const inventoryShow = defineCommand({
   summary: 'Show what the fleet file says of one host: login, groups, what differs in its configuration, files',
   args: '<host>',
   examples: ['netops inventory show web1', 'netops inventory show web1 --json'],
-  options: fleetOptions.filter(({ flags }) => /--inventory|--environment/.test(flags)),
+  options: inventoryOptions,
   async run({ options, args: [name = ''] }, context) {
     const { serverKeys } = await import('../config/server-keys.ts')
     const { describeSource } = await import('../model/file-source.ts')

@@ -11,9 +11,13 @@ export const rootOption: OptionSpec = {
   flags: '--root <dir>',
   description: 'work on this machine below DIR, with process supervision instead of systemd; needs no root',
 }
-export const fleetOptions: readonly OptionSpec[] = [
+/** Which fleet file is meant. */
+export const inventoryOptions: readonly OptionSpec[] = [
   { flags: '--inventory <file>', description: 'the fleet file (default: $NETOPS_INVENTORY, then netops.yml)' },
   { flags: '-e, --environment <name>', description: 'the fleet file netops.NAME.yml; another one must be for it' },
+]
+export const fleetOptions: readonly OptionSpec[] = [
+  ...inventoryOptions,
   { flags: '--hosts <names>', description: 'only these hosts of the fleet, separated by commas' },
   { flags: '--group <names>', description: 'only hosts of these groups' },
   { flags: '--tag <names>', description: 'only hosts with one of these tags' },

@@ -113,4 +113,13 @@ export function contextFault(options: SecureContextOptions): Fault | undefined {
   }
 }
 
+const dayMs = 86_400_000
+
+/** Whole days until a certificate is out of date; below zero when it is. */
+export const daysLeft = ({ validToDate }: Validity, now: Date): number =>
+  Math.floor((validToDate.getTime() - now.getTime()) / dayMs)
+
+// Time enough to get a certificate from an authority that works by hand; those that renew by themselves begin then too.
+export const fewDays = 30
+
 export const dayOf = (date: Date): string => date.toISOString().slice(0, 10)

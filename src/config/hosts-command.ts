@@ -1,13 +1,11 @@
 // The command of `hosts_from`: run with bounds, and whatever goes wrong with it is told by what it did.
 import { messageOf, NetopsError } from '../model/errors.ts'
 import { formatDuration, type Milliseconds } from '../model/units.ts'
-import { exec, type ExecResult } from '../system/exec.ts'
+import { execWithin, type ExecResult } from '../system/exec.ts'
 import { showValue } from './problems.ts'
 
 // An inventory of 5,000 hosts is about 500 KB; more is not an inventory.
 const mostBytes = 2 ** 20
-// timeout(1): the command's time was over; killed a little later because it did not end by itself.
-const timeIsOver = [124, 137]
 
 /** Who to ask: a command, where, and for how long. */
 export interface HostsCommand {
@@ -27,18 +25,16 @@ export async function askForHosts({ command, timeout, cwd }: HostsCommand): Prom
   const refuse = (message: string, hint = 'run the command by hand to see what it prints'): never => {
     throw new NetopsError('usage', { message: `${name}: ${message}`, hint })
   }
-  // Its own process group, so that what it started ends with it.
-  const limited = ['timeout', '--kill-after=2', `${timeout / 1000}`, ...command]
-  let result: ExecResult
+  let result: ExecResult | undefined
   try {
-    result = await exec(limited, { cwd, timeoutMs: timeout + 10_000 })
+    result = await execWithin(command, timeout, { cwd })
   } catch (error) {
     return refuse(messageOf(error))
   }
-  const { code, stdout, stderr } = result
-  if (timeIsOver.includes(code)) {
+  if (result === undefined) {
     return refuse(`no end within ${formatDuration(timeout)}`, 'make it faster, or raise hosts_from.timeout')
   }
+  const { code, stdout, stderr } = result
   if (code !== 0) {
     const last = stderr.trim().split('\n').at(-1) ?? ''
     return refuse(`exited with ${code}${last === '' ? '' : `, the last it said: ${showValue(last)}`}`)

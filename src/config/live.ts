@@ -1,11 +1,11 @@
 // Does a configuration fit this very machine? Looks at files, ports, names and databases, and changes none of them.
-import { hostPaths } from '../model/paths.ts'
+import { below, hostPaths } from '../model/paths.ts'
 import type { ServerConfig } from '../model/server-config.ts'
 import { accountOf } from './live/account.ts'
 import { judgePair } from './live/certificate.ts'
 import { examinePostgres, examineStateFile, replicasOf } from './live/database.ts'
 import { contentOf, examineFile, examineFolder, examineLogFile, type Entry, type Eye } from './live/files.ts'
-import { below, problem, warning, withinLimit, type LiveFinding, type LivePlace } from './live/finding.ts'
+import { problem, warning, withinLimit, type LiveFinding, type LivePlace } from './live/finding.ts'
 import { examineName, resolver } from './live/names.ts'
 import { examinePort, type PortEntry } from './live/ports.ts'
 import { judgePassword, judgeTokenKey } from './live/secrets.ts'

@@ -1,7 +1,8 @@
 // The configuration that one host gets: the fleet's file, with what differs on this host put over it.
 import { basename } from 'node:path'
 import { dump } from 'js-yaml'
-import { readServerConfig, type ReadConfig } from './server-config.ts'
+import type { Problem } from './problems.ts'
+import { checkServerConfig, type ReadConfig } from './server-config.ts'
 import { withValue, type Override } from './validate.ts'
 import { readYaml } from './yaml.ts'
 
@@ -16,10 +17,15 @@ export const inlineYaml = (value: unknown): string => dump(value, { flowLevel: 0
 /**
  * Renders a configuration; one without overrides is brought as it stands.
  * @param file the fleet's configuration, as messages and the rendered file name it
- * @throws NetopsError `usage` naming every problem, those of overrides with their place in the fleet file
+ * @returns or every problem, those of overrides with their place in the fleet file
  */
-export function renderConfig(text: string, file: string, overrides: readonly Override[]): Rendered {
-  const read = readServerConfig(text, file, { overrides })
+export function renderConfig(
+  text: string,
+  file: string,
+  overrides: readonly Override[],
+): Rendered | { readonly problems: readonly Problem[] } {
+  const read = checkServerConfig(text, file, { overrides })
+  if ('problems' in read) return read
   if (overrides.length === 0) return { text, read }
   const parsed = readYaml(text)
   const given = 'document' in parsed ? (parsed.document.value ?? {}) : {}

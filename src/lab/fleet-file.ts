@@ -35,7 +35,7 @@ export async function makeKey(path: string, comment: string): Promise<string> {
   return (text ?? '').trim()
 }
 
-/** The fleet file of a lab (docs/fleet-file.md); the same lab always gives the same text. */
+/** The fleet file of a lab (docs/configuration.md); the same lab always gives the same text. */
 function renderFleetFile(record: LabRecord): string {
   const { identity, knownHosts } = fleetFiles(record.out)
   return [

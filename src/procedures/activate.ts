@@ -2,11 +2,12 @@
 // Order (docs/decisions.md): everything is verified and in place before the stop, and kept until the new one is healthy.
 import { dirname, join } from 'node:path'
 import type { ActivationInput, ActivationRecord } from '../model/activation.ts'
-import type { Effect, ServiceEffect } from '../model/effects.ts'
+import { puttingBack, type Effect, type ServiceEffect } from '../model/effects.ts'
 import { hostPaths, serverExecutable, serviceName, serviceUser } from '../model/paths.ts'
 import { sequence, type Group, type Step, type Wait } from '../model/plan.ts'
 import { render } from '../system/template.ts'
 import { ownFolders, type ActivationFacts } from './activation-facts.ts'
+import { planFiles, type FilePlacement } from './placed-files.ts'
 
 /** Texts of the templates that an activation renders. */
 export interface ActivationTemplates {
@@ -25,7 +26,7 @@ export function planActivation(input: ActivationInput, facts: ActivationFacts, t
     draft.stop(),
     draft.switchRelease(),
     draft.updateConfig(),
-    ...(input.files === undefined ? [] : [draft.placeFiles(input.files)]),
+    ...(input.files === undefined ? [] : [draft.placeFiles()]),
     ...(input.manager === 'systemd' ? [draft.installUnit()] : []),
     draft.start(),
     draft.verifyHealth(),
@@ -41,6 +42,7 @@ class Draft {
   readonly #facts: ActivationFacts
   readonly #paths
   readonly #files
+  readonly #placement: FilePlacement
   readonly #same
   readonly #running: boolean
   readonly #restart: boolean
@@ -69,8 +71,8 @@ class Draft {
       unit: input.manager === 'process' || (facts.unit === this.#files.unit && facts.tmpfiles === this.#files.tmpfiles),
     }
     this.#running = facts.service.state === 'running'
-    const placed = (input.files ?? []).length > 0
-    this.#restart = !(this.#same.release && this.#same.config && this.#same.unit) || placed
+    this.#placement = planFiles(input, facts, dirname(this.#files.savedConfig))
+    this.#restart = !(this.#same.release && this.#same.config && this.#same.unit) || this.#placement.count > 0
   }
 
   /** Nothing is stopped before the new release itself accepts the configuration. */
@@ -134,9 +136,8 @@ class Draft {
   backUpConfig(): Step {
     const { savedConfig } = this.#files
     const config = this.#facts.configSha256 !== undefined && !this.#same.config
-    const files = this.#replaced()
     return this.#step('backup', 'Back up the current configuration', {
-      unchanged: !config && files.length === 0,
+      unchanged: !config && this.#placement.putAside.length === 0,
       act: [
         { kind: 'directory', path: dirname(savedConfig), mode: '0700' },
         ...(config
@@ -150,20 +151,9 @@ class Draft {
               } as const,
             ]
           : []),
-        // In a step before the one that replaces them: repeated after a kill, that one must not save what it placed.
-        ...files.map(({ to, saved }): Effect => ({ kind: 'copy', from: to, path: saved, mode: '0600' })),
+        ...this.#placement.putAside,
       ],
     })
-  }
-
-  /** Where a file that is to be placed, and that the host has already, is kept. */
-  #saved(index: number): string {
-    return join(dirname(this.#files.savedConfig), `file-${index}`)
-  }
-
-  #replaced(): readonly { readonly to: string; readonly saved: string }[] {
-    const files = this.#input.files ?? []
-    return files.flatMap(({ to }, index) => (this.#facts.placed[to] ? [{ to, saved: this.#saved(index) }] : []))
   }
 
   deployBinaries(): Step {
@@ -239,30 +229,11 @@ class Draft {
     })
   }
 
-  /** What was there before was backed up, and is kept until the run is over; no content is part of the plan. */
-  placeFiles(files: NonNullable<ActivationInput['files']>): Step {
-    const missing = new Set(this.#facts.missingFolders)
-    const folders = [...new Set(files.map(({ to }) => dirname(to)))].filter((path) => missing.has(path))
-    return this.#step('files', `Place ${files.length === 1 ? 'a file' : `${files.length} files`}`, {
-      act: [
-        ...folders.map((path): Effect => ({ kind: 'directory', path, mode: '0755', ...this.#owner('root') })),
-        ...files.map(({ from, to, mode, owner }): Effect => ({
-          kind: 'copy',
-          from,
-          path: to,
-          mode,
-          ...this.#owner(owner),
-        })),
-      ],
-      undo: [
-        ...files.map(({ to }, index): Effect => {
-          const before = this.#facts.placed[to]
-          return before
-            ? { kind: 'copy', from: this.#saved(index), path: to, mode: before.mode, ...this.#owner(before.owner) }
-            : { kind: 'remove', path: to }
-        }),
-        ...folders.toReversed().map((path): Effect => ({ kind: 'remove-empty', path })),
-      ],
+  placeFiles(): Step {
+    const { count, place, putBack } = this.#placement
+    return this.#step('files', `Place ${count === 1 ? 'a file' : `${count} files`}`, {
+      act: [...place],
+      undo: [...putBack],
     })
   }
 
@@ -401,7 +372,7 @@ class Draft {
       host: this.#input.host,
       title,
       act: unchanged === true ? [] : act,
-      undo: unchanged === true ? [] : undo,
+      undo: unchanged === true ? [] : puttingBack(undo),
       ...(unchanged === true ? { unchanged } : rest),
     }
   }

@@ -1,5 +1,6 @@
 // What a host is like before an activation, read by plain commands so that it works where netops has never been.
 import { dirname, join } from 'node:path'
+import { listenersIn } from '../config/live/listeners.ts'
 import { NetopsError } from '../model/errors.ts'
 import { activationRecord, type ActivationInput, type ActivationRecord } from '../model/activation.ts'
 import { hostPaths, serverExecutable, serviceName, serviceUser, type HostPaths } from '../model/paths.ts'
@@ -152,11 +153,9 @@ async function readBusyPorts(reader: HostReader): Promise<readonly number[]> {
   return listeningPorts(stdout)
 }
 
-/** The listening ports of a `/proc/net/tcp` text (proc(5): state 0A is LISTEN, the port is hexadecimal). */
-export function listeningPorts(text: string): readonly number[] {
-  const ports = [...text.matchAll(/^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} 0A /gm)]
-  return [...new Set(ports.map((match) => Number.parseInt(match[1] ?? '', 16)))].sort((a, b) => a - b)
-}
+/** The listening ports of a `/proc/net/tcp` text. */
+export const listeningPorts = (text: string): readonly number[] =>
+  [...new Set(listenersIn(text).map(({ port }) => port))].sort((a, b) => a - b)
 
 /** Free bytes of the file system on which a path lies or would lie. */
 async function readFreeBytes(reader: HostReader, path: string): Promise<number> {

@@ -3,6 +3,8 @@ import type { SecureContextOptions } from 'node:tls'
 import {
   contextFault,
   dayOf,
+  daysLeft,
+  fewDays,
   keyFault,
   readChain,
   readKey,
@@ -36,10 +38,6 @@ export interface Surroundings {
 
 // guide: TLS Configuration. OpenSSL's list says nothing of TLS 1.3, whose suites stay as they are.
 const ciphers = 'ECDHE+AESGCM:ECDHE+AES256:!aNULL:!MD5:!DSS'
-
-// Time enough to get a certificate from an authority that works by hand; those that renew by themselves begin then too.
-const expiryNoteDays = 30
-const dayMs = 86_400_000
 
 /**
  * Reads all files that the configuration needs, and finds out whether the service can work with them.
@@ -81,8 +79,8 @@ const loadTokenKey = (auth: ServerConfig['auth'], files: Files): Uint8Array | un
 /** Certificates of a chain that are soon out of date; those after the first one may be so already, as some roots are. */
 export function expiryNotes(certificates: Chain['certificates'], now: Date): readonly string[] {
   return certificates.flatMap((certificate, index) => {
-    const days = Math.floor((certificate.validToDate.getTime() - now.getTime()) / dayMs)
-    if (days >= expiryNoteDays) return []
+    const days = daysLeft(certificate, now)
+    if (days >= fewDays) return []
     const subject = index === 0 ? 'the certificate' : `certificate ${index + 1} of the chain`
     const on = dayOf(certificate.validToDate)
     const soon = days === 0 ? 'within a day' : `within ${days + 1} days`

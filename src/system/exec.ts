@@ -74,6 +74,22 @@ export async function execText(argv: readonly string[], options: ExecOptions = {
   throw new NetopsError('failed', { message: `${argv.join(' ')} exited with ${result.code}: ${reason}` })
 }
 
+/**
+ * As {@link exec}, with an end for all that the command starts: it has a process group of its own (timeout(1)), so that
+ * what it leaves behind neither goes on nor holds its output open.
+ * @returns undefined when it had not ended within `limitMs`
+ */
+export async function execWithin(
+  argv: readonly string[],
+  limitMs: number,
+  options: Omit<ExecOptions, 'timeoutMs'> = {},
+): Promise<ExecResult | undefined> {
+  const limited = ['timeout', '--kill-after=2', `${limitMs / 1000}`, ...argv]
+  const result = await exec(limited, { ...options, timeoutMs: limitMs + 10_000 })
+  // timeout(1): its time was over; killed a little later because it did not end by itself.
+  return [124, 137].includes(result.code) ? undefined : result
+}
+
 const stdinOf = (options: ExecOptions) => {
   if (options.stdin === undefined) return { stdin: 'ignore' } as const
   return 'text' in options.stdin ? { input: options.stdin.text } : { inputFile: options.stdin.file }

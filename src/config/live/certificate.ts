@@ -3,6 +3,8 @@ import type { X509Certificate } from 'node:crypto'
 import {
   contextFault,
   dayOf,
+  daysLeft,
+  fewDays,
   keyFault,
   readChain,
   readKey,
@@ -16,10 +18,6 @@ import { good, problem, warning, type LiveFinding } from './finding.ts'
 
 const certKey = 'security.cert_file'
 const keyKey = 'security.key_file'
-
-const dayMs = 86_400_000
-// Let's Encrypt renews at 30 of 90 days: below that, a renewal has not happened.
-const fewDays = 30
 
 /** Everything there is to say of a certificate with its key, both as they stand in their files. */
 export function judgePair(certificates: Buffer, key: Buffer, now: Date): readonly LiveFinding[] {
@@ -56,9 +54,8 @@ function judgeChain(chain: Certificates, now: Date): readonly LiveFinding[] {
 export function judgeValidity(certificate: Validity, now: Date): LiveFinding {
   const fault = validityFault(certificate, now)
   if (fault !== undefined) return faulty(certKey, fault)
-  const to = certificate.validToDate
-  const days = Math.floor((to.getTime() - now.getTime()) / dayMs)
-  const text = `expires in ${days} ${days === 1 ? 'day' : 'days'} (${dayOf(to)})`
+  const days = daysLeft(certificate, now)
+  const text = `expires in ${days} ${days === 1 ? 'day' : 'days'} (${dayOf(certificate.validToDate)})`
   return days < fewDays ? warning(certKey, text) : good(certKey, text)
 }
 

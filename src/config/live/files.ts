@@ -2,9 +2,9 @@
 import { promises as fs, type Stats } from 'node:fs'
 import { dirname } from 'node:path'
 import { NetopsError, systemCode } from '../../model/errors.ts'
-import { hostPaths } from '../../model/paths.ts'
+import { below, hostPaths } from '../../model/paths.ts'
 import { judgeAccess, type Account } from './account.ts'
-import { below, problem, warning, type LiveFinding } from './finding.ts'
+import { problem, warning, type LiveFinding } from './finding.ts'
 import { hiddenByUnit, readOnlyByUnit } from './unit.ts'
 
 /** A path of the configuration. */

@@ -22,9 +22,6 @@ export const good: Say = (path, message) => ({ path, kind: 'good', message })
 export const warning: Say = (path, message) => ({ path, kind: 'warning', message })
 export const problem: Say = (path, message) => ({ path, kind: 'problem', message })
 
-/** Where a path of the configuration lies below a root. */
-export const below = (root: string, path: string): string => (root === '/' ? path : `${root}${path}`)
-
 const timeLimitMs = 5000
 
 export type Look = (signal: AbortSignal) => Promise<readonly LiveFinding[]>

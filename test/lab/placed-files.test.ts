@@ -1,0 +1,126 @@
+// Files that a deployment places, at the worst moments: netops on the host killed around the step, and a disk that is full.
+// The tests follow one host through its life, in order.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { execOnHost, hostRoot } from '../../src/lab/host.ts'
+import { hostPaths } from '../../src/model/paths.ts'
+import { exec } from '../../src/system/exec.ts'
+import { foreignRelease, isStep, readRecords, servedBy, unitOf, writeConfig, type Release } from '../support/fleet.ts'
+import { useLab } from '../support/lab.ts'
+
+const { lab, host } = useLab('web1')
+const paths = hostPaths('/')
+const key = '/etc/network/jwt.key'
+
+let folder = ''
+let crashing: Release
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'netops-placed-'))
+  crashing = await foreignRelease(folder, 'crashing', 'exit 3')
+  const { identity, knownHosts, hosts } = lab()
+  const ssh = `ssh: { identity: ${identity}, known_hosts: ${knownHosts} }\n`
+  const files = `files:\n  - { from: { env: PLANTED }, to: ${key} }\n`
+  const config = `config: { file: ${await writeConfig(folder, 'config', 1000)} }\n`
+  await writeFile(
+    join(folder, 'netops.yml'),
+    `${config}${ssh}${files}hosts: { web1: { address: ${hosts[0]?.address ?? ''} } }\n`,
+  )
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+interface Called {
+  readonly code: number
+  readonly json: { readonly run?: string; readonly hosts?: readonly Readonly<Record<string, unknown>>[] }
+}
+
+async function netops(words: readonly string[], planted: string): Promise<Called> {
+  const argv = [inject('builds').netops, ...words, '--json']
+  const env = { NETOPS_STATE_DIR: join(folder, 'state'), PLANTED: planted }
+  const { code, stdout } = await exec(argv, { cwd: folder, env, timeoutMs: 240_000 })
+  return { code, json: JSON.parse(stdout) as Called['json'] }
+}
+
+const deploy = (planted: string, file = inject('builds').server1) =>
+  netops(['deploy', '--release', file, '--min-healthy-time', '300ms', '--healthy-deadline', '5s'], planted)
+
+const on = (...argv: string[]) => execOnHost(host('web1'), argv)
+const placed = async (): Promise<string> =>
+  (await on('sh', '-c', 'stat -c "%a %U:%G" "$1"; cat "$1"', 'sh', key)).stdout
+const records = async (run: string) =>
+  readRecords(join(await hostRoot(host('web1')), paths.runs, `${run}.web1`, 'journal.jsonl'))
+
+/** The line of a run's journal on the host that begins or ends the step that places files. */
+async function lineOf(run: string, type: 'begin' | 'done'): Promise<number> {
+  const line = (await records(run)).findIndex((record) => isStep(record, 'files', type)) + 1
+  expect(line).toBeGreaterThan(1)
+  return line
+}
+
+/** A deployment whose part on the host is killed, and then gone on with. */
+async function killed(fault: string, planted: string, file?: string): Promise<Called> {
+  await on('systemctl', 'set-environment', `NETOPS_FAULT=${fault}`)
+  const cut = await deploy(planted, file).finally(() => on('systemctl', 'unset-environment', 'NETOPS_FAULT'))
+  expect(cut.code).not.toBe(0)
+  const { run = '' } = cut.json
+  expect((await records(run)).some((record) => record.type === 'end')).toBe(false)
+  return netops(['runs', 'resume', run], planted)
+}
+
+describe('netops on the host, killed while it places a file', () => {
+  test('goes on to the new file', async () => {
+    const first = await deploy('first')
+    expect(first.code).toBe(0)
+    const whole = await deploy('second')
+    expect(whole.code).toBe(0)
+    const [begin, done] = [await lineOf(whole.json.run ?? '', 'begin'), await lineOf(whole.json.run ?? '', 'done')]
+    for (const [fault, planted] of [
+      [`kill-after:${begin}`, 'third'],
+      [`kill-before:${done}`, 'fourth'],
+    ] as const) {
+      expect(await killed(fault, planted)).toMatchObject({ code: 0, json: { hosts: [{ outcome: 'done' }] } })
+      expect(await placed()).toBe(`600 network_service:network_service\n${planted}`)
+    }
+    expect((await servedBy(host('web1'))).answering).toMatch(/^1\.0\.0-/)
+  })
+
+  test('puts the old file back when the release then crashes, also after it was placed twice', async () => {
+    await on('chmod', '0604', key)
+    const old = '604 network_service:network_service\nfourth'
+    const whole = await deploy('never', crashing.file)
+    expect(whole.code).toBe(8)
+    expect(await placed()).toBe(old)
+    const run = whole.json.run ?? ''
+    for (const fault of [`kill-after:${await lineOf(run, 'begin')}`, `kill-before:${await lineOf(run, 'done')}`]) {
+      expect(await killed(fault, 'never', crashing.file)).toMatchObject({ code: 8 })
+      expect(await placed()).toBe(old)
+      expect((await servedBy(host('web1'))).answering).toMatch(/^1\.0\.0-/)
+    }
+  })
+})
+
+describe('a full disk', () => {
+  test('where a file is to be placed leaves the old file and a service that runs', async () => {
+    const old = await placed()
+    await on(
+      'sh',
+      '-c',
+      'cp -a /etc/network /root/network && mount -t tmpfs -o size=64k tmpfs /etc/network && cp -a /root/network/. /etc/network/',
+    )
+    try {
+      await on('dd', 'if=/dev/zero', 'of=/etc/network/filler', 'bs=4k', 'count=100')
+      const full = await deploy('more')
+      expect(JSON.stringify(full.json)).toContain('the disk is full')
+      expect(full).toMatchObject({ code: 8, json: { hosts: [{ outcome: 'rolled-back' }] } })
+      expect(await placed()).toBe(old)
+      expect((await servedBy(host('web1'))).answering).toMatch(/^1\.0\.0-/)
+      await on('rm', '/etc/network/filler')
+      expect(await deploy('more')).toMatchObject({ code: 0 })
+      expect(await placed()).toBe('600 network_service:network_service\nmore')
+    } finally {
+      await on('umount', '/etc/network')
+    }
+    expect((await unitOf(host('web1'))).ActiveState).toBe('active')
+  })
+})
