@@ -6,6 +6,7 @@ import { activationRecord, type ActivationInput, type ActivationRecord } from '.
 import { hostPaths, serverExecutable, serviceName, serviceUser, type HostPaths } from '../model/paths.ts'
 import type { HostReader } from '../drivers/hosts/port.ts'
 import type { ServiceManager, ServiceState } from '../drivers/services/port.ts'
+import { accountCommand, isOlder, oldestGlibc, readNeeds, type HostNeeds } from './host-needs.ts'
 
 export interface ActivationFacts {
   /** Node's name for the host's platform: `linux-x64`. */
@@ -30,6 +31,8 @@ export interface ActivationFacts {
   /** TCP ports on which something listens. */
   readonly busyPorts: readonly number[]
   readonly freeBytes: number
+  /** What netops and our executables cannot do without. */
+  readonly needs: HostNeeds
 }
 
 export interface Wanted {
@@ -56,16 +59,18 @@ export async function readActivationFacts(
     reader.readText(paths.tmpfiles),
   ])
   const folders = [...new Set([...ownFolders(paths), ...wanted.files.map(dirname)])]
-  const [account, missing, releases, releaseSha256, placed, environment, busyPorts, freeBytes] = await Promise.all([
-    reader.query(['getent', 'passwd', serviceUser]),
-    Promise.all(folders.map(async (path) => ((await reader.exists(path)) ? [] : [path]))),
-    reader.list(paths.releases),
-    reader.sha256(join(paths.releases, wanted.release, serverExecutable)),
-    Promise.all(wanted.files.map(async (path) => [path, await readPlaced(reader, path)] as const)),
-    readEnvironment(reader, paths),
-    readBusyPorts(reader),
-    readFreeBytes(reader, paths.releases),
-  ])
+  const [account, missing, releases, releaseSha256, placed, environment, busyPorts, freeBytes, needs] =
+    await Promise.all([
+      reader.query(['getent', 'passwd', serviceUser]),
+      Promise.all(folders.map(async (path) => ((await reader.exists(path)) ? [] : [path]))),
+      reader.list(paths.releases),
+      reader.sha256(join(paths.releases, wanted.release, serverExecutable)),
+      Promise.all(wanted.files.map(async (path) => [path, await readPlaced(reader, path)] as const)),
+      readEnvironment(reader, paths),
+      readBusyPorts(reader),
+      readFreeBytes(reader, paths.releases),
+      readNeeds(reader, services.kind),
+    ])
   return {
     platform,
     service,
@@ -82,6 +87,7 @@ export async function readActivationFacts(
     environment,
     busyPorts,
     freeBytes,
+    needs,
   }
 }
 
@@ -178,6 +184,7 @@ export function refuseImpossible(input: ActivationInput, facts: ActivationFacts)
       hint: 'build it on a machine like the host',
     })
   }
+  refuseWithoutNeeds(input, facts)
   if (release.from === undefined && facts.releaseSha256 !== release.sha256) {
     throw new NetopsError('refused', {
       host,
@@ -204,6 +211,33 @@ export function refuseImpossible(input: ActivationInput, facts: ActivationFacts)
       host,
       message: `port ${taken.join(' and ')} is in use by something else`,
       hint: `see what listens there: ss -ltnp 'sport = :${taken[0] ?? ''}'; or configure another port`,
+    })
+  }
+}
+
+/** Refuses a host on which the activation would stop half way, or our release could not start. */
+function refuseWithoutNeeds({ host, manager, release }: ActivationInput, { account, needs }: ActivationFacts): void {
+  if (manager === 'systemd' && !needs.systemd) {
+    throw new NetopsError('refused', {
+      host,
+      message: 'systemd does not run this host, and the service is to be its unit',
+      hint: 'deploy to a host that systemd boots, or below a folder of this machine: --root DIR',
+    })
+  }
+  const missing = needs.missingCommands.filter((name) => name !== accountCommand || !account)
+  if (missing.length > 0) {
+    throw new NetopsError('refused', {
+      host,
+      message: `the host lacks ${missing.length === 1 ? 'a command' : 'commands'} that a deployment calls: ${missing.join(', ')}`,
+      hint: 'install what they belong to; netops preflight names all that the host lacks',
+    })
+  }
+  // Ours is the one whose manifest we know; of another executable nobody knows what it needs.
+  if (release.checksConfig && needs.glibc !== undefined && isOlder(needs.glibc, oldestGlibc)) {
+    throw new NetopsError('refused', {
+      host,
+      message: `the host has glibc ${needs.glibc}, and the release needs ${oldestGlibc} or later`,
+      hint: 'deploy to a newer system: Debian 10, Ubuntu 20.04, RHEL 8 or later',
     })
   }
 }

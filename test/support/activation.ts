@@ -61,6 +61,7 @@ export const emptyHost = (changes: Partial<ActivationFacts> = {}): ActivationFac
   environment: undefined,
   busyPorts: [],
   freeBytes: 1e9,
+  needs: { glibc: '2.36', missingCommands: [], systemd: true },
   ...changes,
 })
 

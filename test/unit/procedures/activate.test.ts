@@ -204,6 +204,24 @@ describe('an activation that cannot succeed', () => {
     expect(() => refuseImpossible(input(), running())).not.toThrow()
   })
 
+  const { needs } = emptyHost()
+  test.each<[string, ActivationInput, Partial<ActivationFacts>]>([
+    [
+      'useradd where the account is there',
+      input(),
+      { account: true, needs: { ...needs, missingCommands: ['useradd'] } },
+    ],
+    ['systemd below a root', input({ manager: 'process' }), { needs: { ...needs, systemd: false } }],
+    ['glibc where nobody says what it has', input(), { needs: { ...needs, glibc: undefined } }],
+    [
+      'glibc for a release that is not ours',
+      input({ release: { ...input().release, checksConfig: false } }),
+      { needs: { ...needs, glibc: '2.17' } },
+    ],
+  ])('is not one that lacks only %s', (_, given, facts) => {
+    expect(() => refuseImpossible(given, emptyHost(facts))).not.toThrow()
+  })
+
   const kept = { ...input().release }
   delete kept.from
   test.each<[string, ActivationInput, Partial<ActivationFacts>, string]>([
@@ -216,6 +234,14 @@ describe('an activation that cannot succeed', () => {
       'on the host is damaged',
     ],
     ['without space', input(), { freeBytes: 1999 }, '1999 bytes are free where releases lie, 2000 are needed'],
+    ['without systemd', input(), { needs: { ...needs, systemd: false } }, 'systemd does not run this host'],
+    [
+      'without a command',
+      input(),
+      { needs: { ...needs, missingCommands: ['dd', 'useradd'] } },
+      'lacks commands that a deployment calls: dd, useradd',
+    ],
+    ['with an old glibc', input(), { needs: { ...needs, glibc: '2.9' } }, 'glibc 2.9, and the release needs 2.28'],
     ['on a port of something else', input(), { busyPorts: [22, 8080] }, 'port 8080 is in use by something else'],
   ])('%s is refused', (_, given, facts, message) => {
     expect(() => refuseImpossible(given, emptyHost(facts))).toThrow(
