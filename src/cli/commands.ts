@@ -6,6 +6,7 @@ type Load = () => Promise<Command>
 export const commands: Readonly<Record<string, Load>> = {
   build: async () => (await import('./build.ts')).build,
   deploy: async () => (await import('./deploy.ts')).deploy,
+  preflight: async () => (await import('./preflight.ts')).preflight,
   rollback: async () => (await import('./rollback.ts')).rollback,
   status: async () => (await import('./status.ts')).status,
   health: async () => (await import('./status.ts')).health,

@@ -81,7 +81,7 @@ function problemLines(refused: readonly Refused[], hosts: number): string {
 }
 
 /** Where a configuration makes the service answer on its own host. */
-function endpointsIn({ server, metrics, security }: ServerConfig): Endpoints {
+export function endpointsIn({ server, metrics, security }: ServerConfig): Endpoints {
   const host = server.host === '0.0.0.0' || server.host === '::' ? '127.0.0.1' : server.host
   const base = `http://${host.includes(':') ? `[${host}]` : host}:${server.port}`
   const ports = [server.port, ...(security.ssl_enabled ? [server.tls_port] : []), metrics.port]

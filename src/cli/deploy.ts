@@ -1,10 +1,8 @@
 // netops deploy: bring a release and its configuration into service.
-import { basename, resolve } from 'node:path'
 import { z } from 'zod'
 import type { ActivationInput } from '../model/activation.ts'
-import { NetopsError } from '../model/errors.ts'
-import { hostPaths, releaseId, serverExecutable } from '../model/paths.ts'
-import { defineCommand, type CommandContext } from './command.ts'
+import { hostPaths, serverExecutable } from '../model/paths.ts'
+import { defineCommand } from './command.ts'
 import { dryRunOption, fleetOptions, parseOptions, rootOption } from './options.ts'
 import { timingOf, timingOptions, timingSchema } from './timing.ts'
 
@@ -32,6 +30,7 @@ export const deploy = defineCommand({
     const { placeOf, runFleet } = await import('./fleet-run.ts')
     const parsed = parseOptions(fleetSchema.extend({ ...deploySchema, ...timingSchema }), options)
     const fleet = await readFleet(parsed, context)
+    const { readRelease } = await import('./release.ts')
     const release = await readRelease(parsed, context)
     const { placeConfig, placeFiles, readConfigs, renderedPath, writeRendered } = await import('./deploy-files.ts')
     const configs = await readConfigs(parsed.config, fleet, context)
@@ -115,36 +114,4 @@ const deploySchema = {
     .optional(),
   config: z.string().optional(),
   dryRun: z.boolean().default(false),
-}
-
-async function readRelease(
-  options: { release?: string | undefined; releaseVersion?: string | undefined },
-  context: CommandContext,
-) {
-  const { localFile, manifestBeside, ownNetops } = await import('./fleet-run.ts')
-  const path =
-    options.release === undefined
-      ? resolve(ownNetops(context), '..', serverExecutable)
-      : resolve(context.cwd, options.release)
-  const file = await localFile(path)
-  const { readTextIfAny } = await import('../system/files.ts')
-  const { buildManifest } = await import('../model/manifest.ts')
-  const text = await readTextIfAny(manifestBeside(path))
-  const listed = text === undefined ? undefined : buildManifest.parse(JSON.parse(text)).executables
-  const known = listed?.find((entry) => entry.name === basename(path))
-  if (known !== undefined && known.sha256 !== file.sha256) {
-    throw new NetopsError('damaged', {
-      message: `${path} is not what its manifest.json describes: its hash is ${file.sha256}, ${known.sha256} was built`,
-      hint: 'build it again: netops build',
-    })
-  }
-  const version = options.releaseVersion ?? known?.version ?? 'unversioned'
-  return {
-    file,
-    version,
-    id: releaseId(version, file.sha256),
-    platform: known?.platform,
-    // Ours does; of another executable nobody knows what it makes of the flag.
-    checksConfig: known !== undefined,
-  }
 }

@@ -215,8 +215,8 @@ export function refuseImpossible(input: ActivationInput, facts: ActivationFacts)
   }
 }
 
-/** Refuses a host on which the activation would stop half way, or our release could not start. */
-function refuseWithoutNeeds({ host, manager, release }: ActivationInput, { account, needs }: ActivationFacts): void {
+/** Refuses a host on which the activation would stop half way, or nothing of ours could start. */
+function refuseWithoutNeeds({ host, manager }: ActivationInput, { account, needs }: ActivationFacts): void {
   if (manager === 'systemd' && !needs.systemd) {
     throw new NetopsError('refused', {
       host,
@@ -232,11 +232,11 @@ function refuseWithoutNeeds({ host, manager, release }: ActivationInput, { accou
       hint: 'install what they belong to; netops preflight names all that the host lacks',
     })
   }
-  // Ours is the one whose manifest we know; of another executable nobody knows what it needs.
-  if (release.checksConfig && needs.glibc !== undefined && isOlder(needs.glibc, oldestGlibc)) {
+  // Whatever the release is, netops itself has to run on the host to bring it into service.
+  if (needs.glibc !== undefined && isOlder(needs.glibc, oldestGlibc)) {
     throw new NetopsError('refused', {
       host,
-      message: `the host has glibc ${needs.glibc}, and the release needs ${oldestGlibc} or later`,
+      message: `the host has glibc ${needs.glibc}, and netops and network_server need ${oldestGlibc} or later`,
       hint: 'deploy to a newer system: Debian 10, Ubuntu 20.04, RHEL 8 or later',
     })
   }
