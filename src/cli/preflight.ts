@@ -184,7 +184,8 @@ const countsOf = (findings: readonly Finding[]) => {
 
 /** A table a host with what is not good, or all of it, and below them what to do about it. */
 function describe(judged: readonly Judged[], all: boolean): string {
-  const width = Math.max(...judged.flatMap(({ findings }) => findings.map(({ check }) => check.length)))
+  const shown = (findings: readonly Finding[]) => findings.filter(({ kind }) => all || kind !== 'good')
+  const width = Math.max(0, ...judged.flatMap(({ findings }) => shown(findings).map(({ check }) => check.length)))
   const tables = judged.map(({ host, findings }) => {
     const { good, warnings, problems } = countsOf(findings)
     const counts = [
@@ -192,9 +193,9 @@ function describe(judged: readonly Judged[], all: boolean): string {
       several(warnings, 'warning'),
       ...(good === 0 ? [] : [`${several(good, 'check')} good`]),
     ]
-    const rows = findings
-      .filter(({ kind }) => all || kind !== 'good')
-      .map(({ kind, check, message }) => `  ${kind.padEnd(7)}  ${check.padEnd(width)}  ${message}`)
+    const rows = shown(findings).map(
+      ({ kind, check, message }) => `  ${kind.padEnd(7)}  ${check.padEnd(width)}  ${message}`,
+    )
     return [`${host}: ${counts.filter((text) => !text.startsWith('0 ')).join(', ')}`, ...rows].join('\n')
   })
   const remedies = remediesOf(judged.flatMap(({ findings }) => findings))

@@ -52,7 +52,12 @@ const platform: Judge = ({ system, machine, glibc, libraries: there }, { release
   const host = system === 'Linux' ? platforms[machine] : undefined
   const bad: Said[] = []
   if (host === undefined) {
-    bad.push(problem(`the host is ${system} on ${machine}`, 'deploy to Linux on x86_64 or aarch64'))
+    bad.push(
+      problem(
+        `the host is ${system || 'unknown'} on ${machine || 'an unknown machine'}`,
+        'deploy to Linux on x86_64 or aarch64',
+      ),
+    )
   } else if (release?.platform !== undefined && release.platform !== host) {
     bad.push(problem(`the release is built for ${release.platform}, the host is ${host}`, 'build it on such a host'))
   }
@@ -113,7 +118,8 @@ const fewPercent = 10
 const disk: Judge = ({ disks, releaseBytes }, { release }) => {
   const size = release?.size ?? usualRelease
   // As a deployment counts: the copy that becomes the release, and as much again while it starts.
-  const wanted = releaseBytes === release?.size ? leastFree : Math.max(2 * size, leastFree)
+  const isThere = release !== undefined && releaseBytes === release.size
+  const wanted = isThere ? leastFree : Math.max(2 * size, leastFree)
   const neededAt = ({ place }: Disk): number => (place === 'releases' ? wanted : leastFree)
   const mounts = [...new Set(disks.map(({ mount }) => mount))]
   const said = mounts.flatMap((mount): readonly Said[] => {

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { quoteCommand } from '../../src/drivers/hosts/quote.ts'
 import { powerOff, powerOn } from '../../src/lab/faults.ts'
 import { execOnHost, hostRoot } from '../../src/lab/host.ts'
 import { exec } from '../../src/system/exec.ts'
@@ -73,7 +74,7 @@ async function during(wrong: string, right: string, work: () => Promise<void>): 
 /** A program that comes before the real one for whoever logs in. */
 const inFrontOf = (name: string, script: string, work: () => Promise<void>): Promise<void> =>
   during(
-    `printf '#!/bin/sh\\n%s\\n' ${JSON.stringify(script)} > /usr/local/bin/${name} && chmod 755 /usr/local/bin/${name}`,
+    `${quoteCommand(['printf', '#!/bin/sh\\n%s\\n', script])} > /usr/local/bin/${name} && chmod 755 /usr/local/bin/${name}`,
     `rm /usr/local/bin/${name}`,
     work,
   )
@@ -158,23 +159,32 @@ describe('what is wrong on one host is found', () => {
     ))
 
   test('another machine and an old kernel', () =>
-    inFrontOf('uname', 'case $1 in -m) echo riscv64 ;; -r) echo 4.17.9-generic ;; *) /usr/bin/uname "$@" ;; esac', async () => {
-      const looked = bad(await only())
-      expect(looked).toEqual(['web1 platform: the host is Linux on riscv64', 'web1 kernel: the kernel is 4.17.9-generic'])
-    }))
+    inFrontOf(
+      'uname',
+      'case $1 in -m) echo riscv64 ;; -r) echo 4.17.9-generic ;; *) /usr/bin/uname "$@" ;; esac',
+      async () => {
+        const looked = bad(await only())
+        expect(looked).toEqual([
+          'web1 platform: the host is Linux on riscv64',
+          'web1 kernel: the kernel is 4.17.9-generic',
+        ])
+      },
+    ))
 
   test('memory is short', async () => {
     const meminfo = (mib: number) => `MemTotal: ${1024 * 1024} kB\nMemAvailable: ${mib * 1024} kB\n`
     const short = (mib: number, work: () => Promise<void>) =>
       during(
-        `printf %s ${JSON.stringify(meminfo(mib))} > /run/meminfo && mount --bind /run/meminfo /proc/meminfo`,
+        `${quoteCommand(['printf', '%s', meminfo(mib)])} > /run/meminfo && mount --bind /run/meminfo /proc/meminfo`,
         'umount /proc/meminfo && rm /run/meminfo',
         work,
       )
     await short(300, async () => {
       const looked = await only()
       expect(looked.code).toBe(0)
-      expect(bad(looked, 'warning')).toContain('web1 memory: 300 MiB of 1024 MiB memory available, 512 MiB are recommended')
+      expect(bad(looked, 'warning')).toContain(
+        'web1 memory: 300 MiB of 1024 MiB memory available, 512 MiB are recommended',
+      )
     })
     await short(100, async () => {
       expect(bad(await only()).join()).toContain('web1 memory: 100 MiB of 1024 MiB memory available, under 128 MiB')
@@ -192,7 +202,15 @@ describe('what is wrong on one host is found', () => {
       const looked = await only()
       expect(looked.code).toBe(0)
       expect(bad(looked, 'warning').join()).toMatch(/web1 disk: 18\.\d MB free on \/opt \(releases\), less than 10%/)
-      const usual = await netops('preflight', '--hosts', 'web1', ...config, '--release', inject('builds').server1, '--json')
+      const usual = await netops(
+        'preflight',
+        '--hosts',
+        'web1',
+        ...config,
+        '--release',
+        inject('builds').server1,
+        '--json',
+      )
       expect(bad(usual).join()).toMatch(/^web1 disk: 18\.\d MB free on \/opt \(releases\), 2\d\d\.\d MB are needed$/)
     })
     await small('size=64m,nr_inodes=60', async () => {
@@ -210,12 +228,11 @@ describe('what is wrong on one host is found', () => {
     }))
 
   test('a name of the configuration cannot be resolved', async () => {
-    const database = 'database: { driver: postgres, host: db.nowhere.invalid, read_replicas: ["web2:5433", "10.0.0.1"] }\n'
+    const database =
+      'database: { driver: postgres, host: db.nowhere.invalid, read_replicas: ["web2:5433", "10.0.0.1"] }\n'
     await writeFile(join(folder, 'database.yaml'), `${configText(100)}${database}`)
     const looked = await only('--config', 'database.yaml')
-    expect(bad(looked)).toEqual([
-      'web1 dns: the host cannot resolve db.nowhere.invalid, which the configuration names',
-    ])
+    expect(bad(looked)).toEqual(['web1 dns: the host cannot resolve db.nowhere.invalid, which the configuration names'])
   })
 
   test('its own name cannot be resolved', () =>
@@ -236,7 +253,7 @@ describe('what is wrong on one host is found', () => {
       expect(bad(looked, 'warning').join()).toMatch(/web1 clock: the clock is [45]\.\d s ahead of this machine's/)
     })
     await off(-90, async () => {
-      expect(bad(await only()).join()).toMatch(/^web1 clock: the clock is (89|90)\.\d s behind this machine's$/)
+      expect(bad(await only()).join()).toMatch(/^web1 clock: the clock is 1 min (29|30) s behind this machine's$/)
     })
   })
 
@@ -251,15 +268,11 @@ describe('what is wrong on one host is found', () => {
     }))
 
   test('it is marked as another environment', () =>
-    during(
-      'mkdir -p /etc/netops && echo production > /etc/netops/environment',
-      'rm -r /etc/netops',
-      async () => {
-        expect(bad(await only())).toEqual([
-          'web1 environment: the host is marked as production, and the fleet file is for no environment',
-        ])
-      },
-    ))
+    during('mkdir -p /etc/netops && echo production > /etc/netops/environment', 'rm -r /etc/netops', async () => {
+      expect(bad(await only())).toEqual([
+        'web1 environment: the host is marked as production, and the fleet file is for no environment',
+      ])
+    }))
 
   test('the login is not root', async () => {
     const text = await readFile(lab().inventory, 'utf8')
@@ -269,7 +282,9 @@ describe('what is wrong on one host is found', () => {
       `useradd -m -s /bin/sh plain && mkdir ~plain/.ssh && echo '${key.trim()}' > ~plain/.ssh/authorized_keys && chown -R plain ~plain/.ssh`,
       'loginctl terminate-user plain; sleep 1; rm -f /etc/sudoers.d/plain; userdel -rf plain 2> /dev/null || ! id plain',
       async () => {
-        expect(bad(await only('--inventory', 'plain.yml'))).toEqual(['web1 privileges: plain is not root and may not use sudo'])
+        expect(bad(await only('--inventory', 'plain.yml'))).toEqual([
+          'web1 privileges: plain is not root and may not use sudo',
+        ])
         await on('web1', 'echo "plain ALL=(ALL) NOPASSWD: ALL" > /etc/sudoers.d/plain')
         const looked = bad(await only('--inventory', 'plain.yml'))
         expect(looked).toEqual(['web1 privileges: plain is not root and could only use sudo'])
@@ -313,7 +328,10 @@ test('a host that is off is a finding, and the exit code says that it could not 
     const looked = await look()
     expect(bad(looked).join()).toMatch(/^web2 connect: cannot reach root@/)
     expect(bad(looked, 'warning').join()).toContain('does not answer this host either')
-    expect(looked.json.hosts).toMatchObject([{ host: 'web1', outcome: 'done' }, { host: 'web2', outcome: 'unreachable' }])
+    expect(looked.json.hosts).toMatchObject([
+      { host: 'web1', outcome: 'done' },
+      { host: 'web2', outcome: 'unreachable' },
+    ])
     expect(looked.code).toBe(4)
   } finally {
     await powerOn(host('web2'))
