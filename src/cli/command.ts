@@ -1,6 +1,16 @@
 // A command is data plus a handler. The handler gets a context, returns a result, and throws; only main.ts prints and exits.
 import type { Outcome } from '../model/errors.ts'
+import type { OutputStream } from '../system/exec.ts'
 import type { Screen } from './spinner.ts'
+
+/** Standard output or standard error, for what hosts say. */
+export interface LineOutput {
+  /** Whether a terminal shows it, so that control characters must not get there. */
+  readonly terminal: boolean
+  readonly color: boolean
+  /** Resolves when more may come: a slow reader slows whoever waits for it. */
+  readonly write: (bytes: Uint8Array) => Promise<void>
+}
 
 /** One `--option` of a command, in commander's notation: `--root <dir>`, `-n, --dry-run`. */
 export interface OptionSpec {
@@ -36,6 +46,10 @@ export interface CommandContext {
   readonly progress: (line: string) => void
   /** A line on standard output, at once (for streams such as `runs follow`). */
   readonly write: (line: string) => void
+  /** Where lines of hosts go as they come, byte for byte. */
+  readonly output: Readonly<Record<OutputStream, LineOutput>>
+  /** Standard input, read to its end, as it is. */
+  readonly readBytes: () => Promise<Uint8Array>
   /** Standard input, read to its end. */
   readonly readInput: () => Promise<string>
   /** Asks whoever sits at the terminal; undefined where nobody does. */
@@ -71,6 +85,8 @@ export interface Command {
   readonly hidden?: true
   /** It runs plans: `--jsonl` prints the records of their journals before the result. */
   readonly events?: true
+  /** It prints lines as they come all the time, so that no spinner belongs below them. */
+  readonly streams?: true
   run(invocation: Invocation, context: CommandContext): Promise<CommandResult>
 }
 

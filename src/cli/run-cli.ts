@@ -2,7 +2,7 @@
 import { Command as Program, CommanderError } from 'commander'
 import { exitCodes, messageOf, NetopsError, type Outcome } from '../model/errors.ts'
 import { buildInfo } from '../system/build-info.ts'
-import type { Command, CommandContext, CommandResult, RawOptions } from './command.ts'
+import type { Command, CommandContext, CommandResult, LineOutput, RawOptions } from './command.ts'
 import { commands } from './commands.ts'
 import { listenForInterrupts } from './interrupts.ts'
 import { isRedrawable, screenBelow, spinnerFor, type Spinner } from './spinner.ts'
@@ -110,7 +110,7 @@ async function perform(command: Command, program: Program, argv: readonly string
   const jsonl = command.events === true && options.jsonl === true
   const json = asked || jsonl
   const redrawable = isRedrawable(process.stderr, process.env) && !json && command.hidden !== true
-  const spinner = spinnerFor(command.name, redrawable)
+  const spinner = spinnerFor(command.name, redrawable && command.streams !== true)
   const screen = redrawable ? screenBelow(spinner) : undefined
   const interrupts = listenForInterrupts(
     (line) => spinner.line(line),
@@ -138,12 +138,15 @@ async function perform(command: Command, program: Program, argv: readonly string
       ended: ended.toISOString(),
       ...result.data,
     }
-    process.stdout.write(`${JSON.stringify(document)}\n`)
+    process.stdout.write(`${JSON.stringify(document).replace(/[\u007f-\u009f]/g, escaped)}\n`)
   } else if (result.text !== '') {
     process.stdout.write(`${result.text}\n`)
   }
   return exitCodes[result.outcome].exit
 }
+
+// JSON leaves these as they are, and a terminal may take them for commands.
+const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 
 type Given = Pick<
   CommandContext,
@@ -157,7 +160,9 @@ const contextOf = (given: Given, spinner: Spinner): CommandContext => ({
   color: process.stderr.isTTY && process.env.NO_COLOR === undefined,
   progress: given.jsonl === true ? () => undefined : (line) => spinner.line(line),
   write: (line) => spinner.out(line),
-  readInput,
+  output: { stdout: outputTo(process.stdout), stderr: outputTo(process.stderr) },
+  readBytes,
+  readInput: async () => Buffer.from(await readBytes()).toString('utf8'),
   ask:
     process.stdin.isTTY && process.stderr.isTTY
       ? (question) => {
@@ -184,11 +189,18 @@ async function ask(question: string, signal: AbortSignal): Promise<string> {
   }
 }
 
-async function readInput(): Promise<string> {
+async function readBytes(): Promise<Uint8Array> {
   const chunks: Buffer[] = []
   for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk as Uint8Array))
-  return Buffer.concat(chunks).toString('utf8')
+  return Buffer.concat(chunks)
 }
+
+const outputTo = (stream: NodeJS.WriteStream): LineOutput => ({
+  terminal: stream.isTTY,
+  color: stream.isTTY && process.env.NO_COLOR === undefined,
+  // It is called too where the reader went away.
+  write: (bytes) => new Promise((resolve) => stream.write(bytes, () => resolve())),
+})
 
 function failed(thrown: unknown, argv: readonly string[]): CommandResult {
   const known = thrown instanceof NetopsError

@@ -10,12 +10,20 @@ export interface ExecOptions {
   /** Added to this process's environment; undefined removes a name. */
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Text for standard input, or a file to feed it from; without either it is empty. */
-  readonly stdin?: { readonly text: string } | { readonly file: string } | undefined
+  readonly stdin?: Input | undefined
   readonly timeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
   /** Called for each line of standard output as it comes; the result then holds no stdout. */
   readonly onLine?: ((line: string) => void) | undefined
+  /**
+   * Called for each piece of output as it comes, byte for byte; the result then holds none. What it returns is waited for
+   * before more is read, so that a slow reader slows the command instead of filling memory.
+   */
+  readonly onOutput?: ((bytes: Uint8Array, stream: OutputStream) => Promise<void> | void) | undefined
 }
+
+export type Input = { readonly text: string } | { readonly bytes: Uint8Array } | { readonly file: string }
+export type OutputStream = 'stdout' | 'stderr'
 
 export interface ExecResult {
   /** The exit code; 128 + n where signal n ended it. */
@@ -31,18 +39,23 @@ export interface ExecResult {
 export async function exec(argv: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
   const [file, ...args] = argv
   if (file === undefined) throw new TypeError('an empty command')
+  const { onLine, onOutput } = options
   const child = execa(file, args, {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.env === undefined ? {} : { env: options.env }),
     ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
     ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
     ...stdinOf(options),
-    buffer: { stdout: options.onLine === undefined, stderr: true },
+    buffer: { stdout: onLine === undefined && onOutput === undefined, stderr: onOutput === undefined },
     maxBuffer: 64 * 1024 * 1024,
     stripFinalNewline: false,
     reject: false,
   })
-  if (options.onLine !== undefined) for await (const line of child.iterable({ from: 'stdout' })) options.onLine(line)
+  const pass = async (from: OutputStream): Promise<void> => {
+    for await (const bytes of child.iterable({ from, binary: true })) await onOutput?.(bytes, from)
+  }
+  if (onOutput !== undefined) await Promise.all([pass('stdout'), pass('stderr')])
+  else if (onLine !== undefined) for await (const line of child.iterable({ from: 'stdout' })) onLine(line)
   const result = await child
   if (result.isCanceled) throw new NetopsError('interrupted', { message: `${file} was stopped` })
   if (result.timedOut) {
@@ -59,7 +72,7 @@ export async function exec(argv: readonly string[], options: ExecOptions = {}): 
   return {
     code: result.exitCode ?? 128 + signalNumber(result.signal),
     stdout: typeof result.stdout === 'string' ? result.stdout : '',
-    stderr: result.stderr,
+    stderr: typeof result.stderr === 'string' ? result.stderr : '',
   }
 }
 
@@ -92,7 +105,8 @@ export async function execWithin(
 
 const stdinOf = (options: ExecOptions) => {
   if (options.stdin === undefined) return { stdin: 'ignore' } as const
-  return 'text' in options.stdin ? { input: options.stdin.text } : { inputFile: options.stdin.file }
+  if ('file' in options.stdin) return { inputFile: options.stdin.file }
+  return { input: 'text' in options.stdin ? options.stdin.text : options.stdin.bytes }
 }
 
 const signalNumber = (name: NodeJS.Signals | undefined): number => (name === undefined ? 0 : constants.signals[name])

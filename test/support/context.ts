@@ -1,6 +1,8 @@
 // The context of a command for tests that call it in this process: quiet, without input, and nobody presses Ctrl-C.
 import type { CommandContext } from '../../src/cli/command.ts'
 
+const nowhere = { terminal: false, color: false, write: () => Promise.resolve() }
+
 export const contextFor = (given: Partial<CommandContext> = {}): CommandContext => ({
   env: {},
   cwd: process.cwd(),
@@ -9,6 +11,8 @@ export const contextFor = (given: Partial<CommandContext> = {}): CommandContext 
   verbosity: 0,
   progress: () => undefined,
   write: () => undefined,
+  output: { stdout: nowhere, stderr: nowhere },
+  readBytes: () => Promise.resolve(new Uint8Array()),
   readInput: () => Promise.resolve(''),
   signal: new AbortController().signal,
   undoSignal: new AbortController().signal,

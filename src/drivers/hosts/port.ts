@@ -2,7 +2,7 @@
 import type { ErrorCode } from '../../model/errors.ts'
 import type { ExecOptions, ExecResult } from '../../system/exec.ts'
 
-export type RunOptions = Pick<ExecOptions, 'stdin' | 'timeoutMs' | 'signal' | 'onLine'>
+export type RunOptions = Pick<ExecOptions, 'stdin' | 'timeoutMs' | 'signal' | 'onLine' | 'onOutput'>
 
 /** One command as a dry run prints it and a run applies it. */
 export interface HostCommand {
@@ -21,7 +21,8 @@ export interface HostCommand {
 export interface HostConnection {
   readonly name: string
   /**
-   * Runs a command and returns its code and output, whatever the code.
+   * Runs a command and returns its code and output, whatever the code. One that was given a signal is ended on the host too,
+   * with what it started in its process group, when it is aborted or its time is over.
    * @throws NetopsError `unreachable` when the host is lost, `interrupted` when aborted
    */
   run(argv: readonly string[], options?: RunOptions): Promise<ExecResult>

@@ -1,16 +1,13 @@
 // A host over SSH: one connection, a channel a command, the host key checked before anything is said.
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { constants } from 'node:os'
 import { once } from 'node:events'
-import { createInterface } from 'node:readline'
-import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import ssh2, { type ClientChannel, type ConnectConfig, type ServerHostKeyAlgorithm } from 'ssh2'
+import ssh2, { type ConnectConfig, type ServerHostKeyAlgorithm } from 'ssh2'
 import { messageOf, NetopsError } from '../../model/errors.ts'
 import { readTextIfAny } from '../../system/files.ts'
 import type { ExecResult } from '../../system/exec.ts'
 import { quoteCommand } from './quote.ts'
+import { collect, left, markedCommand, stopper, type Opened } from './ssh-command.ts'
 import { judgeHostKey, knownKeyTypes } from './ssh-known-hosts.ts'
 import type { HostConnection, RunOptions } from './port.ts'
 
@@ -105,13 +102,24 @@ class SshConnection implements HostConnection {
   }
 
   async #runNow(argv: readonly string[], options: RunOptions): Promise<ExecResult> {
-    const { channel, result } = await Promise.race([this.#openChannel(quoteCommand(argv), options), this.#lost])
-    const stopped = stopper(channel, argv, options)
+    if (options.signal?.aborted === true) throw left(argv)
+    // Only what may be stopped has to be found again on the host.
+    const line = options.signal === undefined ? quoteCommand(argv) : markedCommand(argv)
+    const opened = await Promise.race([this.#openChannel(line, options), this.#lost])
+    const stopped = stopper(opened, argv, { ...options, kill: (signal, group) => this.#kill(signal, group) })
     try {
-      return await Promise.race([result, stopped.promise, this.#lost])
+      const ended = await Promise.race([opened.result, stopped.promise, this.#lost])
+      // What was told to stop has not ended by itself, whatever its code is.
+      return stopped.isStopping() ? await Promise.race([stopped.promise, this.#lost]) : ended
     } finally {
       stopped.clear()
     }
+  }
+
+  /** Signals a process group on the host, over a channel of its own: sshd passes no signals on where root has logged in. */
+  async #kill(signal: 'TERM' | 'KILL', group: number): Promise<void> {
+    const { result } = await this.#openChannel(quoteCommand(['kill', `-${signal}`, '--', `-${group}`]), {})
+    await result
   }
 
   async close(): Promise<void> {
@@ -126,84 +134,12 @@ class SshConnection implements HostConnection {
     for (let attempt = 1; ; attempt += 1) {
       const opened = await new Promise<Opened | Error>((resolve) => {
         // Listening begins in this very call: a quick command has ended before the next turn of the event loop.
-        this.#client.exec(line, (error, channel) => resolve(error ?? { channel, result: collect(channel, options) }))
+        this.#client.exec(line, (error, channel) => resolve(error ?? collect(channel, options)))
       })
       if (!(opened instanceof Error)) return opened
       if (attempt > openRetries.times) throw unreachable(this.#target, opened)
       await sleep(openRetries.delayMs)
     }
-  }
-}
-
-interface Opened {
-  readonly channel: ClientChannel
-  readonly result: Promise<ExecResult>
-}
-
-async function collect(channel: ClientChannel, options: RunOptions): Promise<ExecResult> {
-  const closed = new Promise<number>((resolve) => {
-    let code = 255
-    channel.on('exit', (exit: number | null, signal?: string) => (code = exit ?? 128 + signalNumber(signal)))
-    channel.on('close', () => resolve(code))
-  })
-  const stderr = text(channel.stderr)
-  const stdout = options.onLine === undefined ? text(channel) : lines(channel, options.onLine)
-  await feed(channel, options.stdin)
-  const code = await closed
-  return { code, stdout: await stdout, stderr: await stderr }
-}
-
-/** RFC 4254, 6.10: without SIG before its name; a signal that this machine does not know counts as a lost command. */
-const signalNumber = (name: string | undefined): number =>
-  Object.entries(constants.signals).find(([known]) => known === name || known === `SIG${name ?? ''}`)?.[1] ?? 127
-
-const noOneWaits = (): void => undefined
-
-async function text(stream: NodeJS.ReadableStream): Promise<string> {
-  const chunks: Buffer[] = []
-  for await (const chunk of stream) chunks.push(Buffer.from(chunk))
-  return Buffer.concat(chunks).toString('utf8')
-}
-
-async function lines(stream: NodeJS.ReadableStream, onLine: (line: string) => void): Promise<string> {
-  for await (const line of createInterface({ input: stream, crlfDelay: Infinity })) onLine(line)
-  return ''
-}
-
-async function feed(channel: ClientChannel, stdin: RunOptions['stdin']): Promise<void> {
-  try {
-    if (stdin !== undefined && 'file' in stdin) {
-      await pipeline(createReadStream(stdin.file, { highWaterMark: 256 * 1024 }), channel.stdin)
-    } else channel.stdin.end(stdin?.text ?? '')
-  } catch (error) {
-    // The command ended without reading it all; its exit code and message tell why.
-    if (!(error instanceof Error) || !/EPIPE|premature close/i.test(error.message)) throw error
-  }
-}
-
-function stopper(channel: ClientChannel, argv: readonly string[], options: RunOptions) {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const stop = (error: NetopsError) => {
-    channel.close()
-    reject(error)
-  }
-  const onAbort = () => stop(new NetopsError('interrupted', { message: `${argv[0] ?? ''} was left` }))
-  options.signal?.addEventListener('abort', onAbort, { once: true })
-  if (options.signal?.aborted === true) onAbort()
-  const timer =
-    options.timeoutMs === undefined
-      ? undefined
-      : setTimeout(() => {
-          const message = `${argv[0] ?? ''} did not end within ${options.timeoutMs ?? 0} ms`
-          stop(new NetopsError('failed', { message }))
-        }, options.timeoutMs)
-  promise.catch(noOneWaits)
-  return {
-    promise,
-    clear: () => {
-      clearTimeout(timer)
-      options.signal?.removeEventListener('abort', onAbort)
-    },
   }
 }
 
@@ -257,3 +193,5 @@ function unreachable(target: SshTarget, error: Error): NetopsError {
     cause: error,
   })
 }
+
+const noOneWaits = (): void => undefined

@@ -9,6 +9,7 @@ import type { HostConnection } from '../../../../src/drivers/hosts/port.ts'
 import { readerOver } from '../../../../src/drivers/hosts/reader.ts'
 import type { HostEffect } from '../../../../src/model/effects.ts'
 import { sha256OfText } from '../../../../src/system/files.ts'
+import { identify } from '../../../../src/system/processes.ts'
 
 /** @param connect connects to this very machine, so that the tests see what was done to it */
 export function hostContract(name: string, connect: () => Promise<HostConnection>): void {
@@ -117,6 +118,73 @@ export function hostContract(name: string, connect: () => Promise<HostConnection
         const running = host.run(['sh', '-c', 'echo started; exec sleep 30'], { onLine, signal: stop.signal })
         await expect(running).rejects.toMatchObject({ code: 'interrupted' })
         expect((await host.run(['true'])).code).toBe(0)
+      })
+
+      test('until it is told to stop, and then it has ended on the host, however it was started', async () => {
+        const stop = new AbortController()
+        const script = 'echo "$$"; sleep 30; echo after'
+        let pid = 0
+        const onLine = (line: string): void => {
+          pid = Number(line)
+          stop.abort()
+        }
+        const running = host.run(['sh', '-c', script], { onLine, signal: stop.signal })
+        await expect(running).rejects.toMatchObject({ code: 'interrupted' })
+        expect(pid).toBeGreaterThan(1)
+        expect(await identify(pid)).toBeUndefined()
+      })
+
+      test('that was told to stop before it began', async () => {
+        const begun = performance.now()
+        const running = host.run(['sleep', '30'], { signal: AbortSignal.abort() })
+        await expect(running).rejects.toMatchObject({ code: 'interrupted' })
+        expect(performance.now() - begun).toBeLessThan(3000)
+      })
+
+      test('whose time is over so that it has ended on the host, where it could be told to stop', async () => {
+        const { signal } = new AbortController()
+        let pid = 0
+        const onLine = (line: string): void => void (pid = Number(line))
+        const running = host.run(['sh', '-c', 'echo "$$"; exec sleep 30'], { onLine, signal, timeoutMs: 500 })
+        await expect(running).rejects.toMatchObject({ code: 'failed' })
+        expect(await identify(pid)).toBeUndefined()
+      })
+
+      test('and passes its output on byte for byte as it comes, what it complains of apart', async () => {
+        const seen = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) }
+        const script = 'printf "a\\377\\000\\r\\n"; printf "err" >&2; read answer < "$0"; printf "%s" "$answer"; exit 4'
+        await host.run(['mkfifo', at('pipe')])
+        const { signal } = new AbortController()
+        const running = host.run(['sh', '-c', script, at('pipe')], {
+          signal,
+          onOutput: (bytes, stream) => {
+            const before = seen.stdout.length
+            seen[stream] = Buffer.concat([seen[stream], bytes])
+            // Only when this came before the end can the command go on.
+            if (stream === 'stdout' && before === 0) void writeFile(at('pipe'), 'second\n')
+          },
+        })
+        expect(await running).toEqual({ code: 4, stdout: '', stderr: '' })
+        expect(seen.stdout).toEqual(Buffer.from('a\xff\0\r\nsecond', 'latin1'))
+        expect(seen.stderr).toEqual(Buffer.from('err'))
+      })
+
+      test('and waits for whoever takes its output', async () => {
+        let [taken, atOnce, most] = [0, 0, 0]
+        const result = await host.run(['head', '-c', '3000000', '/dev/zero'], {
+          onOutput: async (bytes) => {
+            most = Math.max(most, ++atOnce)
+            await new Promise((resolve) => setImmediate(resolve))
+            taken += bytes.length
+            atOnce -= 1
+          },
+        })
+        expect([result.code, taken, most]).toEqual([0, 3_000_000, 1])
+      })
+
+      test('with bytes as its input', async () => {
+        const bytes = Buffer.from([0, 255, 10, 128])
+        expect((await host.run(['od', '-An', '-tu1'], { stdin: { bytes } })).stdout.trim()).toMatch(/^0 +255 +10 +128$/)
       })
 
       test('beside others', async () => {

@@ -1,0 +1,177 @@
+// One command over an SSH channel: its input, its output, its end, and how it is ended on the host.
+import { createReadStream } from 'node:fs'
+import { constants } from 'node:os'
+import { createInterface } from 'node:readline'
+import { Transform } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ClientChannel } from 'ssh2'
+import { NetopsError } from '../../model/errors.ts'
+import type { ExecResult, OutputStream } from '../../system/exec.ts'
+import { quoteCommand } from './quote.ts'
+import type { RunOptions } from './port.ts'
+
+export interface Opened {
+  readonly channel: ClientChannel
+  readonly result: Promise<ExecResult>
+  /** The command's process group on the host; it never comes where the command was not marked. */
+  readonly group: Promise<number>
+  /** Comes when the channel has closed. */
+  readonly closed: Promise<unknown>
+}
+
+const mark = 'netops-command'
+
+/**
+ * A command line that first tells the number of the shell that runs it. sshd starts each command in a session of its own
+ * (sshd's session.c, do_exec_no_pty), so that number is its process group.
+ */
+export const markedCommand = (argv: readonly string[]): string => `echo ${mark} $$; ${quoteCommand(argv)}`
+
+/** Listens to a channel that was just opened; what it returns is the command's. */
+export function collect(channel: ClientChannel, options: RunOptions): Opened {
+  let code = 255
+  const { promise: closed, resolve: close } = Promise.withResolvers<number>()
+  channel.on('exit', (exit: number | null, signal?: string) => (code = exit ?? 128 + signalNumber(signal)))
+  channel.on('close', () => close(code))
+  const group = Promise.withResolvers<number>()
+  const output = options.signal === undefined ? channel : channel.pipe(withoutMark(group.resolve))
+  const { onOutput, onLine } = options
+  const stderr = onOutput === undefined ? text(channel.stderr) : passed(channel.stderr, 'stderr', onOutput)
+  const stdout =
+    onOutput !== undefined
+      ? passed(output, 'stdout', onOutput)
+      : onLine === undefined
+        ? text(output)
+        : lines(output, onLine)
+  const whole = Promise.all([closed, stdout, stderr])
+  // Whoever listens may fail while the input is still being fed; it is told below.
+  whole.catch(() => undefined)
+  const result = async (): Promise<ExecResult> => {
+    await feed(channel, options.stdin)
+    const [ended, out, complaints] = await whole
+    return { code: ended, stdout: out, stderr: complaints }
+  }
+  return { channel, result: result(), group: group.promise, closed }
+}
+
+/** RFC 4254, 6.10: without SIG before its name; a signal that this machine does not know counts as a lost command. */
+const signalNumber = (name: string | undefined): number =>
+  Object.entries(constants.signals).find(([known]) => known === name || known === `SIG${name ?? ''}`)?.[1] ?? 127
+
+// A login shell's own files may print something before the mark, but not more than this.
+const mostBeforeMark = 64 * 1024
+
+/** Takes the mark out of what a command prints. */
+function withoutMark(found: (group: number) => void): Transform {
+  let before: Buffer | undefined = Buffer.alloc(0)
+  return new Transform({
+    transform(chunk: Buffer, _, done) {
+      if (before === undefined) return done(null, chunk)
+      before = Buffer.concat([before, chunk])
+      // Bytes as characters: what the positions count is bytes.
+      const match = new RegExp(`(?:^|\\n)${mark} (\\d+)\\n`).exec(before.toString('latin1'))
+      if (match === null && before.length < mostBeforeMark) return done()
+      const all = before
+      before = undefined
+      if (match === null) return done(null, all)
+      found(Number(match[1]))
+      const from = match[0].startsWith('\n') ? match.index + 1 : match.index
+      done(null, Buffer.concat([all.subarray(0, from), all.subarray(match.index + match[0].length)]))
+    },
+    flush(done) {
+      done(null, before)
+    },
+  })
+}
+
+async function text(stream: NodeJS.ReadableStream): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of stream) chunks.push(Buffer.from(chunk))
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+async function lines(stream: NodeJS.ReadableStream, onLine: (line: string) => void): Promise<string> {
+  for await (const line of createInterface({ input: stream, crlfDelay: Infinity })) onLine(line)
+  return ''
+}
+
+async function passed(
+  stream: NodeJS.ReadableStream,
+  name: OutputStream,
+  onOutput: NonNullable<RunOptions['onOutput']>,
+): Promise<string> {
+  for await (const chunk of stream) await onOutput(Buffer.from(chunk), name)
+  return ''
+}
+
+async function feed(channel: ClientChannel, stdin: RunOptions['stdin']): Promise<void> {
+  try {
+    if (stdin !== undefined && 'file' in stdin) {
+      await pipeline(createReadStream(stdin.file, { highWaterMark: 256 * 1024 }), channel.stdin)
+    } else channel.stdin.end(stdin === undefined ? '' : 'text' in stdin ? stdin.text : stdin.bytes)
+  } catch (error) {
+    // The command ended without reading it all; its exit code and message tell why.
+    if (!(error instanceof Error) || !/EPIPE|premature close/i.test(error.message)) throw error
+  }
+}
+
+interface Stoppable extends RunOptions {
+  readonly kill: (signal: 'TERM' | 'KILL', group: number) => Promise<void>
+}
+
+// As execa does here: time to end well, then no more.
+const endWithinMs = 5000
+
+/** What is told of a command that was not waited for. */
+export const left = (argv: readonly string[]): NetopsError =>
+  new NetopsError('interrupted', { message: `${argv[0] ?? ''} was left` })
+
+/** Rejects when a command is to stop: at once where it was not marked, else when it has ended on the host. */
+export function stopper(opened: Opened, argv: readonly string[], options: Stoppable) {
+  const { promise, reject } = Promise.withResolvers<never>()
+  let stopping = false
+  const stop = (error: NetopsError) => {
+    if (stopping) return
+    stopping = true
+    const ended = options.signal === undefined ? Promise.resolve() : end(opened, options.kill)
+    void ended.finally(() => {
+      opened.channel.close()
+      reject(error)
+    })
+  }
+  const onAbort = () => stop(left(argv))
+  options.signal?.addEventListener('abort', onAbort, { once: true })
+  if (options.signal?.aborted === true) onAbort()
+  const timer =
+    options.timeoutMs === undefined
+      ? undefined
+      : setTimeout(() => {
+          const message = `${argv[0] ?? ''} did not end within ${options.timeoutMs ?? 0} ms`
+          stop(new NetopsError('failed', { message }))
+        }, options.timeoutMs)
+  promise.catch(() => undefined)
+  return {
+    promise,
+    /** Whether it is being stopped: then its own end is no answer any more. */
+    isStopping: () => stopping,
+    clear: () => {
+      clearTimeout(timer)
+      options.signal?.removeEventListener('abort', onAbort)
+    },
+  }
+}
+
+/** Asks a command's processes to end, and ends them where they do not. */
+async function end({ group, closed }: Opened, kill: Stoppable['kill']): Promise<void> {
+  const within = (work: Promise<unknown>) => Promise.race([work, sleep(endWithinMs, undefined, { ref: false })])
+  const attempt = async (signal: 'TERM' | 'KILL'): Promise<void> => {
+    // A host that takes no further channel is left as it is: closing the channel is all that remains.
+    await kill(signal, await group).catch(() => undefined)
+    await closed
+  }
+  let over = false
+  void closed.then(() => (over = true))
+  await within(Promise.race([attempt('TERM'), closed]))
+  if (!over) await within(Promise.race([attempt('KILL'), closed]))
+}
