@@ -39,7 +39,7 @@ export class LineCutter {
 }
 
 // C0 without tab, delete, and C1; then those that reorder what is shown (as in src/config/problems.ts).
-const control = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g // eslint-disable-line no-control-regex -- these are meant
+const control = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g
 const reordering = /[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
 
 const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, '0')

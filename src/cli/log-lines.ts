@@ -32,8 +32,9 @@ interface Look {
 export function readable(line: string, { verbosity, now }: Look): string {
   const entry = parseLogLine(line)
   if (entry === undefined) return line
-  const { time: _, level, msg, release, ...rest } = entry.fields
-  const more = verbosity > 0 && release !== undefined ? { release, ...rest } : rest
+  const { level, msg } = entry.fields
+  const shown = verbosity > 0 ? ['time', 'level', 'msg'] : ['time', 'level', 'msg', 'release']
+  const more = Object.fromEntries(Object.entries(entry.fields).filter(([name]) => !shown.includes(name)))
   // A message that holds an end of line must not make two lines, of which the second says what it likes.
   const said = (value: unknown): string => (typeof value === 'string' ? shownText(value) : JSON.stringify(value ?? '-'))
   const told = [clock(new Date(entry.ms), now), said(level).padEnd(5), msg === undefined ? '' : said(msg)]

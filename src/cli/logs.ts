@@ -32,7 +32,7 @@ export const logs = defineCommand({
     'netops logs',
     'netops logs -f --group edge  # until Ctrl-C, exit 130',
     'netops logs --since 10m --grep ERROR',
-    'netops logs --hosts web1 --since 2026-11-23T10:00 --raw | cut -d"|" -f2- | jq .msg',
+    "netops logs --since 2026-11-23T10:00 --json | jq -r '.lines[].line'",
   ],
   options: [
     ...fleetOptions,

@@ -22,8 +22,11 @@ export interface Sshd {
   stop(): Promise<void>
 }
 
-/** @param folder an empty folder of the test's own */
-export async function startSshd(folder: string): Promise<Sshd> {
+/**
+ * @param folder an empty folder of the test's own
+ * @param more lines of sshd_config
+ */
+export async function startSshd(folder: string, more: readonly string[] = []): Promise<Sshd> {
   // sshd(8): where it drops its privileges to; made at boot where systemd starts it.
   if (process.getuid?.() === 0) await mkdir('/run/sshd', { recursive: true, mode: 0o755 })
   const at = (name: string): string => join(folder, name)
@@ -37,6 +40,7 @@ export async function startSshd(folder: string): Promise<Sshd> {
     `HostKey ${at('host_key')}`,
     `AuthorizedKeysFile ${at('authorized_keys')}`,
     ...['PidFile none', 'StrictModes no', 'UsePAM no', 'PasswordAuthentication no'],
+    ...more,
   ]
   await writeFile(at('sshd_config'), `${settings.join('\n')}\n`)
   await writeFile(at('known_hosts'), `[127.0.0.1]:${port} ${hostKey}\n`)

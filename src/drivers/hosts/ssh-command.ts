@@ -164,14 +164,11 @@ export function stopper(opened: Opened, argv: readonly string[], options: Stoppa
 
 /** Asks a command's processes to end, and ends them where they do not. */
 async function end({ group, closed }: Opened, kill: Stoppable['kill']): Promise<void> {
-  const within = (work: Promise<unknown>) => Promise.race([work, sleep(endWithinMs, undefined, { ref: false })])
-  const attempt = async (signal: 'TERM' | 'KILL'): Promise<void> => {
+  const isClosed = closed.then(() => true)
+  const inTime = () => sleep(endWithinMs, false, { ref: false })
+  for (const signal of ['TERM', 'KILL'] as const) {
     // A host that takes no further channel is left as it is: closing the channel is all that remains.
-    await kill(signal, await group).catch(() => undefined)
-    await closed
+    const told = group.then((number) => kill(signal, number)).catch(() => undefined)
+    if (await Promise.race([told.then(() => isClosed), isClosed, inTime()])) return
   }
-  let over = false
-  void closed.then(() => (over = true))
-  await within(Promise.race([attempt('TERM'), closed]))
-  if (!over) await within(Promise.race([attempt('KILL'), closed]))
 }

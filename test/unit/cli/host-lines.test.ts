@@ -61,7 +61,7 @@ describe('on a terminal', () => {
   test('nothing that comes from a host can command it', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), (line) => {
-        const forbidden = [...shownLine(line)].filter((one) => one !== '\t' && /\p{Cc}/u.test(one))
+        const forbidden = Array.from(shownLine(line)).filter((one) => one !== '\t' && /\p{Cc}/u.test(one))
         expect(forbidden).toEqual([])
       }),
     )

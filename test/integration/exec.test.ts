@@ -1,0 +1,206 @@
+// netops exec against real SSH servers on this machine, and below a root.
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
+import { exec, start } from '../../src/system/exec.ts'
+import { readTextIfAny } from '../../src/system/files.ts'
+import { identify } from '../../src/system/processes.ts'
+import { until } from '../support/fleet.ts'
+import { startSshFleet, type SshFleet } from '../support/ssh-fleet.ts'
+import { inTerminal } from '../support/tmux.ts'
+
+let fleet: SshFleet
+beforeAll(async () => {
+  fleet = await startSshFleet(['web1', 'database2'])
+})
+afterAll(() => fleet.stop())
+
+const both = ['--hosts', 'web1,database2']
+const words = (...more: readonly string[]): string[] => [
+  ...[inject('builds').netops, 'exec', '--inventory', fleet.inventory],
+  ...more,
+]
+const netops = (...more: readonly string[]) => exec(words(...more), { timeoutMs: 50_000 })
+const sorted = (text: string): string[] => text.trimEnd().split('\n').sort()
+
+interface Document {
+  readonly outcome: string
+  readonly hosts: readonly {
+    readonly host: string
+    readonly code: number | null
+    readonly stdout: string
+    readonly stderr: string
+    readonly ms: number
+    readonly error?: { readonly code: string }
+  }[]
+}
+
+async function scratch(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'netops-exec-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** netops in the background, its output in files; ended at the latest with the test. */
+async function inBackground(...more: readonly string[]) {
+  const output = join(await scratch(), 'said')
+  const { pid, ended } = await start(words(...more), { output })
+  let over = false
+  void ended.then(() => (over = true))
+  onTestFinished(() => {
+    if (!over) process.kill(pid, 'SIGKILL')
+  })
+  return { pid, ended, said: async () => (await readTextIfAny(output)) ?? '' }
+}
+
+test('a command runs on every host, its lines with their names; what it complains of goes to standard error', async () => {
+  const result = await netops(...both, '--', 'sh', '-c', 'echo "one  $0"; echo two >&2', 'a  b')
+  expect(result.code).toBe(0)
+  expect(sorted(result.stdout)).toEqual(['database2 | one  a  b', 'web1      | one  a  b'])
+  expect(sorted(result.stderr)).toEqual(['database2 | two', 'web1      | two'])
+})
+
+test('where it fails is told in a line, where a host is lost too; the exit code is the first by the documented order', async () => {
+  const script = `echo here; case $SSH_CONNECTION in ${fleet.on('database2')}) exit 3;; esac`
+  const failed = await netops(...both, '--', 'sh', '-c', script)
+  expect([failed.code, failed.stderr]).toEqual([1, 'database2: exited with 3\n'])
+  const lost = await netops('--', 'sh', '-c', script)
+  expect(lost.code).toBe(4)
+  expect(lost.stderr).toMatch(/^database2: exited with 3\nlost: cannot reach .*\n {2}hint: try: ssh /)
+  expect(sorted(lost.stdout)).toEqual(['database2 | here', 'web1      | here'])
+})
+
+test('with --json it is one document', async () => {
+  const script = `printf out; echo err >&2; case $SSH_CONNECTION in ${fleet.on('database2')}) exit 3;; esac`
+  const { code, stdout, stderr } = await netops('--json', '--', 'sh', '-c', script)
+  const document = JSON.parse(stdout) as Document
+  expect([code, stderr, document.outcome]).toEqual([4, '', 'unreachable'])
+  expect(document.hosts).toEqual([
+    { host: 'web1', code: 0, stdout: 'out', stderr: 'err\n', ms: expect.any(Number) as number },
+    { host: 'database2', code: 3, stdout: 'out', stderr: 'err\n', ms: expect.any(Number) as number },
+    expect.objectContaining({
+      host: 'lost',
+      code: null,
+      error: expect.objectContaining({ code: 'unreachable' }) as unknown,
+    }),
+  ])
+})
+
+test('lines come while the command still runs', async () => {
+  const gate = join(await scratch(), 'gate')
+  const script = 'echo first; while [ ! -e "$0" ]; do sleep 0.1; done; echo second'
+  const { ended, said } = await inBackground('--hosts', 'web1', '--', 'sh', '-c', script, gate)
+  await until(async () => (await said()) === 'web1 | first\n')
+  await writeFile(gate, '')
+  expect(await ended).toBe(0)
+  expect(await said()).toBe('web1 | first\nweb1 | second\n')
+})
+
+test('--grouped keeps what a host says together', async () => {
+  const script = 'for i in 1 2 3 4 5; do echo $i; sleep 0.1; done'
+  const { stdout } = await netops(...both, '--grouped', '--', 'sh', '-c', script)
+  const names = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.split(' ')[0])
+  expect([new Set(names.slice(0, 5)).size, new Set(names.slice(5)).size, names.length]).toEqual([1, 1, 10])
+})
+
+test('of a big output 8 MiB are kept and the rest is counted; streamed, all of it comes', async () => {
+  const big = ['--hosts', 'web1', '--', 'sh', '-c', 'head -c 20000000 /dev/zero | tr "\\0" x']
+  const { stdout } = await netops('--json', ...big)
+  const kept = (JSON.parse(stdout) as Document).hosts[0]?.stdout ?? ''
+  expect([kept.length, kept.slice(-22)]).toEqual([8 * 2 ** 20 + 23, `\n(${20_000_000 - 8 * 2 ** 20} more bytes)\n`])
+  const streamed = await netops(...big)
+  expect(streamed.stdout.replaceAll(/^web1 \| |\n/gm, '').length).toBe(20_000_000)
+})
+
+test('bytes pass through a pipe unchanged, and standard input reaches every host as it is', async () => {
+  const bytes = Buffer.from([0, 255, 27, 13, 10, 128])
+  const file = join(await scratch(), 'bytes')
+  await writeFile(file, bytes)
+  const { stdout } = await exec([...words(...both, '--stdin', '--', 'od', '-An', '-tx1')], { stdin: { file } })
+  expect(sorted(stdout)).toEqual(['database2 |  00 ff 1b 0d 0a 80', 'web1      |  00 ff 1b 0d 0a 80'])
+  const raw: Uint8Array[] = []
+  const onOutput = (some: Uint8Array): void => void raw.push(Uint8Array.from(some))
+  await exec(words('--hosts', 'web1', '--', 'cat', file), { onOutput })
+  expect(Buffer.concat(raw).toString('latin1')).toBe('web1 | \0\xff\x1b\r\nweb1 | \x80\n')
+})
+
+test('Ctrl-C ends the command on the hosts too, with exit 130', async () => {
+  const { pid, ended, said } = await inBackground(...both, '--', 'sh', '-c', 'echo "pid $$"; sleep 60; echo after')
+  const pids = await until(async () => {
+    const found = [...(await said()).matchAll(/pid (\d+)/g)].map((match) => Number(match[1]))
+    return found.length === 2 && found
+  })
+  process.kill(pid, 'SIGINT')
+  expect(await ended).toBe(130)
+  expect(await said()).toContain('stopped: on 2 of 2 hosts the command did not run to its end')
+  for (const one of pids) expect(await identify(one)).toBeUndefined()
+})
+
+test('--timeout ends it on the host', async () => {
+  const { code, stdout, stderr } = await netops(
+    '--hosts',
+    'web1',
+    '--timeout',
+    '1s',
+    '--',
+    'sh',
+    '-c',
+    'echo $$; sleep 60',
+  )
+  expect([code, stderr]).toEqual([1, 'web1: sh did not end within 1000 ms\n'])
+  expect(await identify(Number(stdout.split(' | ')[1]))).toBeUndefined()
+})
+
+test('on a terminal names have colours, and what a host says commands nothing', async () => {
+  const script = 'printf "\\033[2J\\033[31mred\\033]0;title\\007\\n"'
+  const terminal = await inTerminal(words('--hosts', 'web1', '--', 'sh', '-c', script), {})
+  expect(await terminal.shows(/^exit 0$/m)).toBe('web1 | \\x1b[2J\\x1b[31mred\\x1b]0;title\\x07\nexit 0')
+})
+
+describe('nothing is run', () => {
+  test('by a dry run, which prints the command line of each host', async () => {
+    const marker = join(await scratch(), 'marker')
+    const { code, stdout } = await netops('--dry-run', '--', 'touch', marker, "it's")
+    expect([code, stdout]).toEqual([
+      0,
+      [
+        ...['web1', 'database2', 'lost'].map((host) => `${host}: touch ${marker} 'it'\\''s'`),
+        '',
+        'Dry run: nothing was run.',
+        '',
+      ].join('\n'),
+    ])
+    expect(existsSync(marker)).toBe(false)
+  })
+
+  test('for a command line given as one word', async () => {
+    const { code, stderr } = await netops('--', 'echo hello')
+    expect([code, stderr]).toEqual([2, expect.stringContaining("netops exec -- sh -c 'echo hello'")])
+  })
+
+  test.each([
+    ['--at-once', '0'],
+    ['--timeout', 'soon'],
+  ])('for %s %s', async (...option) => {
+    expect((await netops(...option, '--', 'true')).code).toBe(2)
+  })
+})
+
+test('below a root it runs on this machine', async () => {
+  const root = await scratch()
+  const run = (...more: string[]) => exec([inject('builds').netops, 'exec', '--root', root, '--', ...more])
+  expect(await run('sh', '-c', 'echo out; echo err >&2; exit 2')).toEqual({
+    code: 1,
+    stdout: 'local | out\n',
+    stderr: 'local | err\nlocal: exited with 2\n',
+  })
+  expect(await run('netops-no-such-program')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('local: cannot run netops-no-such-program') as unknown,
+  })
+})
