@@ -122,6 +122,8 @@ interface Stoppable extends RunOptions {
 
 // As execa does here: time to end well, then no more.
 const endWithinMs = 5000
+// A busy host takes its time to open a channel; one that is lost is noticed otherwise.
+const tellWithinMs = 30_000
 
 /** What is told of a command that was not waited for. */
 export const left = (argv: readonly string[]): NetopsError =>
@@ -165,10 +167,11 @@ export function stopper(opened: Opened, argv: readonly string[], options: Stoppa
 /** Asks a command's processes to end, and ends them where they do not. */
 async function end({ group, closed }: Opened, kill: Stoppable['kill']): Promise<void> {
   const isClosed = closed.then(() => true)
-  const inTime = () => sleep(endWithinMs, false, { ref: false })
+  const after = (ms: number) => sleep(ms, false, { ref: false })
   for (const signal of ['TERM', 'KILL'] as const) {
     // A host that takes no further channel is left as it is: closing the channel is all that remains.
     const told = group.then((number) => kill(signal, number)).catch(() => undefined)
-    if (await Promise.race([told.then(() => isClosed), isClosed, inTime()])) return
+    if (await Promise.race([isClosed, told.then(() => false), after(tellWithinMs)])) return
+    if (await Promise.race([isClosed, after(endWithinMs)])) return
   }
 }
