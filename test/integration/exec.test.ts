@@ -1,6 +1,6 @@
 // netops exec against real SSH servers on this machine, and below a root.
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
@@ -160,6 +160,19 @@ test('on a terminal names have colours, and what a host says commands nothing', 
   const script = 'printf "\\033[2J\\033[31mred\\033]0;title\\007\\n"'
   const terminal = await inTerminal(words('--hosts', 'web1', '--', 'sh', '-c', script), {})
   expect(await terminal.shows(/^exit 0$/m)).toBe('web1 | \\x1b[2J\\x1b[31mred\\x1b]0;title\\x07\nexit 0')
+})
+
+test('a host that is marked as another environment runs nothing, with exit 7; the others do', async () => {
+  // The mark lies in /etc of this very machine, so only what reads it is another.
+  const bin = join(fleet.folder, 'bin')
+  onTestFinished(() => rm(bin, { recursive: true }))
+  await mkdir(bin)
+  const here = `case "$*$SSH_CONNECTION" in *netops/environment${fleet.on('database2')}) echo staging; exit 0 ;; esac`
+  await writeFile(join(bin, 'cat'), `#!/bin/sh\n${here}\nexec /bin/cat "$@"\n`)
+  await chmod(join(bin, 'cat'), 0o755)
+  const { code, stdout, stderr } = await netops(...both, '--', 'echo', 'here')
+  expect([code, stdout]).toEqual([7, 'web1      | here\n'])
+  expect(stderr).toContain('database2: the host is marked as staging, and the fleet file is for no environment')
 })
 
 describe('nothing is run', () => {
