@@ -78,7 +78,7 @@ describe('below a root', () => {
     expect(stderr).toContain('nothing has been logged there yet')
   })
 
-  test('-f goes on as lines come, over a file that is replaced too, until Ctrl-C: exit 130', async () => {
+  test('-f goes on as lines come, until Ctrl-C: exit 130', async () => {
     const { site, log } = await logSite()
     await writeFile(log, `${entry(1, 'old')}\n`)
     const { pid, ended, said } = await inBackground(['-f', '--raw', '--root', site.root])
