@@ -21,8 +21,8 @@ export interface HostCommand {
 export interface HostConnection {
   readonly name: string
   /**
-   * Runs a command and returns its code and output, whatever the code. One that was given a signal is ended on the host too,
-   * with what it started in its process group, when it is aborted or its time is over.
+   * Runs a command and returns its code and output, whatever the code. One that was given a signal is ended on the host too when it
+   * is aborted or its time is over: over SSH with its process group, here by itself.
    * @throws NetopsError `unreachable` when the host is lost, `interrupted` when aborted
    */
   run(argv: readonly string[], options?: RunOptions): Promise<ExecResult>
