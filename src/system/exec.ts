@@ -3,13 +3,14 @@ import { execa } from 'execa'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { constants } from 'node:os'
+import { Readable } from 'node:stream'
 import { NetopsError } from '../model/errors.ts'
 
 export interface ExecOptions {
   readonly cwd?: string
   /** Added to this process's environment; undefined removes a name. */
   readonly env?: Readonly<Record<string, string | undefined>>
-  /** Text for standard input, or a file to feed it from; without either it is empty. */
+  /** Text or bytes for standard input, or a file or stream to feed it from; without any it is empty. */
   readonly stdin?: Input | undefined
   readonly timeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
@@ -22,7 +23,11 @@ export interface ExecOptions {
   readonly onOutput?: ((bytes: Uint8Array, stream: OutputStream) => Promise<void> | void) | undefined
 }
 
-export type Input = { readonly text: string } | { readonly bytes: Uint8Array } | { readonly file: string }
+export type Input =
+  | { readonly text: string }
+  | { readonly bytes: Uint8Array }
+  | { readonly file: string }
+  | { readonly stream: () => AsyncIterable<Uint8Array> }
 export type OutputStream = 'stdout' | 'stderr'
 
 export interface ExecResult {
@@ -106,6 +111,7 @@ export async function execWithin(
 const stdinOf = (options: ExecOptions) => {
   if (options.stdin === undefined) return { stdin: 'ignore' } as const
   if ('file' in options.stdin) return { inputFile: options.stdin.file }
+  if ('stream' in options.stdin) return { input: Readable.from(options.stdin.stream()) }
   return { input: 'text' in options.stdin ? options.stdin.text : options.stdin.bytes }
 }
 
