@@ -1,6 +1,6 @@
 // One run of a plan: its groups and steps, forward and back, as far as the journal says that they are not done yet.
 import { joinOutcomes, locate, NetopsError, type Outcome } from '../model/errors.ts'
-import type { Failure } from '../model/journal.ts'
+import { addPushed, type Failure, type Pushed } from '../model/journal.ts'
 import type { Group, Plan, Step } from '../model/plan.ts'
 import { Halt, Halted, unstoppable, type Control } from './halt.ts'
 import type { Journal } from './journal.ts'
@@ -39,6 +39,13 @@ interface Cleared {
   readonly failures: readonly Failure[]
   /** Set when a host could not be reached for it, so that a resume has to go on. */
   readonly lost?: { readonly lost: Failure }
+}
+
+/** What the effects of a step came to. */
+interface Acted {
+  /** Whether the host was changed. */
+  readonly changed: boolean
+  readonly pushed: Pushed | undefined
 }
 
 const nothingUndone: Undone = { count: 0, restored: false, failures: [], barrier: false }
@@ -90,8 +97,8 @@ export class Execution {
     }
     try {
       this.#log.write({ type: 'begin', step: step.id })
-      const changed = await this.#act(step, halt)
-      this.#log.write({ type: 'done', step: step.id, changed })
+      const { changed, pushed } = await this.#act(step, halt)
+      this.#log.write({ type: 'done', step: step.id, changed, ...(pushed === undefined ? {} : { pushed }) })
       return fine(changed)
     } catch (thrown) {
       if (thrown instanceof Halted) return this.#stopped(step, halt)
@@ -103,17 +110,21 @@ export class Execution {
     }
   }
 
-  /** Applies the effects and waits, as often as the step allows; returns whether the host was changed. */
-  async #act(step: Step, halt: Halt): Promise<boolean> {
+  /** Applies the effects and waits, as often as the step allows. */
+  async #act(step: Step, halt: Halt): Promise<Acted> {
+    let pushed: Pushed | undefined
+    const count = (sent: Pushed): void => {
+      pushed = addPushed(pushed, sent)
+    }
     for (let attempt = 1; ; attempt += 1) {
       try {
         let changed = false
         for (const effect of step.act) {
-          const did = await this.#world.apply(step.host, effect, this.#relay(step))
+          const did = await this.#world.apply(step.host, effect, this.#relay(step, count))
           changed = did || changed
         }
         if (step.until !== undefined) await waitUntil(this.#world, step.host, step.until, halt.signal)
-        return changed
+        return { changed, pushed }
       } catch (thrown) {
         if (step.retry === undefined || attempt >= step.retry.attempts || !mayRetry(thrown)) throw thrown
         this.#log.write({ type: 'retry', step: step.id, attempt, error: failureOf(thrown, step) })
@@ -274,7 +285,7 @@ export class Execution {
         if (this.#log.progress(step) === 'done' && this.#log.lastOf([step]) > last) continue
         try {
           this.#log.write({ type: 'begin', step: step.id })
-          const changed = await this.#act(step, new Halt(unstoppable))
+          const { changed } = await this.#act(step, new Halt(unstoppable))
           this.#log.write({ type: 'done', step: step.id, changed })
         } catch (thrown) {
           const error = failureOf(thrown, step)
@@ -289,11 +300,12 @@ export class Execution {
     return cleared
   }
 
-  #relay(step: Step): Relay {
+  #relay(step: Step, pushed: Relay['pushed'] = () => undefined): Relay {
     const last = this.#journal.records.findLast((record) => record.type === 'relayed' && record.step === step.id)
     return {
       last: last?.type === 'relayed' ? last.record : undefined,
       pass: (record) => this.#journal.append({ type: 'relayed', step: step.id, record }),
+      pushed,
     }
   }
 }

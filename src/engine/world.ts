@@ -1,6 +1,6 @@
 // The world as the engine acts on it. Drivers stand behind it; tests put a model in their place.
 import type { Effect, Probe, ProbeAnswer } from '../model/effects.ts'
-import type { OwnRecord } from '../model/journal.ts'
+import type { OwnRecord, Pushed } from '../model/journal.ts'
 
 export interface World {
   /** Applies one effect on a host; tolerates repetition. Returns whether the host was changed by it. */
@@ -17,9 +17,10 @@ export interface World {
   sleep(ms: number, signal: AbortSignal): Promise<void>
 }
 
-/** Where a job's own journal records go, so that an operator sees and keeps them. */
+/** What a step tells beside its result: a job's own journal records, so that an operator sees and keeps them, and bytes sent. */
 export interface Relay {
   /** The last record that an earlier attempt passed on. */
   readonly last: OwnRecord | undefined
   pass(record: OwnRecord): void
+  pushed(sent: Pushed): void
 }

@@ -17,7 +17,8 @@ const hostEffects = [
   z.strictObject({ kind: z.literal('copy'), from: z.string(), ...place, sha256: z.string().optional(), ...unlessSame }),
   /**
    * A file of the operator's machine, hash-checked on the far side, replaced atomically. Nobody holds the host meanwhile:
-   * `run` keeps two that push the same file at once out of each other's way.
+   * `run` keeps two that push the same file at once out of each other's way. Blocks that executables in the folders
+   * `bases` have are not sent.
    */
   z.strictObject({
     kind: z.literal('push'),
@@ -26,6 +27,7 @@ const hostEffects = [
     sha256: z.string(),
     size: z.number(),
     run: z.string().optional(),
+    bases: z.strictObject({ releases: z.string(), netops: z.string() }).optional(),
   }),
   /**
    * A file whose content is read where the operator's netops runs, when it is brought: the plan and the journal name only

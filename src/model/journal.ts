@@ -19,6 +19,14 @@ export type Failure = z.infer<typeof failure>
 const hooks = z.strictObject({ pre: z.array(z.array(z.string())), post: z.array(z.array(z.string())) })
 export type Hooks = z.infer<typeof hooks>
 
+/** What pushes sent to a host, of how much there was to bring. */
+const pushed = z.strictObject({ bytes: z.number(), of: z.number() })
+export type Pushed = z.infer<typeof pushed>
+export const addPushed = (sum: Pushed | undefined, { bytes, of }: Pushed): Pushed => ({
+  bytes: (sum?.bytes ?? 0) + bytes,
+  of: (sum?.of ?? 0) + of,
+})
+
 const stamp = { netops: z.literal(1), seq: z.number(), at: z.iso.datetime() }
 const onStep = { ...stamp, step: z.string() }
 
@@ -52,7 +60,7 @@ const ownRecord = z.discriminatedUnion('type', [
   }),
   z.strictObject({ ...onStep, type: z.literal('begin') }),
   /** `changed`: the service was changed by it. */
-  z.strictObject({ ...onStep, type: z.literal('done'), changed: z.boolean() }),
+  z.strictObject({ ...onStep, type: z.literal('done'), changed: z.boolean(), pushed: pushed.exactOptional() }),
   z.strictObject({ ...onStep, type: z.literal('unchanged') }),
   /** An attempt failed, and another one follows. */
   z.strictObject({ ...onStep, type: z.literal('retry'), attempt: z.number(), error: failure }),

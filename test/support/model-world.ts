@@ -1,6 +1,6 @@
 // A world in memory for tests of the engine: effects change a map, probes are answered by a script, time is a number.
 import type { Effect, Probe, ProbeAnswer } from '../../src/model/effects.ts'
-import type { JournalRecord } from '../../src/model/journal.ts'
+import type { JournalRecord, Pushed } from '../../src/model/journal.ts'
 import type { Step } from '../../src/model/plan.ts'
 import type { World } from '../../src/engine/world.ts'
 
@@ -26,6 +26,8 @@ export interface Script {
   readonly dead?: (() => boolean) | undefined
   /** Called with the mark of each effect before it is applied. */
   readonly watch?: ((mark: string) => void) | undefined
+  /** What each effect tells that it sent. */
+  readonly pushed?: Pushed | undefined
   readonly hook?: ((argv: readonly string[], document: string) => void) | undefined
 }
 
@@ -52,10 +54,11 @@ export function modelWorld(script: Script = {}): ModelWorld {
       await Promise.resolve()
       time = Math.max(time, wake)
     },
-    async apply(_host, effect) {
+    async apply(_host, effect, relay) {
       await Promise.resolve()
       if (script.dead?.() === true) throw new Killed()
       script.watch?.(markOf(effect))
+      if (script.pushed !== undefined) relay.pushed(script.pushed)
       script.fail?.(markOf(effect))
       applied.push(markOf(effect))
       if (effect.kind === 'write') files.set(effect.path, effect.content)

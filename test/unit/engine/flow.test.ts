@@ -169,6 +169,17 @@ describe('retry', () => {
     expect(types(records)).toEqual(['begin one', 'retry one', 'retry one', 'done one', 'end'])
   })
 
+  test('counts what was sent over all effects and attempts', async () => {
+    let times = 0
+    const { records } = await run(retried, {
+      pushed: { bytes: 3, of: 10 },
+      fail: (mark) => {
+        if (mark === '+one.b' && ++times < 2) throw new Error('busy')
+      },
+    })
+    expect(records.find(({ type }) => type === 'done')).toMatchObject({ pushed: { bytes: 12, of: 40 } })
+  })
+
   test.each(['refused', 'damaged', 'usage'] as const)('does not try again what was %s', async (code) => {
     const { records } = await run(
       retried,
