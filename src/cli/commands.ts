@@ -47,5 +47,7 @@ export const commands: Readonly<Record<string, Load>> = {
   'host run': async () => (await import('./host.ts')).hostRun,
   'host service': async () => (await import('./host.ts')).hostService,
   'host supervise': async () => (await import('./host.ts')).hostSupervise,
+  'host blocks': async () => (await import('./host-delta.ts')).hostBlocks,
+  'host assemble': async () => (await import('./host-delta.ts')).hostAssemble,
   'host get': async () => (await import('./host.ts')).hostGet,
 }

@@ -7,7 +7,7 @@ import { carryRun } from '../engine/lease.ts'
 import { runPlan, type RunResult } from '../engine/run.ts'
 import type { World } from '../engine/world.ts'
 import { exitCodes, type Outcome } from '../model/errors.ts'
-import type { EndRecord, Hooks, JournalRecord } from '../model/journal.ts'
+import { addPushed, type EndRecord, type Hooks, type JournalRecord, type Pushed } from '../model/journal.ts'
 import { stepsOf, type Plan, type Step, type Wait } from '../model/plan.ts'
 import { formatDuration } from '../model/units.ts'
 import type { ServiceManager } from '../drivers/services/port.ts'
@@ -177,6 +177,8 @@ export interface HostResult {
   readonly outcome: Outcome
   readonly exit: number
   readonly changed: boolean
+  /** What was sent to it by pushes, of how much there was to bring. */
+  readonly pushed?: Pushed
   readonly message?: string
 }
 
@@ -187,6 +189,9 @@ export function hostResults(ran: Ran, hosts: readonly string[]): readonly HostRe
       (record): record is Extract<JournalRecord, { type: 'relayed' }> & { record: EndRecord } =>
         record.type === 'relayed' && record.step.startsWith(`${host}/`) && record.record.type === 'end',
     )?.record
+    const pushed = ran.records
+      .flatMap((record) => (record.type === 'done' && record.step.startsWith(`${host}/`) ? (record.pushed ?? []) : []))
+      .reduce<Pushed | undefined>(addPushed, undefined)
     const failure = ran.result.failures.find((entry) => entry.host === host)
     const outcome = failure?.code ?? end?.outcome ?? (ran.result.outcome === 'done' ? 'done' : 'failed')
     return {
@@ -194,6 +199,7 @@ export function hostResults(ran: Ran, hosts: readonly string[]): readonly HostRe
       outcome,
       exit: exitCodes[outcome].exit,
       changed: end?.changed ?? false,
+      ...(pushed === undefined ? {} : { pushed }),
       ...(failure === undefined ? {} : { message: failure.message }),
     }
   })

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { applyCommands } from '../drivers/hosts/apply.ts'
 import { commandsOf, provideCommands, showCommand } from '../drivers/hosts/commands.ts'
+import { pushFile } from '../drivers/hosts/push.ts'
 import { quoteCommand } from '../drivers/hosts/quote.ts'
 import type { ServiceManager } from '../drivers/services/port.ts'
 import type { Control } from '../engine/halt.ts'
@@ -67,6 +68,9 @@ export function worldOf({ members, control, guard, env, tell }: Outside): LiveWo
           await applyCommands(connection, provideCommands(effect, content))
           return false
         }
+        case 'push':
+          relay.pushed(await pushFile(connection, effect, (line) => tell(`${host}: ${line}`)))
+          return false
         default:
           await applyCommands(connection, commandsOf(effect))
           return !unchanging.has(effect.kind)

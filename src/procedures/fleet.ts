@@ -85,6 +85,9 @@ const step = ({ order: { host } }: HostPart, id: string, title: string, act: rea
 
 const folder = (path: string, mode: string): Effect => ({ kind: 'directory', path, mode })
 
+// Executables of ours share their Node; a smaller file is not worth the look at what a host has.
+const smallestWithBases = 1_000_000
+
 const push = (part: HostPart, file: LocalFile, path: string, mode: string): Effect => ({
   kind: 'push',
   from: file.path,
@@ -93,7 +96,14 @@ const push = (part: HostPart, file: LocalFile, path: string, mode: string): Effe
   sha256: file.sha256,
   size: file.size,
   run: part.order.run,
+  // Below another root the host is this machine, where copying is as quick as comparing.
+  ...(part.order.root === '/' && file.size >= smallestWithBases ? { bases: basesOf(part) } : {}),
 })
+
+function basesOf({ order }: HostPart) {
+  const { releases, netopsBuilds } = hostPaths(order.root)
+  return { releases, netops: netopsBuilds }
+}
 
 function pushNetops(part: HostPart): Step {
   const { netops } = part.order

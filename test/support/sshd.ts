@@ -40,6 +40,9 @@ export async function startSshd(folder: string, more: readonly string[] = []): P
     `HostKey ${at('host_key')}`,
     `AuthorizedKeysFile ${at('authorized_keys')}`,
     ...['PidFile none', 'StrictModes no', 'UsePAM no', 'PasswordAuthentication no'],
+    // bash(1), compiled with SSH_SOURCE_BASHRC as Debian's: an outermost shell reads the machine's own .bashrc, which may
+    // take seconds for each command.
+    'SetEnv SHLVL=2',
     ...more,
   ]
   await writeFile(at('sshd_config'), `${settings.join('\n')}\n`)

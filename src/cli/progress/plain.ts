@@ -1,7 +1,7 @@
 // A run as plain lines: one a step when it ends, with how long it took.
 import { Chalk } from 'chalk'
-import type { JournalRecord } from '../../model/journal.ts'
-import { formatDuration } from '../../model/units.ts'
+import type { JournalRecord, Pushed } from '../../model/journal.ts'
+import { formatBytes, formatDuration } from '../../model/units.ts'
 import { hasReported, stepNews, type RunView } from './state.ts'
 import { pad, widthOf } from './text.ts'
 
@@ -31,9 +31,15 @@ export function plainLine(run: RunView, record: JournalRecord, { color, verbosit
     'undo-failed': chalk.red('UNDO FAILED'),
   }
   const took = step.begun === undefined ? '' : chalk.dim(` ${formatDuration(Date.parse(own.at) - step.begun)}`)
+  const sent = own.type === 'done' && own.pushed !== undefined ? chalk.dim(sentOf(own.pushed)) : ''
   const reason = 'error' in own && !told ? `\n    ${own.error.message.replaceAll('\n', '\n    ')}` : ''
-  return `${nameColumn(run, host.name)} ${step.title}: ${marks[own.type]}${took}${reason}`
+  return `${nameColumn(run, host.name)} ${step.title}: ${marks[own.type]}${took}${sent}${reason}`
 }
+
+/** What a configuration weighs interests nobody. */
+const largePush = 1_000_000
+const sentOf = ({ bytes, of }: Pushed): string =>
+  of < largePush ? '' : `, ${formatBytes(bytes)} of ${formatBytes(of)} sent`
 
 /** Whether a record tells of a failure that no earlier record has told. */
 export function isNewFailure(run: RunView, record: JournalRecord): boolean {

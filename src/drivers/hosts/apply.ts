@@ -14,8 +14,7 @@ export async function applyCommands(connection: HostConnection, commands: readon
   for (let next = 0; next < commands.length; next += 1) {
     const command = commands[next]
     if (command === undefined) break
-    const stdin = command.stdin === undefined || 'text' in command.stdin ? command.stdin : { file: command.stdin.file }
-    const result = await connection.run(command.argv, { stdin, timeoutMs: commandTimeoutMs })
+    const result = await connection.run(command.argv, { stdin: command.stdin, timeoutMs: commandTimeoutMs })
     if (!(command.okCodes ?? [0]).includes(result.code)) throw commandFailed(connection.name, command, result)
     if (result.code === 0) next += command.sparesNext ?? 0
   }

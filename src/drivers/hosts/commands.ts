@@ -21,9 +21,9 @@ export function commandsOf(effect: HostEffect): readonly HostCommand[] {
       return whereNeeded(effect, same, replace(effect, [{ argv: fill(temporaryFor(effect.path)), stdin }]))
     }
     case 'push': {
-      const temporary = temporaryFor(effect.path, effect.run)
-      const content = { argv: fill(temporary), stdin: { file: effect.from, size: effect.size } }
-      return replace(effect, [content, checkHash(temporary, effect.sha256)], temporary)
+      const note = effect.bases === undefined ? {} : { note: 'less the blocks that executables on the host have' }
+      const stdin = { file: effect.from, size: effect.size, ...note }
+      return pushCommands(effect, { argv: fill(temporaryOf(effect)), stdin })
     }
     case 'copy': {
       const same = { argv: ['cmp', '-s', '--', effect.from, effect.path] }
@@ -59,6 +59,17 @@ export function commandsOf(effect: HostEffect): readonly HostCommand[] {
   }
 }
 
+type Push = Extract<HostEffect, { kind: 'push' }>
+
+/** The name under which a pushed file is made ready. */
+export const temporaryOf = ({ path, run }: Push): string => temporaryFor(path, run)
+
+/** The commands of a push around the one that fills the new file. */
+export function pushCommands(effect: Push, content: HostCommand): readonly HostCommand[] {
+  const temporary = temporaryOf(effect)
+  return replace(effect, [content, checkHash(temporary, effect.sha256)], temporary)
+}
+
 /** What a source held when it was read. */
 export type Content = { readonly sha256: string } & (
   { readonly text: string } | { readonly file: string; readonly size: number }
@@ -87,7 +98,11 @@ export function provideCommands(
 export function showCommand(command: HostCommand): string {
   const line = quoteCommand(command.argv)
   if (command.stdin === undefined) return line
-  if ('file' in command.stdin) return `${line} < ${command.stdin.file}  # ${formatBytes(command.stdin.size)}`
+  if ('stream' in command.stdin) return `${line} < (a stream)`
+  if ('file' in command.stdin) {
+    const { file, size, note } = command.stdin
+    return `${line} < ${file}  # ${formatBytes(size)}${note === undefined ? '' : `, ${note}`}`
+  }
   if (command.stdin.shown !== undefined) return `${line} < (${command.stdin.shown})`
   const lines = command.stdin.text.replace(/\n$/, '').split('\n').length
   return lines === 1 ? `${line} <<< ${quoteCommand([command.stdin.text.trimEnd()])}` : `${line} < (${lines} lines)`

@@ -8,7 +8,10 @@ export type RunOptions = Pick<ExecOptions, 'stdin' | 'timeoutMs' | 'signal' | 'o
 export interface HostCommand {
   readonly argv: readonly string[]
   readonly stdin?:
-    { readonly text: string; readonly shown?: string } | { readonly file: string; readonly size: number } | undefined
+    | { readonly text: string; readonly shown?: string }
+    | { readonly file: string; readonly size: number; readonly note?: string }
+    | { readonly stream: () => AsyncIterable<Uint8Array> }
+    | undefined
   /** Exit codes that count as success; 0 alone by default. */
   readonly okCodes?: readonly number[] | undefined
   /** How many of the commands that follow are left out where this one exits with 0. */

@@ -109,7 +109,8 @@ async function feed(channel: ClientChannel, stdin: RunOptions['stdin']): Promise
   try {
     if (stdin !== undefined && 'file' in stdin) {
       await pipeline(createReadStream(stdin.file, { highWaterMark: 256 * 1024 }), channel.stdin)
-    } else channel.stdin.end(stdin === undefined ? '' : 'text' in stdin ? stdin.text : stdin.bytes)
+    } else if (stdin !== undefined && 'stream' in stdin) await pipeline(stdin.stream(), channel.stdin)
+    else channel.stdin.end(stdin === undefined ? '' : 'text' in stdin ? stdin.text : stdin.bytes)
   } catch (error) {
     // The command ended without reading it all; its exit code and message tell why.
     if (!(error instanceof Error) || !/EPIPE|premature close/i.test(error.message)) throw error

@@ -52,6 +52,18 @@ describe('plain lines', () => {
     `)
   })
 
+  test.each([
+    [{ bytes: 2_900_000, of: 129_400_000 }, ', 2.9 MB of 129.4 MB sent'],
+    [{ bytes: 129_400_000, of: 129_400_000 }, ', 129.4 MB of 129.4 MB sent'],
+    [{ bytes: 300, of: 300 }, ''],
+  ])('tell what a push sent, unless it is small: %o', (pushed, told) => {
+    const { start } = deploymentOf(['web1'])
+    const done: JournalEntry = { type: 'done', step: 'web1/release', changed: false, pushed }
+    expect(linesOf([start, { type: 'begin', step: 'web1/release' }, done])).toEqual([
+      `web1     Push the release (2.0.0-bbbbbbbbbbbb): ok 1.0 s${told}`,
+    ])
+  })
+
   test('tell why a host did not begin its part', () => {
     const story = deploymentOf(['web1'])
     const refused: JournalEntry = {

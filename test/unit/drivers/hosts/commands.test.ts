@@ -99,6 +99,14 @@ describe('the commands of an effect', () => {
     expect(commandsOf({ kind: 'write', ...place, content: 'x\n' })[1]?.stdin).toEqual({ text: 'x\n' })
   })
 
+  test('say of a push that may find its blocks on the host that those are not sent', () => {
+    const bases = { releases: '/r', netops: '/n' }
+    const [, filling] = commandsOf({ kind: 'push', ...place, from: '/here', sha256: hash, size: 5e6, bases })
+    expect(filling && showCommand(filling)).toBe(
+      `dd of=${temporary} bs=1M conv=fsync status=none < /here  # 5.0 MB, less the blocks that executables on the host have`,
+    )
+  })
+
   test('call a wrong hash damage, and a failed check what it was said to be', () => {
     const push = commandsOf({ kind: 'push', ...place, from: '/here', sha256: hash, size: 5 })
     expect(push.map(({ failAs }) => failAs)).toEqual([undefined, undefined, 'damaged', ...end.map(() => undefined)])
