@@ -74,6 +74,13 @@ export async function exec(argv: readonly string[], options: ExecOptions = {}): 
       cause: result,
     })
   }
+  // A stream that breaks off looks like a shorter one to the command.
+  if (result.failed && result.exitCode === 0 && options.stdin !== undefined && 'stream' in options.stdin) {
+    throw new NetopsError('failed', {
+      message: `${file} did not get all its input: ${result.shortMessage}`,
+      cause: result,
+    })
+  }
   return {
     code: result.exitCode ?? 128 + signalNumber(result.signal),
     stdout: typeof result.stdout === 'string' ? result.stdout : '',

@@ -11,6 +11,11 @@ import type { HostEffect } from '../../../../src/model/effects.ts'
 import { sha256OfText } from '../../../../src/system/files.ts'
 import { identify } from '../../../../src/system/processes.ts'
 
+/** So many pieces of a million letters. */
+async function* pieces(count: number): AsyncGenerator<Uint8Array> {
+  for (let sent = 0; sent < count; sent += 1) yield await Promise.resolve(Buffer.alloc(1_000_000, 'x'))
+}
+
 /** @param connect connects to this very machine, so that the tests see what was done to it */
 export function hostContract(name: string, connect: () => Promise<HostConnection>): void {
   describe(`a host over ${name}`, () => {
@@ -77,6 +82,20 @@ export function hostContract(name: string, connect: () => Promise<HostConnection
         expect(stdout).toBe(`${sha256OfText(text)}  -\n`)
       })
 
+      test('with a stream as its input', async () => {
+        const { stdout } = await host.run(['sha256sum'], { stdin: { stream: () => pieces(3) } })
+        expect(stdout).toBe(`${sha256OfText('x'.repeat(3_000_000))}  -\n`)
+      })
+
+      test('not to an end that looks good when its stream breaks off', async () => {
+        const stream = async function* () {
+          yield* pieces(1)
+          throw new Error('the source is gone')
+        }
+        await expect(host.run(['cat'], { stdin: { stream }, timeoutMs: 5000 })).rejects.toThrow()
+        expect((await host.run(['true'])).code).toBe(0)
+      })
+
       test('with an empty input unless it is given one', async () => {
         expect(await host.run(['cat'])).toEqual({ code: 0, stdout: '', stderr: '' })
       })
@@ -85,6 +104,7 @@ export function hostContract(name: string, connect: () => Promise<HostConnection
         await writeFile(at('big'), 'x'.repeat(3_000_000))
         expect((await host.run(['sh', '-c', 'exit 7'], { stdin: { file: at('big') } })).code).toBe(7)
         expect((await host.run(['sh', '-c', 'exit 7'], { stdin: { text: 'x'.repeat(3_000_000) } })).code).toBe(7)
+        expect((await host.run(['sh', '-c', 'exit 7'], { stdin: { stream: () => pieces(3) } })).code).toBe(7)
       })
 
       test('and passes each line on as it comes', async () => {
