@@ -54,6 +54,10 @@ export interface CommandContext {
   readonly readInput: () => Promise<string>
   /** Asks whoever sits at the terminal; undefined where nobody does. */
   readonly ask?: ((question: string) => Promise<string>) | undefined
+  /** Asks for a passphrase or a password, without showing what is typed; undefined where nobody sits at a terminal. */
+  readonly askSecret?: ((question: string) => Promise<string>) | undefined
+  /** Whether the key of a host that is not on file is written down: `--accept-new-host-key`. */
+  readonly acceptNewHostKeys: boolean
   /** Whether standard error is a terminal that shows colours. */
   readonly color: boolean
   /** Where several hosts are shown live; undefined where standard error cannot or shall not be redrawn. */

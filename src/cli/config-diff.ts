@@ -58,7 +58,8 @@ async function sideOf(name: string, place: Place, context: CommandContext): Prom
 
 /** What a host has. */
 async function presentOn(host: string, place: Place, context: CommandContext): Promise<Side> {
-  const { connect, readFleet } = await import('./fleet.ts')
+  const { connect } = await import('./connect.ts')
+  const { readFleet } = await import('./fleet.ts')
   const { hostPaths } = await import('../model/paths.ts')
   const { NetopsError } = await import('../model/errors.ts')
   const { readerOver } = await import('../drivers/hosts/reader.ts')

@@ -1,5 +1,5 @@
 // The content of placed files, read at the last moment: from a file, a variable or a command of this machine.
-import { stat } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Content } from '../drivers/hosts/commands.ts'
 import { messageOf, NetopsError } from '../model/errors.ts'
@@ -18,11 +18,12 @@ const commandTimeoutMs = 120_000
 
 /**
  * Reads a source now.
+ * @param what the key that names the source, for messages
  * @throws NetopsError `usage` when there is nothing; no message ever holds the content
  */
-export async function readSource(source: FileSource, { cwd, env }: SourcePlace): Promise<Content> {
+export async function readSource(source: FileSource, { cwd, env }: SourcePlace, what = 'files'): Promise<Content> {
   const refuse = (reason: string): NetopsError =>
-    new NetopsError('usage', { message: `files: ${describeSource(source)}: ${reason}` })
+    new NetopsError('usage', { message: `${what}: ${describeSource(source)}: ${reason}` })
   if ('file' in source) {
     const file = resolve(cwd, source.file)
     const found = await stat(file).catch((error: unknown) => {
@@ -35,6 +36,18 @@ export async function readSource(source: FileSource, { cwd, env }: SourcePlace):
   if (text === undefined) throw refuse('it is not set')
   if (text === '') throw refuse('it is empty')
   return { text, sha256: sha256OfText(text) }
+}
+
+/**
+ * Reads a secret of one line now; a line break at its end is not part of it.
+ * @param what the key that names the source, for messages
+ * @throws NetopsError `usage` when there is none, or more than one line
+ */
+export async function readSecret(what: string, source: FileSource, place: SourcePlace): Promise<string> {
+  const content = await readSource(source, place, what)
+  const text = ('text' in content ? content.text : await readFile(content.file, 'utf8')).replace(/\r?\n$/, '')
+  if (text !== '' && !/[\r\n\0]/.test(text)) return text
+  throw new NetopsError('usage', { message: `${what}: ${describeSource(source)}: expected one line` })
 }
 
 async function printedBy(

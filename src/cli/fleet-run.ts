@@ -15,7 +15,8 @@ import { decideHostPart, toldOf, type Decided } from '../procedures/host-procedu
 import { sha256OfFile } from '../system/files.ts'
 import type { CommandContext, CommandResult } from './command.ts'
 import { confirmDestructive } from './confirm.ts'
-import { connect, servicesFor, type Fleet, type Target } from './fleet.ts'
+import { connect } from './connect.ts'
+import { servicesFor, type Fleet, type Target } from './fleet.ts'
 import { formatShown, hostResults, newRunId, plain, runOrder, shownPlan, type Ran } from './run-support.ts'
 import type { Member } from './probes.ts'
 

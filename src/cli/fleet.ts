@@ -11,12 +11,11 @@ import {
   type FleetHost,
 } from '../config/fleet-file.ts'
 import { formatProblems, type Problem } from '../config/problems.ts'
-import { connectLocal } from '../drivers/hosts/local.ts'
-import type { HostConnection } from '../drivers/hosts/port.ts'
 import { processServices } from '../drivers/services/process.ts'
 import type { ServiceManager } from '../drivers/services/port.ts'
 import { systemd } from '../drivers/services/systemd.ts'
 import { NetopsError } from '../model/errors.ts'
+import { fileSource } from '../model/file-source.ts'
 import type { Inventory } from '../model/inventory.ts'
 import { hostPaths } from '../model/paths.ts'
 import { readTextIfAny } from '../system/files.ts'
@@ -41,10 +40,15 @@ export const target = z.discriminatedUnion('kind', [
     name: z.string(),
     root: z.literal('/'),
     address: z.string(),
-    port: z.number(),
-    user: z.string(),
+    // What is not there is for ssh_config to say.
+    port: z.number().exactOptional(),
+    user: z.string().exactOptional(),
     identity: z.string().exactOptional(),
-    knownHosts: z.string(),
+    knownHosts: z.string().exactOptional(),
+    jump: z.string().exactOptional(),
+    connectTimeoutMs: z.number().exactOptional(),
+    become: z.literal('sudo').exactOptional(),
+    becomePassword: z.strictObject({ source: fileSource, folder: z.string() }).exactOptional(),
   }),
 ])
 export type Target = z.infer<typeof target>
@@ -87,7 +91,7 @@ export async function readFleet(options: FleetOptions, context: CommandContext):
   const { inventory } = read
   const chosen = chooseHosts(hosts, options, read.file)
   return {
-    targets: chosen.map(targetOf),
+    targets: chosen.map((host) => targetOf(host, folder)),
     members: new Map(chosen.map((host) => [host.name, host])),
     environment: inventory.environment,
     config:
@@ -214,22 +218,10 @@ function chooseHosts(all: readonly FleetHost[], options: FleetOptions, file: str
   throw new NetopsError('usage', { message: 'no host of the fleet fits all of --hosts, --group and --tag' })
 }
 
-const targetOf = ({ name, login }: FleetHost): Target => ({
-  kind: 'ssh',
-  name,
-  root: '/',
-  address: login.address,
-  port: login.port,
-  user: login.user,
-  ...(login.identity === undefined ? {} : { identity: login.identity }),
-  knownHosts: login.knownHosts,
-})
-
-/** Opens a connection to one host. */
-export async function connect(to: Target, context: CommandContext): Promise<HostConnection> {
-  if (to.kind === 'local') return connectLocal(to.name)
-  const { connectSsh } = await import('../drivers/hosts/ssh.ts')
-  return connectSsh({ ...to, identity: to.identity, agent: context.env.SSH_AUTH_SOCK })
+function targetOf({ name, login }: FleetHost, folder: string): Target {
+  const { address, becomePassword: source, ...rest } = login
+  const said = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
+  return { kind: 'ssh', name, root: '/', address, ...said, ...(source && { becomePassword: { source, folder } }) }
 }
 
 /** The service manager of a root: systemd on a host of its own, else supervision by the given netops build. */

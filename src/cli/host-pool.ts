@@ -35,7 +35,7 @@ export async function onEachHost<T>(
 
 /** Connects, works, and closes. Ctrl-C leaves a connection that is still being made. */
 export async function onHost<T>(to: Target, work: Work<T>['work'], context: CommandContext): Promise<T> {
-  const { connect } = await import('./fleet.ts')
+  const { connect } = await import('./connect.ts')
   const { signal } = context
   if (signal.aborted) throw stopped()
   const connecting = connect(to, context)

@@ -1,7 +1,9 @@
 // netops inventory: which hosts there are, what the fleet file says of one, and whether they answer and are what it says.
 import type { FleetHost } from '../config/fleet-file.ts'
 import { joinOutcomes, locate, NetopsError, type HostOutcome } from '../model/errors.ts'
+import { describeSource } from '../model/file-source.ts'
 import { formatDuration } from '../model/units.ts'
+
 import { defineCommand, type CommandContext } from './command.ts'
 import type { Fleet, Target } from './fleet.ts'
 import { fleetOptions, inventoryOptions, parseOptions } from './options.ts'
@@ -35,9 +37,12 @@ export const inventoryList = defineCommand({
 })
 
 const loginOf = ({ login: { user, address, port } }: FleetHost): string =>
-  `${user}@${address}${port === 22 ? '' : `:${port}`}`
+  `${user === undefined ? '' : `${user}@`}${address}${port === undefined || port === 22 ? '' : `:${port}`}`
 
-const plainHost = ({ name, login, roles, tags, groups }: FleetHost) => ({ host: name, ...login, roles, tags, groups })
+const plainHost = ({ name, login: { becomePassword, ...login }, roles, tags, groups }: FleetHost) => ({
+  ...{ host: name, ...login, roles, tags, groups },
+  ...(becomePassword && { becomePassword: describeSource(becomePassword) }),
+})
 
 /** Rows in columns as wide as their widest cell. */
 function table(rows: readonly (readonly string[])[]): string {
@@ -60,7 +65,6 @@ export const inventoryShow = defineCommand({
   options: inventoryOptions,
   async run({ options, args: [name = ''] }, context) {
     const { serverKeys } = await import('../config/server-keys.ts')
-    const { describeSource } = await import('../model/file-source.ts')
     const fleet = await fleetOf({ ...options, hosts: name }, context)
     const host = fleet.members.get(name)
     if (host === undefined) throw new NetopsError('usage', { message: `there is no host ${name}` })
@@ -73,8 +77,10 @@ export const inventoryShow = defineCommand({
     const files = host.files.map(({ from, ...rest }) => ({ from: describeSource(from), ...rest }))
     const lines: readonly (readonly [string, string])[] = [
       ['login', loginOf(host)],
-      ['identity', host.login.identity ?? 'the keys of the agent'],
-      ['known hosts', host.login.knownHosts],
+      ['identity', host.login.identity ?? 'the keys of the agent and of ssh_config'],
+      ['known hosts', host.login.knownHosts ?? 'those of ssh_config'],
+      ['jump', host.login.jump ?? 'as ssh_config says'],
+      ['become', host.login.become ?? '-'],
       ['environment', fleet.environment ?? '-'],
       ['groups', host.groups.join(', ') || '-'],
       ['roles', host.roles.join(', ') || '-'],
@@ -135,7 +141,7 @@ export const inventoryCheck = defineCommand({
 })
 
 async function ask(target: Target, environment: string | undefined, context: CommandContext): Promise<Answer> {
-  const { connect } = await import('./fleet.ts')
+  const { connect } = await import('./connect.ts')
   const { readerOver } = await import('../drivers/hosts/reader.ts')
   const { readEnvironment, refuseOtherEnvironment } = await import('../procedures/activation-facts.ts')
   const { hostPaths } = await import('../model/paths.ts')

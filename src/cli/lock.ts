@@ -123,7 +123,7 @@ async function onHost(
   { environment }: Pick<Fleet, 'environment'>,
   context: CommandContext,
 ): Promise<readonly LockState[]> {
-  const { connect } = await import('./fleet.ts')
+  const { connect } = await import('./connect.ts')
   const { callNetops } = await import('./calls.ts')
   const { guardEnvironment } = await import('./fleet-run.ts')
   const connection = await connect(to, context)

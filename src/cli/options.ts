@@ -21,6 +21,11 @@ export const fleetOptions: readonly OptionSpec[] = [
   { flags: '--hosts <names>', description: 'only these hosts of the fleet, separated by commas' },
   { flags: '--group <names>', description: 'only hosts of these groups' },
   { flags: '--tag <names>', description: 'only hosts with one of these tags' },
+  {
+    flags: '--accept-new-host-key',
+    description:
+      'write down the key of a host that is not in known_hosts, instead of refusing it; a changed one is always refused',
+  },
 ]
 
 /**

@@ -12,7 +12,8 @@ import { peersOf, readPreflightFacts, type Peer, type PreflightFacts } from '../
 import { judgeHost, type Configured, type Finding } from '../procedures/preflight.ts'
 import { defineCommand, type CommandContext } from './command.ts'
 import { endpointsIn, readConfigs } from './deploy-files.ts'
-import { connect, fleetSchema, readFleet, servicesFor, type Target } from './fleet.ts'
+import { connect } from './connect.ts'
+import { fleetSchema, readFleet, servicesFor, type Target } from './fleet.ts'
 import { fleetOptions, parseOptions } from './options.ts'
 import { readReleaseIfAny } from './release.ts'
 
@@ -39,7 +40,7 @@ export const preflight = defineCommand({
     const release = await readReleaseIfAny(parsed, context)
     const configs = await readConfigs(parsed.config, fleet, context)
     const all = fleet.targets.flatMap((to): Peer[] =>
-      to.kind === 'ssh' ? [{ host: to.name, address: to.address, port: to.port }] : [],
+      to.kind === 'ssh' ? [{ host: to.name, address: to.address, port: to.port ?? 22 }] : [],
     )
     const looked = await lookAtAll(fleet.targets, context, (to) => {
       const text = configs.get(to.name)?.text

@@ -116,7 +116,8 @@ async function perform(command: Command, program: Program, argv: readonly string
     (line) => spinner.line(line),
     () => process.exit(exitCodes.interrupted.exit),
   )
-  const context = contextOf({ json, jsonl, verbosity: verbose, screen, ...interrupts }, spinner)
+  const acceptNewHostKeys = options.acceptNewHostKey === true
+  const context = contextOf({ json, jsonl, verbosity: verbose, screen, acceptNewHostKeys, ...interrupts }, spinner)
   const started = new Date()
   let result: CommandResult
   try {
@@ -150,7 +151,7 @@ const escaped = (character: string): string => `\\u${character.charCodeAt(0).toS
 
 type Given = Pick<
   CommandContext,
-  'json' | 'jsonl' | 'verbosity' | 'screen' | 'signal' | 'undoSignal' | 'answerInterrupts'
+  'json' | 'jsonl' | 'verbosity' | 'screen' | 'acceptNewHostKeys' | 'signal' | 'undoSignal' | 'answerInterrupts'
 >
 
 const contextOf = (given: Given, spinner: Spinner): CommandContext => ({
@@ -163,29 +164,41 @@ const contextOf = (given: Given, spinner: Spinner): CommandContext => ({
   output: { stdout: outputTo(process.stdout), stderr: outputTo(process.stderr) },
   readBytes,
   readInput: async () => Buffer.from(await readBytes()).toString('utf8'),
-  ask:
-    process.stdin.isTTY && process.stderr.isTTY
-      ? (question) => {
-          spinner.stop()
-          return ask(question, given.signal)
-        }
-      : undefined,
+  ask: askerFor(given.signal, spinner, 'shown'),
+  askSecret: askerFor(given.signal, spinner, 'hidden'),
 })
 
+type Typed = 'shown' | 'hidden'
+
+function askerFor(signal: AbortSignal, spinner: Spinner, typed: Typed): CommandContext['ask'] {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) return undefined
+  return (question) => {
+    spinner.stop()
+    return ask(question, signal, typed)
+  }
+}
+
 /** Asks whoever sits at the terminal; an empty answer where they leave it with Ctrl-C or Ctrl-D. */
-async function ask(question: string, signal: AbortSignal): Promise<string> {
+async function ask(question: string, signal: AbortSignal, typed: Typed): Promise<string> {
   const { createInterface } = await import('node:readline/promises')
-  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  const { Writable } = await import('node:stream')
+  // The line editor shows what is typed by writing it; what is hidden goes nowhere.
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
+  const hidden = typed === 'hidden'
+  if (hidden) process.stderr.write(question)
+  const output = hidden ? nowhere : process.stderr
+  const terminal = createInterface({ input: process.stdin, output, terminal: true, historySize: hidden ? 0 : 30 })
   // In raw mode the terminal hands us the key instead of the signal.
   terminal.on('SIGINT', () => process.kill(process.pid, 'SIGINT'))
   try {
     const closed = new Promise<string>((resolve) => terminal.once('close', () => resolve('')))
-    return await Promise.race([terminal.question(question, { signal }), closed])
+    return await Promise.race([terminal.question(hidden ? '' : question, { signal }), closed])
   } catch {
     // Left with Ctrl-C: whoever asked gets no answer.
     return ''
   } finally {
     terminal.close()
+    if (hidden) process.stderr.write('\n')
   }
 }
 

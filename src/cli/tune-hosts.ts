@@ -4,7 +4,8 @@ import { locate, type NetopsError } from '../model/errors.ts'
 import { hostPaths } from '../model/paths.ts'
 import { readTuningFacts, type TuningFacts, type TuningPlace } from '../procedures/tune-facts.ts'
 import type { CommandContext } from './command.ts'
-import { connect, servicesFor, type Fleet, type Target } from './fleet.ts'
+import { connect } from './connect.ts'
+import { servicesFor, type Fleet, type Target } from './fleet.ts'
 
 export interface ReadHost {
   readonly place: TuningPlace

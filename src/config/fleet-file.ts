@@ -12,10 +12,15 @@ import type { Path, YamlDocument } from './yaml.ts'
 /** How to log in to a host. */
 export interface Login {
   readonly address: string
-  readonly port: number
-  readonly user: string
+  /** What is undefined is for ssh_config to say. */
+  readonly port: number | undefined
+  readonly user: string | undefined
   readonly identity: string | undefined
-  readonly knownHosts: string
+  readonly knownHosts: string | undefined
+  readonly jump: string | undefined
+  readonly connectTimeoutMs: number | undefined
+  readonly become: 'sudo' | undefined
+  readonly becomePassword: FileSource | undefined
 }
 
 export interface PlacedFile {
@@ -143,15 +148,24 @@ export function hostsOf(fleet: FleetFile, said: SaidHosts | undefined, place: Pl
       const logins = [fleet.inventory.ssh, ...mine.map(({ group }) => group.ssh), host.ssh]
       const pick = <Key extends keyof NonNullable<Inventory['ssh']>>(key: Key) =>
         logins.findLast((login) => login?.[key] !== undefined)?.[key]
-      const identity = pick('identity')
+      const file = (key: 'identity' | 'known_hosts'): string | undefined => {
+        const path = pick(key)
+        return path === undefined ? undefined : located(path, place)
+      }
+      const become = pick('become')
+      const password = pick('become_password')
       return {
         name,
         login: {
           address: host.address,
-          port: host.port ?? pick('port') ?? 22,
-          user: pick('user') ?? 'root',
-          identity: identity === undefined ? undefined : located(identity, place),
-          knownHosts: located(pick('known_hosts') ?? '~/.ssh/known_hosts', place),
+          port: host.port ?? pick('port'),
+          user: pick('user'),
+          identity: file('identity'),
+          knownHosts: file('known_hosts'),
+          jump: pick('jump'),
+          connectTimeoutMs: pick('connect_timeout'),
+          become: become === 'none' ? undefined : become,
+          becomePassword: password === undefined ? undefined : locatedSource(password, place),
         },
         roles: host.roles ?? [],
         tags: [...new Set([...mine.flatMap(({ group }) => group.tags ?? []), ...(host.tags ?? [])])],
@@ -165,7 +179,7 @@ export function hostsOf(fleet: FleetFile, said: SaidHosts | undefined, place: Pl
             ({ hosts: wanted }) => wanted?.some((one) => one === name || mine.some((m) => m.name === one)) ?? true,
           )
           .map(({ from, to, mode, owner }) => ({
-            from: 'file' in from ? { file: located(from.file, place) } : from,
+            from: locatedSource(from, place),
             to,
             mode: mode.padStart(4, '0'),
             // chown(1): with the colon alone, the group is the account's own.
@@ -192,6 +206,9 @@ function overridesAt({ file, document }: Source, at: Path): readonly Override[] 
     return [{ path: [section, name], value, said: { file, ...document.placeOfValue([...at, section, name]) } }]
   })
 }
+
+const locatedSource = (source: FileSource, place: Place): FileSource =>
+  'file' in source ? { file: located(source.file, place) } : source
 
 /** A path of the fleet file: beside it, below the home folder, or absolute. */
 export function located(path: string, { folder, home }: Place): string {

@@ -14,11 +14,22 @@ const absolutePath = expects(
   'an absolute path without ..',
 )
 
+const way = '[user@]host[:port], several separated by commas, or none'
+const hop = '(?:[^@,\\s/]+@)?(?:\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9_.][A-Za-z0-9_.:-]*)(?::\\d{1,5})?'
+const jump = expects(z.string().regex(new RegExp(`^(?:none|${hop}(?:,${hop})*)$`), `expected ${way}`), way)
+
 const sshKeys = {
-  user: key(word.optional(), 'Who to log in as; root unless said.'),
-  port: key(port.optional(), "sshd's TCP port; 22 unless said."),
-  identity: key(word.optional(), 'A private key file; without it, the keys of the agent.'),
-  known_hosts: key(word.optional(), 'The file of known host keys; ~/.ssh/known_hosts unless said.'),
+  user: key(word.optional(), 'Who to log in as; unless said, whom ssh_config names, else root.'),
+  port: key(port.optional(), "sshd's TCP port; unless said, that of ssh_config, else 22."),
+  identity: key(word.optional(), 'A private key file, tried before the keys of the agent and of ssh_config.'),
+  known_hosts: key(word.optional(), 'The file of known host keys; unless said, those of ssh_config.'),
+  jump: key(jump.optional(), 'The hosts to go through, in order; unless said, ProxyJump of ssh_config.'),
+  connect_timeout: key(
+    expects(duration, 'a duration such as 15s').optional(),
+    'How long a connection may take; unless said, ConnectTimeout of ssh_config, else 15s.',
+  ),
+  become: key(z.enum(['sudo', 'none']).optional(), 'How to become root on the host where the user is not.'),
+  become_password: key(fileSource.optional(), 'Where the password that sudo asks for comes from.'),
 }
 
 const ssh = z.strictObject(sshKeys).readonly()

@@ -7,7 +7,23 @@ export const oldestGlibc = '2.28'
 
 /** What a deployment or a rollback calls on any host: the effects' commands, and what facts are read with. */
 const always = [
-  ...['cat', 'chmod', 'chown', 'cp', 'dd', 'df', 'getent', 'install', 'ln', 'ls', 'mv', 'readlink', 'rm', 'rmdir'],
+  ...[
+    'cat',
+    'chmod',
+    'chown',
+    'cmp',
+    'cp',
+    'dd',
+    'df',
+    'getent',
+    'install',
+    'ln',
+    'ls',
+    'mv',
+    'readlink',
+    'rm',
+    'rmdir',
+  ],
   ...['sha256sum', 'stat', 'sync', 'uname'],
 ] as const
 /** What is called beside those where systemd runs the service. */

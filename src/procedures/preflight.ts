@@ -228,10 +228,14 @@ const peers: Judge = ({ network }, { unreached, others }) => {
 
 const privileges: Judge = ({ uid, user, sudo }) => {
   if (uid === 0) return [good('root')]
-  // Sudo alone does not help yet: no command of netops goes through it.
-  const remedy = sudo ? 'netops does not use sudo yet; set ssh.user: root in the fleet file' : 'set ssh.user: root'
+  const who = user || 'the login'
   return [
-    problem(`${user || 'the login'} is not root and ${sudo ? 'could only use sudo' : 'may not use sudo'}`, remedy),
+    sudo
+      ? problem(`${who} is not root, and netops was not told to use sudo`, 'set ssh.become: sudo in the fleet file')
+      : problem(
+          `${who} is not root and may not use sudo without a password`,
+          'set ssh.user: root, or ssh.become: sudo',
+        ),
   ]
 }
 

@@ -3,7 +3,7 @@ import { execa } from 'execa'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { constants } from 'node:os'
-import { Readable } from 'node:stream'
+import { Readable, type Duplex } from 'node:stream'
 import { NetopsError } from '../model/errors.ts'
 
 export interface ExecOptions {
@@ -113,6 +113,17 @@ export async function execWithin(
   const result = await exec(limited, { ...options, timeoutMs: limitMs + 10_000 })
   // timeout(1): its time was over; killed a little later because it did not end by itself.
   return [124, 137].includes(result.code) ? undefined : result
+}
+
+/**
+ * A command whose standard input and output are a stream, such as ssh_config's ProxyCommand; what it says to standard error
+ * is the reason where it fails. Destroying the stream ends it.
+ */
+export function pipeTo([file = '', ...args]: readonly string[]): Duplex {
+  const child = execa(file, args, { buffer: { stdout: false, stderr: true }, encoding: 'buffer', reject: false })
+  const stream = child.duplex()
+  stream.once('close', () => child.kill())
+  return stream
 }
 
 const stdinOf = (options: ExecOptions) => {

@@ -42,7 +42,7 @@ describe('a host key', () => {
 
   test.each([
     ['is unknown', () => '', 'is unknown: SHA256:'],
-    ['is known for another port only', () => `127.0.0.1 ${shared.hostKey}\n`, 'is unknown: SHA256:'],
+    ['is known for another port only', () => `[127.0.0.1]:1 ${shared.hostKey}\n`, 'is unknown: SHA256:'],
     ['has changed', () => `${where()} ${otherKey}\n`, 'is changed: it presents SHA256:'],
     [
       'is of another type than the one on file',
@@ -92,12 +92,13 @@ describe('a host that cannot be reached', () => {
   test('is one that does not accept the key, also when the agent is gone', async () => {
     await writeFile(join(place, 'authorized_keys'), '')
     for (const agent of [undefined, join(place, 'no agent')]) {
-      await expect(connectSsh({ ...own.target, agent })).rejects.toMatchObject({ code: 'unreachable' })
+      const env = { ...process.env, SSH_AUTH_SOCK: agent }
+      await expect(connectSsh(own.target, { env })).rejects.toMatchObject({ code: 'unreachable' })
     }
   })
 
   test('is reached with the key when the agent is gone', async () => {
-    const host = await connectSsh({ ...own.target, agent: join(place, 'no agent') })
+    const host = await connectSsh(own.target, { env: { ...process.env, SSH_AUTH_SOCK: join(place, 'no agent') } })
     expect((await host.run(['true'])).code).toBe(0)
     await host.close()
   })

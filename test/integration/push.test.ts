@@ -188,6 +188,7 @@ describe.each(['netops', 'coreutils'] as const)('a push to a host with %s', (too
 function before(tool: 'netops' | 'coreutils', happens: () => Promise<unknown>, over = host): HostConnection {
   return {
     name: over.name,
+    open: (to) => over.open(to),
     close: () => over.close(),
     async run(argv, options) {
       const puts = tool === 'netops' ? argv[2] === 'assemble' : argv[2]?.includes('exec > "$0"') === true

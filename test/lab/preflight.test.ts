@@ -283,11 +283,11 @@ describe('what is wrong on one host is found', () => {
       'loginctl terminate-user plain; sleep 1; rm -f /etc/sudoers.d/plain; userdel -rf plain 2> /dev/null || ! id plain',
       async () => {
         expect(bad(await only('--inventory', 'plain.yml'))).toEqual([
-          'web1 privileges: plain is not root and may not use sudo',
+          'web1 privileges: plain is not root and may not use sudo without a password',
         ])
         await on('web1', 'echo "plain ALL=(ALL) NOPASSWD: ALL" > /etc/sudoers.d/plain')
         const looked = bad(await only('--inventory', 'plain.yml'))
-        expect(looked).toEqual(['web1 privileges: plain is not root and could only use sudo'])
+        expect(looked).toEqual(['web1 privileges: plain is not root, and netops was not told to use sudo'])
       },
     )
   })

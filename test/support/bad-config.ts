@@ -476,7 +476,7 @@ export const badFleetFiles: readonly BadFile[] = [
   bad(`${host}ssh: { user: "" }`, '2:14 ssh.user: expected text with at least 1 character, not ""'),
   bad(
     `${host}ssh: { password: hunter2 }`,
-    '2:8 ssh.password: unknown key; expected one of user, port, identity, known_hosts',
+    '2:8 ssh.password: unknown key; expected one of user, port, identity, known_hosts, jump, connect_timeout, become, become_password',
   ),
   bad(`${host}ssh: { port: ssh }`, `2:14 ssh.port: ${port}, not "ssh"`),
   bad(`${host}ssh: { known_host: a }`, '2:8 ssh.known_host: unknown key; did you mean known_hosts?'),

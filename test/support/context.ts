@@ -8,6 +8,7 @@ export const contextFor = (given: Partial<CommandContext> = {}): CommandContext 
   cwd: process.cwd(),
   json: false,
   color: false,
+  acceptNewHostKeys: false,
   verbosity: 0,
   progress: () => undefined,
   write: () => undefined,

@@ -13,7 +13,8 @@ import { identify, signalProcess } from '../../src/system/processes.ts'
 export interface Sshd {
   readonly port: number
   /** How to reach it, with its key on file. */
-  readonly target: SshTarget
+  readonly target: Required<Pick<SshTarget, 'name' | 'address' | 'port' | 'user'>> &
+    SshTarget & { readonly identity: string; readonly knownHosts: string }
   /** Its public host key: `ssh-ed25519 AAAA...`. */
   readonly hostKey: string
   /** The processes that serve its connections. */
@@ -42,8 +43,9 @@ export async function startSshd(folder: string, more: readonly string[] = []): P
     ...['PidFile none', 'StrictModes no', 'UsePAM no', 'PasswordAuthentication no'],
     // bash(1), compiled with SSH_SOURCE_BASHRC as Debian's: an outermost shell reads the machine's own .bashrc, which may
     // take seconds for each command.
-    'SetEnv SHLVL=2',
-    ...more,
+    // sshd_config(5) takes the first SetEnv alone.
+    ['SetEnv SHLVL=2', ...more.filter(isSetEnv).map((line) => line.slice('SetEnv '.length))].join(' '),
+    ...more.filter((line) => !isSetEnv(line)),
   ]
   await writeFile(at('sshd_config'), `${settings.join('\n')}\n`)
   await writeFile(at('known_hosts'), `[127.0.0.1]:${port} ${hostKey}\n`)
@@ -65,7 +67,6 @@ export async function startSshd(folder: string, more: readonly string[] = []): P
       user: userInfo().username,
       identity: at('user_key'),
       knownHosts: at('known_hosts'),
-      agent: undefined,
     },
     async stop() {
       if (server.exitCode !== null || server.signalCode !== null) return
@@ -75,6 +76,8 @@ export async function startSshd(folder: string, more: readonly string[] = []): P
     },
   }
 }
+
+const isSetEnv = (line: string): boolean => line.startsWith('SetEnv ')
 
 /** Ends a process, which may just have ended by itself. */
 async function end(pid: number): Promise<void> {

@@ -1,4 +1,6 @@
 // This machine as a host.
+import { connect } from 'node:net'
+import { NetopsError } from '../../model/errors.ts'
 import { exec } from '../../system/exec.ts'
 import type { HostConnection } from './port.ts'
 
@@ -6,6 +8,16 @@ export function connectLocal(name: string): HostConnection {
   return {
     name,
     run: (argv, options = {}) => exec(argv, options),
+    open: (to) =>
+      new Promise((resolve, reject) => {
+        const where = 'socket' in to ? to.socket : `${to.host} port ${to.port}`
+        const socket = connect('socket' in to ? { path: to.socket } : to)
+        socket.once('connect', () => resolve(socket))
+        socket.once('error', (cause) => {
+          const message = `cannot reach ${where} from there: ${cause.message}`
+          reject(new NetopsError('unreachable', { host: name, message, cause }))
+        })
+      }),
     close: () => Promise.resolve(),
   }
 }

@@ -1,4 +1,5 @@
 // What a host is to everything above: a place that runs argv commands and can be read. Drivers: local, ssh.
+import type { Duplex } from 'node:stream'
 import type { ErrorCode } from '../../model/errors.ts'
 import type { ExecOptions, ExecResult } from '../../system/exec.ts'
 
@@ -20,6 +21,8 @@ export interface HostCommand {
   readonly failAs?: ErrorCode | undefined
 }
 
+export type Endpoint = { readonly host: string; readonly port: number } | { readonly socket: string }
+
 /** A way to run commands on one machine. */
 export interface HostConnection {
   readonly name: string
@@ -29,6 +32,11 @@ export interface HostConnection {
    * @throws NetopsError `unreachable` when the host is lost, `interrupted` when aborted
    */
   run(argv: readonly string[], options?: RunOptions): Promise<ExecResult>
+  /**
+   * A connection from there to a TCP port or a Unix socket, such as a balancer's or a database's, that only the host reaches.
+   * @throws NetopsError `unreachable` when nothing listens, or the host's sshd forbids it
+   */
+  open(to: Endpoint): Promise<Duplex>
   close(): Promise<void>
 }
 

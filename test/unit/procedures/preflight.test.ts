@@ -207,9 +207,14 @@ const table: readonly (readonly [string, PreflightFacts, Partial<Wish>, readonly
   ],
 
   ['privileges', fitFacts(), {}, ['good: root']],
-  ['privileges', look('user', '1000\nada'), {}, ['problem: ada is not root and may not use sudo']],
-  ['privileges', look('user', '1000\nada\nsudo'), {}, ['problem: ada is not root and could only use sudo']],
-  ['privileges', look('user', ''), {}, ['problem: the login is not root and may not use sudo']],
+  ['privileges', look('user', '1000\nada'), {}, ['problem: ada is not root and may not use sudo without a password']],
+  [
+    'privileges',
+    look('user', '1000\nada\nsudo'),
+    {},
+    ['problem: ada is not root, and netops was not told to use sudo'],
+  ],
+  ['privileges', look('user', ''), {}, ['problem: the login is not root and may not use sudo without a password']],
 
   ['systemd', fitFacts(), {}, ['good: systemd 252 runs']],
   ['systemd', look('systemd', ''), {}, ['problem: systemd does not run this host']],

@@ -1,0 +1,55 @@
+// From a target to a connection. All hosts of a command share what they can: ssh_config, keys, passphrases, hosts on the way.
+import { homedir } from 'node:os'
+import { connectLocal } from '../drivers/hosts/local.ts'
+import type { HostConnection } from '../drivers/hosts/port.ts'
+import type { SshHosts } from '../drivers/hosts/ssh.ts'
+import type { CommandContext } from './command.ts'
+import type { Target } from './fleet.ts'
+
+const known = new WeakMap<CommandContext, Promise<Shared>>()
+
+interface Shared {
+  readonly hosts: SshHosts
+  /** Passwords of sudo by where they come from, each read or asked for once. */
+  readonly passwords: Map<string, Promise<string | undefined>>
+}
+
+/** Opens a connection to one host. */
+export async function connect(to: Target, context: CommandContext): Promise<HostConnection> {
+  if (to.kind === 'local') return connectLocal(to.name)
+  const shared = known.get(context) ?? share(context)
+  known.set(context, shared)
+  const { hosts, passwords } = await shared
+  if (to.become === undefined) return hosts.connect({ ...to, become: undefined })
+  return hosts.connect({ ...to, become: { password: () => passwordOf(to, passwords, context) } })
+}
+
+async function share({ env, askSecret, progress, acceptNewHostKeys }: CommandContext): Promise<Shared> {
+  const { SshHosts: Hosts } = await import('../drivers/hosts/ssh.ts')
+  const outside = { home: homedir(), env, ask: askSecret, tell: progress }
+  return { hosts: new Hosts({ ...outside, acceptNewHostKeys }), passwords: new Map() }
+}
+
+type SshTarget = Extract<Target, { kind: 'ssh' }>
+
+/** The password that sudo asks for: from where the fleet file says, else from whoever sits at the terminal. */
+function passwordOf(
+  { becomePassword, user = '' }: SshTarget,
+  passwords: Shared['passwords'],
+  { env, askSecret }: CommandContext,
+): Promise<string | undefined> {
+  const key = JSON.stringify(becomePassword ?? user)
+  const there = passwords.get(key)
+  if (there !== undefined) return there
+  const read = async (): Promise<string | undefined> => {
+    if (becomePassword === undefined) {
+      const answer = (await askSecret?.(`Password of ${user || 'the account'} for sudo: `)) ?? ''
+      return answer === '' ? undefined : answer
+    }
+    const { readSecret } = await import('./file-sources.ts')
+    return readSecret('ssh.become_password', becomePassword.source, { cwd: becomePassword.folder, env })
+  }
+  const made = read()
+  passwords.set(key, made)
+  return made
+}

@@ -1,0 +1,330 @@
+// From a login to a connection: settings, the way there, the host's key, a key of ours. What can be shared by all hosts of a
+// command (ssh_config, keys, passphrases, hosts on the way) is.
+import { connect as connectTcp } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import ssh2, { type ConnectConfig } from 'ssh2'
+import { messageOf, NetopsError, systemCode } from '../../model/errors.ts'
+import { pipeTo } from '../../system/exec.ts'
+import { algorithmsOf } from './ssh-algorithms.ts'
+import { authHandler, credentialsFor, explainRefusal, type Credentials, type Tried } from './ssh-auth.ts'
+import { SshConfig } from './ssh-config.ts'
+import { HostKeys } from './ssh-host-keys.ts'
+import { Keyring, type AskSecret } from './ssh-keyring.ts'
+import { settingsOf, type Hop, type SshLogin, type SshSettings } from './ssh-settings.ts'
+
+/** What of the outside connections may use. */
+export interface SshOutside {
+  readonly home: string
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Whether the key of a host that is not on file is written down instead of refused. */
+  readonly acceptNewHostKeys: boolean
+  /** Asks for a passphrase; undefined where nobody is there to ask. */
+  readonly ask: AskSecret | undefined
+  /** Where the operator hears of keys that were pinned. */
+  readonly tell: (line: string) => void
+}
+
+/** A client that is logged in, and how to leave it. */
+export interface LoggedIn {
+  readonly client: ssh2.Client
+  readonly settings: SshSettings
+  /** Gives back what it shares with others; called once it has closed. */
+  readonly release: () => void
+}
+
+// Handshakes are work for both sides, and sshd drops some of more than ten at once that come through one host
+// (sshd_config(5), MaxStartups); commands on hosts that are connected are not counted.
+const handshakesAtOnce = 50
+const longestWay = 8
+// A host that restarts its sshd, or drops connections because too many came at once, has a moment to come back.
+const backOffMs = [250, 1000, 3000]
+
+/** Connects to the hosts of one command. */
+export class SshConnector {
+  readonly #outside: SshOutside
+  readonly #config: SshConfig
+  readonly #keyring: Keyring
+  readonly #hostKeys: HostKeys
+  readonly #hops = new Map<string, SharedHop>()
+  readonly #waiting: (() => void)[] = []
+  #handshakes = 0
+
+  constructor(outside: SshOutside) {
+    this.#outside = outside
+    this.#config = new SshConfig({ home: outside.home, system: '/etc/ssh', path: outside.env.PATH })
+    this.#keyring = new Keyring(outside.ask)
+    this.#hostKeys = new HostKeys(outside.acceptNewHostKeys, outside.tell)
+  }
+
+  /**
+   * Logs in to a host.
+   * @throws NetopsError `refused` for an unknown, changed or revoked host key; `usage` for what cannot be followed;
+   * `unreachable` for everything else
+   */
+  async logIn(login: SshLogin, depth = 0): Promise<LoggedIn> {
+    if (depth > longestWay) {
+      throw new NetopsError('usage', { host: login.name, message: 'the hosts on the way lead in a circle' })
+    }
+    const { words, defaults } = await this.#config.read(login)
+    const { home, env } = this.#outside
+    const said = settingsOf(login, words, { home, env, defaults })
+    // `Host *` with a ProxyJump is about the jump host too, which then leads to itself.
+    const settings = said.hops.some((hop) => hop.address === said.address) ? { ...said, hops: [] } : said
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#tryOnce(settings, login, depth)
+      } catch (error) {
+        if (!isTransient(error) || attempt >= settings.attempts) throw error
+        const pause = backOffMs[Math.min(attempt, backOffMs.length) - 1] ?? 0
+        // Hosts that were dropped together must not come back together.
+        await sleep(pause * (0.75 + Math.random() / 2))
+      }
+    }
+  }
+
+  async #tryOnce(settings: SshSettings, login: SshLogin, depth: number): Promise<LoggedIn> {
+    const hop = settings.hops.length === 0 ? undefined : await this.#takeHop(settings.hops, login, depth)
+    try {
+      const dial = (): Promise<Duplex> => (hop === undefined ? dialDirectly(settings) : dialThrough(hop.way, settings))
+      const client = await this.#logInOver(settings, dial)
+      const release = (): void => hop?.giveBack()
+      return { client, settings, release }
+    } catch (error) {
+      hop?.giveBack()
+      throw error
+    }
+  }
+
+  /** Tries the keys that are open; where they do not do, those that need a passphrase. */
+  async #logInOver(settings: SshSettings, dial: () => Promise<Duplex>): Promise<ssh2.Client> {
+    for (;;) {
+      const credentials = await credentialsFor(settings, this.#keyring)
+      const [locked] = credentials.locked
+      const unlocks = async (): Promise<boolean> =>
+        locked !== undefined && this.#keyring.canAsk && (await this.#keyring.unlock(locked)) !== undefined
+      if (credentials.offers.length === 0 && (await unlocks())) continue
+      try {
+        return await this.#handshake(settings, credentials, dial)
+      } catch (error) {
+        if (!(error instanceof LoginRefused) || !(await unlocks())) throw error
+      }
+    }
+  }
+
+  async #handshake(settings: SshSettings, credentials: Credentials, dial: () => Promise<Duplex>): Promise<ssh2.Client> {
+    while (this.#handshakes >= handshakesAtOnce) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    this.#handshakes += 1
+    try {
+      return await this.#shakeHands(settings, credentials, dial)
+    } finally {
+      this.#handshakes -= 1
+      this.#waiting.shift()?.()
+    }
+  }
+
+  async #shakeHands(
+    settings: SshSettings,
+    credentials: Credentials,
+    dial: () => Promise<Duplex>,
+  ): Promise<ssh2.Client> {
+    const expected = await this.#hostKeys.expected(settings, dial)
+    const tried: Tried = { labels: [], methods: [] }
+    let refusal: NetopsError | undefined
+    const config: ConnectConfig = {
+      sock: await dial(),
+      username: settings.user,
+      readyTimeout: settings.connectTimeoutMs,
+      keepaliveInterval: settings.keepalive.everyMs,
+      keepaliveCountMax: settings.keepalive.times,
+      algorithms: algorithmsOf(settings, expected.types),
+      authHandler: authHandler(credentials, tried),
+      hostVerifier: (key: Buffer, verify: (known: boolean) => void) => {
+        void this.#hostKeys
+          .judge(settings, expected, key)
+          .catch((thrown: unknown) => unreachable(settings, thrown))
+          .then((fault) => {
+            refusal = fault
+            verify(fault === undefined)
+          })
+      },
+    }
+    const client = new ssh2.Client()
+    try {
+      await new Promise<void>((resolve, reject) => {
+        client.once('ready', resolve)
+        client.on('error', (error: Error & { level?: string }) => {
+          // The agent did not sign: the next key is tried.
+          if (error.level === 'agent') return
+          if (refusal !== undefined) reject(refusal)
+          else if (isAboutKeys(error)) reject(new LoginRefused(settings, explainRefusal(tried, credentials)))
+          else reject(unreachable(settings, error))
+        })
+        client.once('close', () => reject(unreachable(settings, new Error('the host ended the connection'))))
+        client.connect(config)
+        client.setNoDelay(true)
+      })
+    } catch (error) {
+      client.destroy()
+      throw error
+    }
+    return client
+  }
+
+  /** A host on the way, shared by all hosts behind it. */
+  async #takeHop(hops: readonly Hop[], login: SshLogin, depth: number) {
+    const key = JSON.stringify([hops, login.identity, login.knownHosts])
+    const there = this.#hops.get(key)
+    const hop = there ?? new SharedHop(this.logIn(hopLogin(hops, login), depth + 1), () => this.#hops.delete(key))
+    this.#hops.set(key, hop)
+    hop.take()
+    try {
+      return { way: await hop.ready, giveBack: () => hop.giveBack() }
+    } catch (error) {
+      hop.giveBack()
+      throw behind(hops, login, error)
+    }
+  }
+}
+
+class SharedHop {
+  readonly ready: Promise<LoggedIn>
+  readonly #forget: () => void
+  #users = 0
+
+  constructor(ready: Promise<LoggedIn>, forget: () => void) {
+    this.ready = ready
+    this.#forget = forget
+    ready.then(
+      // One that is lost is not given to anybody else.
+      ({ client, release }) => client.once('close', () => [forget(), release()]).on('error', forget),
+      forget,
+    )
+  }
+
+  take(): void {
+    this.#users += 1
+  }
+
+  giveBack(): void {
+    this.#users -= 1
+    if (this.#users > 0) return
+    this.#forget()
+    this.ready.then(
+      ({ client }) => client.end(),
+      () => undefined,
+    )
+  }
+}
+
+/** The last of the hops, which the others lead to. It is logged in to as ssh_config says, with the fleet's key. */
+function hopLogin(hops: readonly Hop[], { name, identity, knownHosts, connectTimeoutMs }: SshLogin): SshLogin {
+  const last = hops.at(-1) ?? { address: '' }
+  const before = hops.slice(0, -1)
+  return {
+    name,
+    address: last.address,
+    port: last.port,
+    user: last.user,
+    ...{ identity, knownHosts, connectTimeoutMs },
+    ...(before.length === 0 ? {} : { jump: before.map(showHop).join(',') }),
+  }
+}
+
+export const showHop = ({ user, address, port }: Hop): string =>
+  `${user === undefined ? '' : `${user}@`}${address.includes(':') ? `[${address}]` : address}${port === undefined ? '' : `:${port}`}`
+
+/** What went wrong on the way, as it concerns the host behind. */
+function behind(hops: readonly Hop[], { name, address }: SshLogin, error: unknown): NetopsError {
+  const known = error instanceof NetopsError ? error : undefined
+  return new NetopsError(known?.code ?? 'unreachable', {
+    host: name,
+    message: `${address} is behind ${hops.map(showHop).join(', ')}: ${messageOf(error)}`,
+    hint: known?.hint,
+    cause: error,
+  })
+}
+
+async function dialDirectly(settings: SshSettings): Promise<Duplex> {
+  const { address, port, family, bindAddress, proxyCommand, connectTimeoutMs } = settings
+  if (proxyCommand !== undefined) return pipeTo(['sh', '-c', `exec ${proxyCommand}`])
+  const socket = connectTcp({
+    ...{ host: address, port, noDelay: true },
+    ...(family === 'any' ? {} : { family: family === 'inet' ? 4 : 6 }),
+    ...(bindAddress === undefined ? {} : { localAddress: bindAddress }),
+  })
+  const late = setTimeout(() => {
+    socket.destroy(new Error(`no connection within ${connectTimeoutMs / 1000} s`))
+  }, connectTimeoutMs)
+  try {
+    await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject))
+    return socket
+  } catch (error) {
+    throw unreachable(settings, error)
+  } finally {
+    clearTimeout(late)
+  }
+}
+
+function dialThrough({ client, settings: hop }: LoggedIn, settings: SshSettings): Promise<Duplex> {
+  const { name, address, port } = settings
+  return new Promise((resolve, reject) => {
+    const refuse = (error: Error): void =>
+      reject(
+        new NetopsError('unreachable', {
+          host: name,
+          message: `${hop.address} does not lead to ${address} port ${port}: ${error.message}`,
+          hint: /prohibited/.test(error.message)
+            ? `its sshd may forbid it: AllowTcpForwarding, PermitOpen (sshd_config(5))`
+            : `try: ssh -J ${hop.user}@${hop.address}:${hop.port} -p ${port} ${settings.user}@${address} true`,
+          cause: error,
+        }),
+      )
+    try {
+      client.forwardOut('127.0.0.1', 0, address, port, (error, channel) => {
+        if (error === undefined) resolve(channel)
+        else refuse(error)
+      })
+    } catch (error) {
+      // ssh2 throws where the connection to the hop has gone.
+      refuse(new Error(messageOf(error)))
+    }
+  })
+}
+
+class LoginRefused extends NetopsError {
+  constructor({ name, user, address, port }: SshSettings, { message, hint }: { message: string; hint?: string }) {
+    super('unreachable', {
+      host: name,
+      message: `cannot log in to ${user}@${address} port ${port}: ${message}`,
+      hint: hint ?? `try: ssh -p ${port} ${user}@${address} true`,
+    })
+  }
+}
+
+const isAboutKeys = (error: Error & { level?: string }): boolean =>
+  error.level === 'client-authentication' || /too many authentication failures/i.test(error.message)
+
+/** A host that did not come about, or was lost. */
+export function unreachable({ name, user, address, port }: SshSettings, error: unknown): NetopsError {
+  return new NetopsError('unreachable', {
+    host: name,
+    message: `cannot reach ${user}@${address} port ${port}: ${messageOf(error)}`,
+    hint: `try: ssh -p ${port} ${user}@${address} true`,
+    cause: error,
+  })
+}
+
+const transientCodes = new Set([
+  ...['ECONNREFUSED', 'ECONNRESET', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT', 'EPIPE', 'EAI_AGAIN'],
+])
+
+/** Whether it may go away by itself: a restart, a dropped connection. A host that stays silent had its time. */
+function isTransient(error: unknown): boolean {
+  if (!(error instanceof NetopsError) || error.code !== 'unreachable') return false
+  const { cause } = error
+  return (
+    transientCodes.has(systemCode(cause) ?? '') ||
+    /lost before handshake|ended the connection|Connection refused|ECONNRESET/.test(messageOf(cause))
+  )
+}
