@@ -117,10 +117,10 @@ export async function execWithin(
 
 /**
  * A command whose standard input and output are a stream, such as ssh_config's ProxyCommand; what it says to standard error
- * is the reason where it fails. Destroying the stream ends it.
+ * is for whoever sits there. Destroying the stream ends it.
  */
 export function pipeTo([file = '', ...args]: readonly string[]): Duplex {
-  const child = execa(file, args, { buffer: { stdout: false, stderr: true }, encoding: 'buffer', reject: false })
+  const child = execa(file, args, { stderr: 'inherit', buffer: false, encoding: 'buffer', reject: false })
   const stream = child.duplex()
   stream.once('close', () => child.kill())
   return stream

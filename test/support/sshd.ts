@@ -19,6 +19,8 @@ export interface Sshd {
   readonly hostKey: string
   /** The processes that serve its connections. */
   connections(): Promise<readonly number[]>
+  /** Starts it again, so that it reads its configuration and keys anew. */
+  restart(): Promise<void>
   /** Ends the server and all its connections. */
   stop(): Promise<void>
 }
@@ -49,13 +51,24 @@ export async function startSshd(folder: string, more: readonly string[] = []): P
   ]
   await writeFile(at('sshd_config'), `${settings.join('\n')}\n`)
   await writeFile(at('known_hosts'), `[127.0.0.1]:${port} ${hostKey}\n`)
-  const server = spawn('/usr/sbin/sshd', ['-D', '-e', '-f', at('sshd_config')], { stdio: 'ignore' })
-  const ended = once(server, 'exit')
-  await once(server, 'spawn')
-  const pid = server.pid ?? 0
-  await answers(port)
-  const connections = async (): Promise<number[]> =>
-    (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(' ').filter(Boolean).map(Number)
+  const launch = async () => {
+    const started = spawn('/usr/sbin/sshd', ['-D', '-e', '-f', at('sshd_config')], { stdio: 'ignore' })
+    await once(started, 'spawn')
+    await answers(port)
+    return started
+  }
+  let server = await launch()
+  const connections = async (): Promise<number[]> => {
+    const pid = server.pid ?? 0
+    return (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(' ').filter(Boolean).map(Number)
+  }
+  const stop = async (): Promise<void> => {
+    if (server.exitCode !== null || server.signalCode !== null) return
+    for (const child of await connections()) await end(child)
+    const ended = once(server, 'exit')
+    server.kill('SIGKILL')
+    await ended
+  }
   return {
     port,
     hostKey,
@@ -68,12 +81,11 @@ export async function startSshd(folder: string, more: readonly string[] = []): P
       identity: at('user_key'),
       knownHosts: at('known_hosts'),
     },
-    async stop() {
-      if (server.exitCode !== null || server.signalCode !== null) return
-      for (const child of await connections()) await end(child)
-      server.kill('SIGKILL')
-      await ended
+    async restart() {
+      await stop()
+      server = await launch()
     },
+    stop,
   }
 }
 

@@ -69,7 +69,8 @@ function bytesOf(socket: Duplex): Bytes {
   return {
     async take(length) {
       while (waiting.length < length) {
-        const next = await chunks.next()
+        // Broken off is over, too: the host has nothing to say to what it was asked.
+        const next = await chunks.next().catch(() => ({ done: true }) as const)
         if (next.done === true) return undefined
         waiting = Buffer.concat([waiting, next.value])
       }

@@ -11,6 +11,10 @@ import type { ExecResult, OutputStream } from '../../system/exec.ts'
 import { mark } from './login-shell.ts'
 import type { RunOptions } from './port.ts'
 
+/** Whether a host forbids a channel instead of failing to open it: SSH_OPEN_ADMINISTRATIVELY_PROHIBITED (RFC 4254, 5.1). */
+export const isForbidden = (error: Error & { readonly reason?: unknown }): boolean =>
+  error.reason === 1 || /prohibited/.test(error.message)
+
 export interface Opened {
   readonly channel: ClientChannel
   readonly result: Promise<ExecResult>

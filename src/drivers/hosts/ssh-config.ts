@@ -16,6 +16,8 @@ export interface ConfigPlace {
 }
 
 const limitMs = 20_000
+// sh(1): no such program.
+const notFound = 127
 
 /** Reads ssh_config once for all hosts of a command, as far as they may share it. */
 export class SshConfig {
@@ -83,11 +85,13 @@ async function effective(
   address: string,
   config = '',
 ): Promise<ConfigWords | undefined> {
-  const argv = ['ssh', '-G', '-T', ...words, '--', address]
+  // Through cat, because ssh opens /dev/stdin by name, and what a process gets from Node is a socket, which has none.
+  const argv = ['sh', '-c', 'cat | exec ssh "$@"', 'sh', '-G', '-T', ...words, '--', address]
   try {
     const env = { LC_ALL: 'C', ...(path === undefined ? {} : { PATH: path }) }
     const { code, stdout, stderr } = await exec(argv, { stdin: { text: config }, timeoutMs: limitMs, env })
     if (code === 0) return parseEffective(stdout)
+    if (code === notFound) return undefined
     const message = `ssh_config cannot be read: ${stderr.trim().split('\n').slice(-3).join('\n')}`
     throw new NetopsError('usage', { message, hint: `try: ssh -G ${address}` })
   } catch (error) {

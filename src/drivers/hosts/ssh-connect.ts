@@ -11,6 +11,7 @@ import { authHandler, credentialsFor, explainRefusal, type Credentials, type Tri
 import { SshConfig } from './ssh-config.ts'
 import { HostKeys } from './ssh-host-keys.ts'
 import { Keyring, type AskSecret } from './ssh-keyring.ts'
+import { isForbidden } from './ssh-command.ts'
 import { settingsOf, type Hop, type SshLogin, type SshSettings } from './ssh-settings.ts'
 
 /** What of the outside connections may use. */
@@ -70,7 +71,9 @@ export class SshConnector {
     const { home, env } = this.#outside
     const said = settingsOf(login, words, { home, env, defaults })
     // `Host *` with a ProxyJump is about the jump host too, which then leads to itself.
-    const settings = said.hops.some((hop) => hop.address === said.address) ? { ...said, hops: [] } : said
+    const settings = said.hops.some(({ address, port = 22 }) => address === said.address && port === said.port)
+      ? { ...said, hops: [] }
+      : said
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await this.#tryOnce(settings, login, depth)
@@ -274,7 +277,7 @@ function dialThrough({ client, settings: hop }: LoggedIn, settings: SshSettings)
         new NetopsError('unreachable', {
           host: name,
           message: `${hop.address} does not lead to ${address} port ${port}: ${error.message}`,
-          hint: /prohibited/.test(error.message)
+          hint: isForbidden(error)
             ? `its sshd may forbid it: AllowTcpForwarding, PermitOpen (sshd_config(5))`
             : `try: ssh -J ${hop.user}@${hop.address}:${hop.port} -p ${port} ${settings.user}@${address} true`,
           cause: error,

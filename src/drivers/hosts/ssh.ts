@@ -9,7 +9,7 @@ import type { ExecResult } from '../../system/exec.ts'
 import { loginLine } from './login-shell.ts'
 import type { Endpoint, HostConnection, RunOptions } from './port.ts'
 import { becomeRoot, noPrivileges, type Become, type Privileges } from './sudo.ts'
-import { collect, left, NoEnd, NotReached, stopper, type Opened } from './ssh-command.ts'
+import { collect, isForbidden, left, NoEnd, NotReached, stopper, type Opened } from './ssh-command.ts'
 import { SshConnector, unreachable, type LoggedIn, type SshOutside } from './ssh-connect.ts'
 import type { SshLogin, SshSettings } from './ssh-settings.ts'
 
@@ -103,9 +103,13 @@ class SshConnection implements HostConnection {
     const opened = (error: Error | undefined, channel: ssh2.ClientChannel): void => {
       if (error === undefined) return resolve(channel)
       const message = `cannot reach ${where} from there: ${error.message}`
-      const hint = /prohibited/.test(error.message)
-        ? 'its sshd may forbid it: AllowTcpForwarding, AllowStreamLocalForwarding (sshd_config(5))'
-        : undefined
+      const hint =
+        'socket' in to
+          ? // OpenSSH tells both in the same words.
+            `may ${this.#settings.user} use it? Or sshd forbids it: AllowStreamLocalForwarding (sshd_config(5))`
+          : isForbidden(error)
+            ? 'its sshd may forbid it: AllowTcpForwarding, PermitOpen (sshd_config(5))'
+            : undefined
       reject(new NetopsError('unreachable', { host: this.name, message, hint, cause: error }))
     }
     try {
@@ -176,7 +180,8 @@ class SshConnection implements HostConnection {
         }
       })
       if (!(opened instanceof Error)) return opened
-      if (attempt > openRetries.times) throw unreachable(this.#settings, opened)
+      // While others of ours are open, one of them may be in the way: MaxSessions is less there.
+      if (attempt > openRetries.times && this.#open <= 1) throw unreachable(this.#settings, opened)
       await sleep(openRetries.delayMs)
     }
   }

@@ -1,6 +1,9 @@
 // What every driver of hosts must do, as tests: test/integration/hosts.test.ts runs them against each.
 import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
+import { text as readAll } from 'node:stream/consumers'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { applyCommands } from '../../../../src/drivers/hosts/apply.ts'
@@ -31,6 +34,32 @@ export function hostContract(name: string, connect: () => Promise<HostConnection
     })
     const at = (path: string): string => join(folder, path)
     const apply = (effect: HostEffect) => applyCommands(host, commandsOf(effect))
+
+    describe('opens a connection from there', () => {
+      test.each(['port', 'socket'] as const)('to a %s', async (kind) => {
+        const server = createServer((socket) => socket.pipe(socket)).listen(
+          kind === 'port' ? { host: '127.0.0.1', port: 0 } : { path: at('echo') },
+        )
+        await once(server, 'listening')
+        const address = server.address()
+        const to =
+          address !== null && typeof address === 'object'
+            ? { host: '127.0.0.1', port: address.port }
+            : { socket: at('echo') }
+        const stream = await host.open(to)
+        stream.end('there and back')
+        expect(await readAll(stream)).toBe('there and back')
+        server.close()
+        await once(server, 'close')
+      })
+
+      test.each([{ host: '127.0.0.1', port: 1 }, { socket: '/no/such/socket' }])(
+        'and says when nothing listens: %j',
+        async (to) => {
+          await expect(host.open(to)).rejects.toMatchObject({ code: 'unreachable', host: host.name })
+        },
+      )
+    })
 
     describe('runs a command', () => {
       test('with its arguments unchanged, whatever they hold', async () => {
