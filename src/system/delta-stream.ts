@@ -1,12 +1,12 @@
 // How a file is put together on another machine, as a stream of frames: a header, then copies of what lies there and the
 // bytes that do not, then an end. A frame is a letter, the length of what follows in four bytes, and that.
-import { open } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { Readable } from 'node:stream'
-import { createZstdCompress, createZstdDecompress } from 'node:zlib'
+import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib'
 import { z } from 'zod'
 import { messageOf, NetopsError } from '../model/errors.ts'
 import type { Run } from './delta.ts'
+import type { Stretch } from './shared-files.ts'
 
 const header = z.strictObject({
   delta: z.literal(1),
@@ -26,33 +26,24 @@ const longestData = 1024 * 1024
 const longestOf: Readonly<Record<string, number>> = { H: 64 * 1024, C: 20, D: longestData, E: 0 }
 const headLength = 5
 
-/** The bytes of the data runs of a file, in order, and nothing between them. */
-export async function* readRuns(path: string, runs: readonly Run[]): AsyncGenerator<Uint8Array> {
-  const handle = await open(path, 'r')
-  try {
-    for (const run of runs) {
-      if (run.kind === 'copy') continue
-      for (let done = 0; done < run.length;) {
-        const wanted = Math.min(longestData, run.length - done)
-        const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(wanted), 0, wanted, run.offset + done)
-        if (bytesRead === 0) throw new NetopsError('damaged', { message: `${path} became shorter while it was read` })
-        yield buffer.subarray(0, bytesRead)
-        done += bytesRead
-      }
-    }
-  } finally {
-    await handle.close()
-  }
-}
+/** Reads stretches of the new file, in order. */
+type ReadStretches = (stretches: readonly Stretch[]) => AsyncIterable<Uint8Array>
+
+/**
+ * How hard the stream is compressed: as well as is quick, or hardly, for a link that is quicker than that
+ * (docs/benchmarks.md; negative levels: zstd(1), --fast).
+ */
+const zstdLevels = { well: 3, hardly: -100 } as const
+export type Compression = keyof typeof zstdLevels
 
 /** Everything that `host assemble` needs, compressed. */
 export async function* writeDelta(
-  path: string,
+  read: ReadStretches,
   runs: readonly Run[],
-  about: Omit<DeltaHeader, 'delta'>,
+  { compression, ...about }: Omit<DeltaHeader, 'delta'> & { readonly compression: Compression },
 ): AsyncGenerator<Uint8Array> {
-  const zstd = createZstdCompress()
-  const fed = pipeline(Readable.from(framesOf(path, runs, { delta: 1, ...about })), zstd)
+  const zstd = createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: zstdLevels[compression] } })
+  const fed = pipeline(Readable.from(framesOf(read, runs, { delta: 1, ...about })), zstd)
   // Whoever reads below hears of it.
   fed.catch(() => undefined)
   for await (const chunk of zstd) yield chunk as Uint8Array
@@ -60,11 +51,15 @@ export async function* writeDelta(
 }
 
 /** As {@link writeDelta}, before it is compressed. */
-export async function* framesOf(path: string, runs: readonly Run[], about: DeltaHeader): AsyncGenerator<Uint8Array> {
+export async function* framesOf(
+  read: ReadStretches,
+  runs: readonly Run[],
+  about: DeltaHeader,
+): AsyncGenerator<Uint8Array> {
   yield frame('H', Buffer.from(JSON.stringify(about)))
   for (const run of runs) {
     if (run.kind === 'copy') yield frame('C', placeOf(run))
-    else for await (const bytes of readRuns(path, [run])) yield frame('D', bytes)
+    else for await (const bytes of read([run])) yield frame('D', bytes)
   }
   yield frame('E', Buffer.alloc(0))
 }

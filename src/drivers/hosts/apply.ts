@@ -14,7 +14,8 @@ export async function applyCommands(connection: HostConnection, commands: readon
   for (let next = 0; next < commands.length; next += 1) {
     const command = commands[next]
     if (command === undefined) break
-    const result = await connection.run(command.argv, { stdin: command.stdin, timeoutMs: commandTimeoutMs })
+    const { argv, stdin, timeoutMs = commandTimeoutMs } = command
+    const result = await connection.run(argv, { stdin, timeoutMs })
     if (!(command.okCodes ?? [0]).includes(result.code)) throw commandFailed(connection.name, command, result)
     if (result.code === 0) next += command.sparesNext ?? 0
   }

@@ -6,9 +6,12 @@ import { formatBytes } from '../../model/units.ts'
 import { quoteCommand } from './quote.ts'
 import type { HostCommand } from './port.ts'
 
+/** Stands in the names of files that are not whole yet. */
+export const newMark = '.netops-new'
+
 /** The name under which a new file is made ready; with a run in it where several may make the same file ready at once. */
 const temporaryFor = (path: string, run?: string): string =>
-  join(dirname(path), `.${basename(path)}.netops-new${run === undefined ? '' : `-${run}`}`)
+  join(dirname(path), `.${basename(path)}${newMark}${run === undefined ? '' : `-${run}`}`)
 
 /** The commands of an effect, in order. Each tolerates that it was carried out before, wholly or half. */
 export function commandsOf(effect: HostEffect): readonly HostCommand[] {
@@ -22,8 +25,10 @@ export function commandsOf(effect: HostEffect): readonly HostCommand[] {
     }
     case 'push': {
       const note = effect.bases === undefined ? {} : { note: 'less the blocks that executables on the host have' }
-      const stdin = { file: effect.from, size: effect.size, ...note }
-      return pushCommands(effect, { argv: fill(temporaryOf(effect)), stdin })
+      return pushCommands(effect, {
+        argv: fillPushed(effect),
+        stdin: { file: effect.from, size: effect.size, ...note },
+      })
     }
     case 'copy': {
       const same = { argv: ['cmp', '-s', '--', effect.from, effect.path] }
@@ -63,6 +68,12 @@ type Push = Extract<HostEffect, { kind: 'push' }>
 
 /** The name under which a pushed file is made ready. */
 export const temporaryOf = ({ path, run }: Push): string => temporaryFor(path, run)
+
+/** What a push that broke off has written, while the next one makes use of it. */
+export const partialOf = (temporary: string): string => `${temporary}.part`
+
+/** Makes a pushed file of all that comes. */
+export const fillPushed = (effect: Push): string[] => fill(temporaryOf(effect))
 
 /** The commands of a push around the one that fills the new file. */
 export function pushCommands(effect: Push, content: HostCommand): readonly HostCommand[] {

@@ -1,20 +1,27 @@
 // The commands of a delta push (push.ts) on the host's side: by a netops build there, else by a shell and coreutils. Pure.
+import { basename, dirname } from 'node:path'
 import { serverExecutable } from '../../model/paths.ts'
 import { blockSize } from '../../system/blocks.ts'
 import type { Run } from '../../system/delta.ts'
+import { newMark, partialOf } from './commands.ts'
 
 /** As many runs make a command of about 15 KB; Linux takes 128 KB (MAX_ARG_STRLEN, execve(2)). */
 export const longestDeal = 200
 
-/** Lists time of change, size and path of what a new executable may share blocks with. */
-export const listBases = (folders: { readonly releases: string; readonly netops: string }): string[] => [
+/**
+ * Lists time of change, size and path of what a new file may share blocks with: releases, netops builds, and files of its
+ * name in the folders beside its own, whole or half written.
+ */
+export const listBases = (folders: { readonly releases: string; readonly netops: string }, path: string): string[] => [
   ...['sh', '-c'],
-  `for file in "$0"/*/${serverExecutable} "$1"/*/netops; do
+  `for file in "$0"/*/${serverExecutable} "$1"/*/netops "$2"/*/"$3" "$2"/*/."$3"${newMark}*; do
   if [ -f "$file" ] && [ ! -L "$file" ]; then stat -c '%Y %s %n' -- "$file"; fi
 done`,
-  folders.releases,
-  folders.netops,
+  ...[folders.releases, folders.netops, dirname(dirname(path)), basename(path)],
 ]
+
+/** Keeps what a push that broke off has written, out of the way of the new file. */
+export const keepPartial = (temporary: string): string[] => ['mv', '-f', '-T', '--', temporary, partialOf(temporary)]
 
 export const hashByNetops = (netops: string, path: string): string[] => [netops, 'host', 'blocks', path]
 
@@ -43,3 +50,16 @@ export function dealCommand(temporary: string, runs: readonly Run[], bases: read
   })
   return ['sh', '-c', ['set -e', 'exec > "$0"', ...deals].join('\n'), temporary, ...bases]
 }
+
+/** Whether the host can {@link unzipping unzip}. */
+export const lookForGzip = ['sh', '-c', 'command -v gzip']
+
+/**
+ * A command that gets its standard input unzipped. It fails when either of the two does, and each says why itself: a
+ * pipeline alone would hide that gzip failed.
+ */
+export const unzipping = (argv: readonly string[]): string[] => [
+  ...['sh', '-c'],
+  `whole=$({ { gzip -dc && echo yes >&3; } | "$@"; } 3>&1) && [ "$whole" = yes ]`,
+  ...['sh', ...argv],
+]

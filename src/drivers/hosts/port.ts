@@ -17,6 +17,8 @@ export interface HostCommand {
   readonly okCodes?: readonly number[] | undefined
   /** How many of the commands that follow are left out where this one exits with 0. */
   readonly sparesNext?: number | undefined
+  /** How long it may take; ten minutes unless it says so. */
+  readonly timeoutMs?: number | undefined
   /** What the failure is called. */
   readonly failAs?: ErrorCode | undefined
 }

@@ -1,35 +1,41 @@
-// Brings a large file to a host by what the host lacks of it: the blocks that releases and netops builds there have are
-// copied there, the others are sent. Whatever comes out is checked by the whole file's hash, as after a whole push.
-import { stat } from 'node:fs/promises'
-import { basename } from 'node:path'
-import type { HostEffect } from '../../model/effects.ts'
-import { locate } from '../../model/errors.ts'
+// Brings a large file to a host by what the host lacks of it: the blocks that it has in some file are copied there, the
+// others are sent. Whatever comes out is checked by the whole file's hash, as after a whole push.
 import type { Pushed } from '../../model/journal.ts'
-import { blockHash, blockSize, hashBlocks, type Blocks } from '../../system/blocks.ts'
-import { dataIn, matchBlocks, type Run } from '../../system/delta.ts'
-import { readRuns, writeDelta } from '../../system/delta-stream.ts'
+import { dataIn, type Run } from '../../system/delta.ts'
+import { writeDelta } from '../../system/delta-stream.ts'
+import { SharedFiles, type SharedFile } from '../../system/shared-files.ts'
 import { applyCommands } from './apply.ts'
-import { commandsOf, pushCommands, temporaryOf } from './commands.ts'
-import {
-  assembleCommand,
-  dealCommand,
-  hashByCoreutils,
-  hashByNetops,
-  listBases,
-  longestDeal,
-} from './delta-commands.ts'
+import { fillPushed, partialOf, pushCommands, temporaryOf } from './commands.ts'
+import { assembleCommand, dealCommand, lookForGzip, unzipping } from './delta-commands.ts'
+import { fastLink, linkSpeed, slowLink } from './link-speed.ts'
+import { findDelta, lookForBases, unlessLost, type Delta, type PushEffect } from './push-delta.ts'
 import type { HostCommand, HostConnection } from './port.ts'
 
-export type PushEffect = Extract<HostEffect, { kind: 'push' }>
+export type { PushEffect } from './push-delta.ts'
 
-// Sending more than this share of the file saves too little for what the host has to do.
-const worthwhile = 0.75
-const lookTimeoutMs = 60_000
+// Of fewer bytes, finding out how fast the link is takes longer than what it could save.
+const worthMeasuring = { gzip: 8 * 1024 * 1024, zstd: 32 * 1024 * 1024 }
+
+// A command without input for ten minutes is stuck; one that is sent much over a slow link is not.
+const commandTimeoutMs = 600_000
+const slowestBytesPerMs = 8
+
+const files = new SharedFiles()
+
+/** One push on its way. */
+interface Sending {
+  readonly connection: HostConnection
+  readonly effect: PushEffect
+  readonly file: SharedFile
+  /** Counts what goes over the wire. */
+  readonly count: (bytes: number) => void
+}
 
 /**
- * Applies a push. A delta that does not come out right is followed by a whole push, once.
+ * Applies a push, going on where an earlier one broke off. A delta that does not come out right is followed by a whole push,
+ * once.
  * @param tell hears of that
- * @returns what was sent, over all attempts
+ * @returns what was sent, over all attempts, as it went over the wire
  * @throws NetopsError as `applyCommands`; `damaged` when the file itself is not what its hash says
  */
 export async function pushFile(
@@ -38,142 +44,72 @@ export async function pushFile(
   tell: (line: string) => void,
 ): Promise<Pushed> {
   let bytes = 0
-  const counted = async function* (stream: AsyncIterable<Uint8Array>) {
-    for await (const chunk of stream) {
-      bytes += chunk.length
-      yield chunk
-    }
+  const file = await files.open(effect.from)
+  try {
+    await bring({ connection, effect, file, count: (sent) => (bytes += sent) }, tell)
+  } finally {
+    await file.close()
   }
-  const delta = await unlessLost(() => findDelta(connection, effect))
+  return { bytes, of: effect.size }
+}
+
+async function bring(sending: Sending, tell: (line: string) => void): Promise<void> {
+  const { connection, effect } = sending
+  const { bases } = effect
+  const looked = bases === undefined ? [] : await unlessLost(() => lookForBases(connection, { ...effect, bases }))
+  const there = looked instanceof Error ? [] : looked
+  const delta = await unlessLost(() => findDelta(connection, effect, there))
+  const send = async (way?: Delta) => applyCommands(connection, pushCommands(effect, await contentOf(sending, way)))
+  const partial = partialOf(temporaryOf(effect))
+  const forget = there.some(({ path }) => path === partial) ? [{ argv: ['rm', '-f', '--', partial] }] : []
   if (delta !== undefined && !(delta instanceof Error)) {
-    const { argv, stream } = contentOf(effect, delta)
-    const content: HostCommand = { argv, stdin: { stream: () => counted(stream()) } }
-    const failed = await unlessLost(() => applyCommands(connection, pushCommands(effect, content)))
-    if (!(failed instanceof Error)) return { bytes, of: effect.size }
+    const failed = await unlessLost(() => send(delta))
+    if (!(failed instanceof Error)) return applyCommands(connection, forget)
     tell(`${effect.path} is sent whole, because its blocks did not come together: ${failed.message}`)
   }
-  await applyCommands(connection, commandsOf(effect))
-  return { bytes: bytes + effect.size, of: effect.size }
+  // It was of no use, and the disk may have no room for both.
+  await applyCommands(connection, forget)
+  await send()
 }
 
-/** What went wrong, as a value; what says that the host is lost or the operator leaves is thrown on. */
-async function unlessLost<T>(work: () => Promise<T>): Promise<T | Error> {
-  try {
-    return await work()
-  } catch (thrown) {
-    const error = locate(thrown, {})
-    if (error.code === 'unreachable' || error.code === 'interrupted') throw thrown
-    return error
+/** The command that makes the new file, and what it is fed with. */
+async function contentOf(sending: Sending, delta: Delta | undefined): Promise<HostCommand> {
+  const { effect, file } = sending
+  const runs: readonly Run[] = delta?.runs ?? [{ kind: 'data', offset: 0, length: effect.size }]
+  const length = dataIn(runs)
+  const timeoutMs = commandTimeoutMs + length / slowestBytesPerMs
+  const given = (argv: readonly string[], stream: () => AsyncIterable<Uint8Array>): HostCommand => ({
+    ...{ argv, timeoutMs },
+    stdin: { stream: () => counted(stream(), sending.count) },
+  })
+  if (delta?.netops !== undefined) {
+    const isFast = length >= worthMeasuring.zstd && (await speedOf(sending)) > fastLink
+    const about = { size: effect.size, bases: delta.bases, compression: isFast ? 'hardly' : 'well' } as const
+    return given(assembleCommand(delta.netops, temporaryOf(effect)), () => writeDelta(file.read, runs, about))
   }
+  const argv = delta === undefined ? fillPushed(effect) : dealCommand(temporaryOf(effect), runs, delta.bases)
+  const data = runs.filter(({ kind }) => kind === 'data')
+  return length >= worthMeasuring.gzip && (await gainsByGzip(sending))
+    ? given(unzipping(argv), () => file.readZipped(data))
+    : given(argv, () => file.read(data))
 }
 
-interface Delta {
-  readonly runs: readonly Run[]
-  readonly bases: readonly string[]
-  /** The netops build on the host that puts it together; undefined where coreutils have to. */
-  readonly netops: string | undefined
+async function gainsByGzip(sending: Sending): Promise<boolean> {
+  // Below another root the host is this machine.
+  if (sending.effect.bases === undefined || (await speedOf(sending)) >= slowLink) return false
+  return (await sending.connection.run(lookForGzip, { timeoutMs: commandTimeoutMs })).code === 0
 }
 
-interface OnHost {
-  readonly path: string
-  readonly size: number
-  readonly changed: number
+/** Bytes a second. */
+async function speedOf({ connection, count }: Sending): Promise<number> {
+  const speed = await unlessLost(() => linkSpeed(connection, count))
+  // A measurement that did not come to its end is that of a slow link.
+  return speed instanceof Error ? 0 : speed
 }
 
-/** How to make the file from what the host has; undefined where that is not worth it. */
-async function findDelta(connection: HostConnection, effect: PushEffect): Promise<Delta | undefined> {
-  if (effect.bases === undefined) return undefined
-  const { stdout } = await connection.run(listBases(effect.bases), { timeoutMs: lookTimeoutMs })
-  const there = parseBases(stdout)
-  const bases = chooseBases(there, effect)
-  if (bases.length === 0) return undefined
-  const wanted = await sourceBlocks(effect)
-  if (wanted.size !== effect.size) return undefined
-  const helper = there.find(({ path }) => basename(path) === 'netops')?.path
-  const byNetops = helper === undefined ? [] : await hashAll(connection, bases, (path) => hashByNetops(helper, path))
-  const netops = byNetops.length === 0 ? undefined : helper
-  const hashed = netops === undefined ? await hashByHand(connection, bases, effect) : byNetops
-  const runs = matchBlocks(wanted, hashed)
-  if (dataIn(runs) > worthwhile * effect.size) return undefined
-  if (netops === undefined && runs.length > longestDeal) return undefined
-  return { runs, bases: hashed.map(({ path }) => path), netops }
-}
-
-/** The newest first. */
-function parseBases(listed: string): readonly OnHost[] {
-  return listed
-    .split('\n')
-    .flatMap((line) => {
-      // A login banner may stand before it.
-      const [, changed, size, path] = /^(\d+) (\d+) (\/.+)$/.exec(line) ?? []
-      return path === undefined ? [] : [{ path, size: Number(size), changed: Number(changed) }]
-    })
-    .sort((a, b) => b.changed - a.changed)
-}
-
-/**
- * The newest build of the same program, and the newest of the other: after a change of Node only one of them may have the
- * new one in it. What is much smaller or larger is no build of ours.
- */
-function chooseBases(there: readonly OnHost[], { path, size }: PushEffect): readonly OnHost[] {
-  const alike = there.filter((base) => base.size >= size / 2 && base.size <= size * 2)
-  const isSame = (base: OnHost): boolean => basename(base.path) === basename(path)
-  return [alike.find(isSame), alike.find((base) => !isSame(base))].filter((base) => base !== undefined)
-}
-
-type Hashed = Blocks & { readonly path: string }
-
-async function hashByHand(connection: HostConnection, bases: readonly OnHost[], effect: PushEffect) {
-  const folder = `${temporaryOf(effect)}.blocks`
-  const hashed: Hashed[] = []
-  // One after the other: each needs the room of a base on the host's disk.
-  for (const base of bases) hashed.push(...(await hashAll(connection, [base], (path) => hashByCoreutils(folder, path))))
-  return hashed
-}
-
-/** The blocks of the bases; without those that could not be read as they were listed. */
-async function hashAll(
-  connection: HostConnection,
-  bases: readonly OnHost[],
-  commandOf: (path: string) => readonly string[],
-): Promise<readonly Hashed[]> {
-  const hashed = await Promise.all(
-    bases.map(async ({ path, size }) => {
-      const result = await unlessLost(() => connection.run(commandOf(path), { timeoutMs: lookTimeoutMs }))
-      if (result instanceof Error || result.code !== 0) return []
-      const hashes = [...result.stdout.matchAll(/^[0-9a-f]{32,64}(?=\s)/gm)].map(([hash]) => blockHash(hash))
-      return hashes.length === Math.ceil(size / blockSize) ? [{ path, size, hashes }] : []
-    }),
-  )
-  return hashed.flat()
-}
-
-/** A file is read once, for however many hosts. */
-const sources = new Map<string, Promise<Blocks>>()
-
-function sourceBlocks({ from, sha256 }: PushEffect): Promise<Blocks> {
-  const key = `${sha256} ${from}`
-  const known = sources.get(key)
-  if (known !== undefined) return known
-  const reading = readSource(from)
-  sources.set(key, reading)
-  // What could not be read now is tried again the next time.
-  reading.catch(() => sources.delete(key))
-  return reading
-}
-
-async function readSource(path: string): Promise<Blocks> {
-  const hashes: string[] = []
-  for await (const hash of hashBlocks(path)) hashes.push(hash)
-  return { size: (await stat(path)).size, hashes }
-}
-
-function contentOf(effect: PushEffect, { runs, bases, netops }: Delta) {
-  const temporary = temporaryOf(effect)
-  return netops === undefined
-    ? { argv: dealCommand(temporary, runs, bases), stream: () => readRuns(effect.from, runs) }
-    : {
-        argv: assembleCommand(netops, temporary),
-        stream: () => writeDelta(effect.from, runs, { size: effect.size, bases }),
-      }
+async function* counted(stream: AsyncIterable<Uint8Array>, count: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+  for await (const chunk of stream) {
+    count(chunk.length)
+    yield chunk
+  }
 }

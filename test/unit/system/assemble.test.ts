@@ -7,8 +7,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { assemble } from '../../../src/system/assemble.ts'
 import type { Run } from '../../../src/system/delta.ts'
 import { framesOf, readFrames, writeDelta } from '../../../src/system/delta-stream.ts'
+import { SharedFiles, type SharedFile } from '../../../src/system/shared-files.ts'
 
 let folder: string
+let file: SharedFile
 const at = (name: string): string => join(folder, name)
 const base = randomBytes(3_000_000)
 const source = randomBytes(2_500_000)
@@ -17,7 +19,9 @@ beforeEach(async () => {
   await writeFile(at('base'), base)
   await writeFile(at('source'), source)
   await writeFile(at('new'), 'what was there before')
+  file = await new SharedFiles().open(at('source'))
 })
+afterEach(() => file.close())
 afterEach(() => rm(folder, { recursive: true, force: true }))
 
 const runs: readonly Run[] = [
@@ -50,22 +54,22 @@ const fromFrames = (...frames: readonly Buffer[]) =>
   assemble(at('new'), pieces(zstdCompressSync(Buffer.concat(frames)), 1000))
 
 describe('a file is put together', () => {
-  test('from stretches of a base and from what was sent', async () => {
-    await assemble(at('new'), writeDelta(at('source'), runs, { size: whole.length, bases: [at('base')] }))
+  test.each(['well', 'hardly'] as const)('from a base and from what was sent, %s compressed', async (compression) => {
+    await assemble(at('new'), writeDelta(file.read, runs, { size: whole.length, bases: [at('base')], compression }))
     expect((await readFile(at('new'))).equals(whole)).toBe(true)
   })
 
   test.each([1, 7, 1_000_000])('however the stream is cut, here in pieces of %i bytes', async (length) => {
     const few: readonly Run[] = [{ kind: 'data', offset: 0, length: 300 }, ...runs.slice(2)]
     const about = { delta: 1, size: 307, bases: [at('base')] } as const
-    const sent = Buffer.concat(await all(framesOf(at('source'), few, about)))
+    const sent = Buffer.concat(await all(framesOf(file.read, few, about)))
     const read = await all(readFrames(pieces(sent, length)))
     expect(read.map(({ kind }) => kind)).toEqual(['header', 'data', 'copy'])
     expect(read[2]).toEqual(few[1])
   })
 
   test('of no bytes at all', async () => {
-    await assemble(at('new'), writeDelta(at('source'), [], { size: 0, bases: [] }))
+    await assemble(at('new'), writeDelta(file.read, [], { size: 0, bases: [], compression: 'well' }))
     expect(await readFile(at('new'), 'utf8')).toBe('')
   })
 })
@@ -122,7 +126,7 @@ describe('a stream is refused', () => {
 
   test('by whoever sends it, when the file became shorter while it was read', async () => {
     await truncate(at('source'), 1000)
-    await expect(all(framesOf(at('source'), runs, { delta: 1, size: whole.length, bases: [] }))).rejects.toMatchObject({
+    await expect(all(framesOf(file.read, runs, { delta: 1, size: whole.length, bases: [] }))).rejects.toMatchObject({
       code: 'damaged',
     })
   })
