@@ -1,5 +1,6 @@
 // Files that go to many hosts at once: each part is read once for all that are about as far, and few parts are held.
-import { open, type FileHandle } from 'node:fs/promises'
+import type { BigIntStats } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { constants, gzip } from 'node:zlib'
 import { messageOf, NetopsError } from '../model/errors.ts'
@@ -25,7 +26,13 @@ export interface SharedFile {
   readonly close: () => Promise<void>
 }
 
-export type Opener = (path: string) => Promise<Pick<FileHandle, 'read' | 'stat' | 'close'>>
+/** As much of an open file as reading it takes. */
+interface OpenFile {
+  read(buffer: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }>
+  stat(options: { readonly bigint: true }): Promise<BigIntStats>
+  close(): Promise<void>
+}
+export type Opener = (path: string) => Promise<OpenFile>
 
 /** The files that this process sends; what is held of them is let go with their last reader. */
 export class SharedFiles {
@@ -91,7 +98,7 @@ export class SharedFiles {
   }
 }
 
-async function readChunk(handle: Pick<FileHandle, 'read'>, index: number): Promise<Uint8Array> {
+async function readChunk(handle: OpenFile, index: number): Promise<Uint8Array> {
   const buffer = Buffer.allocUnsafe(chunkSize)
   let filled = 0
   while (filled < chunkSize) {

@@ -1,14 +1,17 @@
 // Pushes that send only what the host lacks: over a real sshd, with netops on the host and with nothing but coreutils.
 import { randomBytes } from 'node:crypto'
-import { chmod, link, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
+import { appendFile, chmod, link as linkFile, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { stat, symlink, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
 import type { HostConnection } from '../../src/drivers/hosts/port.ts'
 import { pushFile, type PushEffect } from '../../src/drivers/hosts/push.ts'
 import { connectSsh } from '../../src/drivers/hosts/ssh.ts'
 import { blockSize } from '../../src/system/blocks.ts'
 import { sha256OfFile } from '../../src/system/files.ts'
+import { startSlowLink, type SlowLink } from '../support/slow-link.ts'
 import { startSshd, type Sshd } from '../support/sshd.ts'
 
 let folder: string
@@ -28,6 +31,8 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
+/** What measuring a link sends at most. */
+const samples = 2.5 * 1024 * 1024
 const blocks = (count: number): Buffer => randomBytes(count * blockSize)
 const old = Buffer.concat([blocks(64), randomBytes(1000)])
 
@@ -40,7 +45,7 @@ describe.each(['netops', 'coreutils'] as const)('a push to a host with %s', (too
     told = []
     await mkdir(at('incoming'))
     await mkdir(at('netops', 'abc'), { recursive: true })
-    if (tool === 'netops') await link(inject('builds').netops, at('netops', 'abc', 'netops'))
+    if (tool === 'netops') await linkFile(inject('builds').netops, at('netops', 'abc', 'netops'))
   })
 
   async function release(content: Buffer, name = 'one', ageS = 0): Promise<string> {
@@ -166,7 +171,145 @@ describe.each(['netops', 'coreutils'] as const)('a push to a host with %s', (too
     expect(told).toEqual([])
   })
 
+  describe('goes on where an earlier one broke off', () => {
+    const own = '.network_server.netops-new-r1'
+    const left = (content: Buffer, name = own) => writeFile(at('incoming', name), content)
+    const first = (count: number, more = 0): Buffer => old.subarray(0, count * blockSize + more)
+    const restAfter = (count: number): number => old.length - count * blockSize
+    const expectSent = (bytes: number, expected: number) => {
+      // Coreutils get the bytes themselves, netops a compressed stream around them.
+      expect(bytes).toBeGreaterThanOrEqual(expected)
+      expect(bytes).toBeLessThanOrEqual(tool === 'coreutils' ? expected : expected + 2000)
+      expect(told).toEqual([])
+    }
+
+    // What is found does not depend on who looks for it; who reads and writes it does.
+    const cases = [
+      ['within a block', first(40, 1000), restAfter(40)],
+      ['and was tampered with', Buffer.concat([first(5), blocks(1), first(40).subarray(6 * blockSize)]), restAfter(39)],
+      ['at the end of a block', first(40), restAfter(40)],
+      ['at the very end', old, 0],
+      ['and its end was lost in a power cut', Buffer.concat([first(10), Buffer.alloc(20 * blockSize)]), restAfter(10)],
+      ['after more than there is now', Buffer.concat([old, blocks(30)]), 1000],
+      ['with nothing of this content', blocks(40), old.length],
+    ] as const
+    test.each(tool === 'coreutils' ? cases : cases.slice(0, 2))('%s', async (_, partial, expected) => {
+      await left(partial)
+      expectSent(await push(old), expected)
+    })
+
+    test('for the second time, by the longer of both that are left', async () => {
+      await left(first(40))
+      await left(first(20), `${own}.part`)
+      expectSent(await push(old), restAfter(40))
+      await rm(at('incoming', 'network_server'))
+      await left(first(20))
+      await left(first(50), `${own}.part`)
+      expectSent(await push(old), restAfter(50))
+    })
+
+    test('by what another run still writes, and lets that alone', async () => {
+      const other = at('incoming2', '.network_server.netops-new-r2')
+      await mkdir(dirname(other))
+      await writeFile(other, first(40, 7))
+      const more = once(() => appendFile(other, old.subarray(40 * blockSize + 7, 45 * blockSize + 9)))
+      expectSent(await push(old, beforeCommand(/host blocks|split/, more)), restAfter(45))
+      expect((await readFile(other)).equals(first(45, 9))).toBe(true)
+    })
+
+    test('whatever else the host has', async () => {
+      await release(changed(60))
+      await left(first(40))
+      expectSent(await push(old), blockSize)
+    })
+
+    test('and removes what is of no use', async () => {
+      await left(Buffer.concat([old, old, old]))
+      expectSent(await push(old), old.length)
+    })
+  })
+
+  test('sends what is missing after connections were cut, again and again', async () => {
+    const content = blocks(96)
+    const effect = await effectFor(content)
+    const sizeThere = async (): Promise<number> => {
+      const found = await stat(at('incoming', '.network_server.netops-new-r1')).catch(() => undefined)
+      return found?.size ?? 0
+    }
+    const link = await startSlowLink(sshd, at('known_hosts'))
+    const cutAt = async (size: number): Promise<number> => {
+      const others = await sshd.connections()
+      const over = await connectSsh(link.target)
+      const own = (await sshd.connections()).filter((pid) => !others.includes(pid))
+      link.limitTo(8_000_000)
+      const pushed = pushFile(over, effect, (line) => told.push(line)).catch((error: unknown) => error)
+      while ((await sizeThere()) < size) await sleep(5)
+      for (const pid of own) process.kill(pid, 'SIGKILL')
+      expect(await pushed).toMatchObject({ code: 'unreachable' })
+      await over.close()
+      return sizeThere()
+    }
+    try {
+      const first = await cutAt(1_000_000)
+      const arrived = await cutAt(first + 1_000_000)
+      expect(await readdir(at('incoming'))).toContain('.network_server.netops-new-r1.part')
+      link.limitTo(Infinity)
+      const over = await connectSsh(link.target)
+      const begun = link.passed()
+      const { bytes } = await pushFile(over, effect, (line) => told.push(line))
+      await over.close()
+      expect(bytes).toBeLessThanOrEqual(content.length - arrived + blockSize + 1000)
+      expect(Math.abs(link.passed() - begun - bytes)).toBeLessThan(0.02 * bytes + 50_000)
+    } finally {
+      await link.close()
+    }
+    expect((await readFile(at('incoming', 'network_server'))).equals(content)).toBe(true)
+    expect(await readdir(at('incoming'))).toEqual(['network_server'])
+    expect(told).toEqual([])
+  })
+
   if (tool === 'coreutils') {
+    describe('of what compresses well', () => {
+      // Hexadecimal digits are half of what they take.
+      const digits = Buffer.from(randomBytes(4_500_000).toString('hex'))
+      let link: SlowLink
+      let over: HostConnection
+      beforeEach(async () => {
+        link = await startSlowLink(sshd, at('known_hosts'))
+        over = await connectSsh(link.target)
+        link.limitTo(10_000_000)
+      })
+      afterEach(async () => {
+        await over.close()
+        await link.close()
+      })
+
+      test('sends it compressed over a slow link, and tells what passed there', async () => {
+        const begun = link.passed()
+        const bytes = await push(digits, over)
+        expect(bytes).toBeLessThan(0.65 * digits.length + samples)
+        expect(Math.abs(link.passed() - begun - bytes)).toBeLessThan(0.02 * bytes + 50_000)
+      })
+
+      test('goes on compressed', async () => {
+        await writeFile(at('incoming', '.network_server.netops-new-r1'), digits.subarray(0, 400_000))
+        expect(await push(digits, over)).toBeLessThan(0.65 * (digits.length - 400_000) + blockSize + samples)
+      })
+
+      test('sends it as it is where the host cannot unzip', async () => {
+        const bin = at('bin')
+        await mkdir(bin)
+        const needed = ['sh', 'wc', 'stat', 'install', 'dd', 'sha256sum', 'chmod', 'sync', 'mv']
+        for (const name of needed) await symlink(`/usr/bin/${name}`, join(bin, name))
+        const poor = { ...wrapped(over), run: run(over, (argv) => ['/usr/bin/env', `PATH=${bin}`, ...argv]) }
+        expect(await push(digits, poor)).toBeGreaterThan(digits.length)
+      })
+
+      test('sends it as it is over a fast link', async () => {
+        expect(await push(digits, fast(over))).toBe(digits.length + samples)
+      })
+    })
+
     test('goes on by coreutils where a netops knows nothing of blocks', async () => {
       await release(old)
       await writeFile(at('netops', 'abc', 'netops'), '#!/bin/sh\nexit 2\n')
@@ -175,25 +318,43 @@ describe.each(['netops', 'coreutils'] as const)('a push to a host with %s', (too
     })
 
     test('sends all where too many runs would make the command too long', async () => {
-      const many = blocks(600)
+      const many = blocks(210)
       await release(many)
       const mixed = Buffer.from(many)
-      for (let block = 0; block < 600; block += 4) blocks(1).copy(mixed, block * blockSize)
-      expect(await push(mixed)).toBe(mixed.length)
+      for (let block = 0; block < 210; block += 2) blocks(1).copy(mixed, block * blockSize)
+      expect(await push(mixed, fast(host))).toBe(mixed.length + samples)
     })
   }
 })
 
 /** The host, to which something happens just before a file is put together there. */
-function before(tool: 'netops' | 'coreutils', happens: () => Promise<unknown>, over = host): HostConnection {
+const before = (tool: 'netops' | 'coreutils', happens: () => Promise<unknown>, over = host): HostConnection =>
+  beforeCommand(tool === 'netops' ? /host assemble/ : /exec > "\$0"/, happens, over)
+
+function beforeCommand(command: RegExp, happens: () => Promise<unknown>, over = host): HostConnection {
   return {
-    name: over.name,
-    open: (to) => over.open(to),
-    close: () => over.close(),
+    ...wrapped(over),
     async run(argv, options) {
-      const puts = tool === 'netops' ? argv[2] === 'assemble' : argv[2]?.includes('exec > "$0"') === true
-      if (puts) await happens()
+      if (command.test(argv.join(' '))) await happens()
       return over.run(argv, options)
     },
   }
+}
+
+/** A host that takes whatever it is sent at once, when the link is measured. */
+const fast = (over: HostConnection): HostConnection => ({
+  ...wrapped(over),
+  run: (argv, options) =>
+    argv[0] === 'wc' ? Promise.resolve({ code: 0, stdout: '', stderr: '' }) : over.run(argv, options),
+})
+const wrapped = (over: HostConnection) => ({ name: over.name, open: (to: Endpoint) => over.open(to),
+  close: () => over.close() })
+const run =
+  (over: HostConnection, change: (argv: readonly string[]) => string[]): HostConnection['run'] =>
+  (argv, options) =>
+    over.run(change(argv), options)
+
+function once(work: () => Promise<unknown>): () => Promise<unknown> {
+  let done: Promise<unknown> | undefined
+  return () => (done ??= work())
 }

@@ -1,6 +1,8 @@
+import { basename } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import type { HostReader } from '../../../src/drivers/hosts/port.ts'
 import type { CleanUpInput } from '../../../src/model/clean-up.ts'
-import { planCleanUp, type CleanUpFacts, type OldRun } from '../../../src/procedures/clean-up.ts'
+import { planCleanUp, readCleanUpFacts, type CleanUpFacts, type OldRun } from '../../../src/procedures/clean-up.ts'
 import { bodyOf } from '../../../src/engine/steps.ts'
 
 const day = 86_400_000
@@ -93,4 +95,25 @@ describe('cleaning up', () => {
     const found = facts({ builds: ['new'], linked: undefined, runs: [ran('now.web1', 90)] })
     expect(removed(found, { ...order, keepRuns: 0, olderThanMs: 0 })).toEqual([])
   })
+})
+
+test('what a push leaves when it breaks off is known as half written', async () => {
+  const left = ['', '.part', '.blocks', '-r1', '-r1.part', '-r1.blocks'].map((end) => `.netops.netops-new${end}`)
+  const nothing = () => Promise.resolve(undefined)
+  const reader: HostReader = {
+    name: 'web1',
+    readText: nothing,
+    readLink: nothing,
+    sha256: nothing,
+    list: () => Promise.resolve([]),
+    exists: () => Promise.resolve(false),
+    query([command, folder]) {
+      const names = command === 'find' && folder?.endsWith('/netops') === true ? [...left, 'netops', '.netops'] : []
+      const stdout = names.map((name) => `1.5 ${folder ?? ''}/abc/${name}\0`).join('')
+      return Promise.resolve({ code: 0, stdout, stderr: '' })
+    },
+  }
+  const { litter } = await readCleanUpFacts(reader, order)
+  expect(litter.map(({ path }) => basename(path))).toEqual(expect.arrayContaining(left))
+  expect(litter.every(({ path }) => left.includes(basename(path)))).toBe(true)
 })

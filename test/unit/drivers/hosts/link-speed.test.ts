@@ -1,0 +1,69 @@
+import { describe, expect, test } from 'vitest'
+import { linkSpeed } from '../../../../src/drivers/hosts/link-speed.ts'
+import type { HostConnection } from '../../../../src/drivers/hosts/port.ts'
+import { NetopsError } from '../../../../src/model/errors.ts'
+
+/** A host that takes `beginMs` to begin a command and then so many bytes a second, on a clock of its own. */
+function hostWith(beginMs: number, bytesPerSecond: number, code = 0) {
+  const sent: number[] = []
+  let clock = 0
+  const connection: HostConnection = {
+    name: 'web1',
+    run(argv, options) {
+      expect(argv).toEqual(['wc', '-c'])
+      const { length } = options?.stdin !== undefined && 'bytes' in options.stdin ? options.stdin.bytes : []
+      sent.push(length)
+      clock += beginMs + (length / bytesPerSecond) * 1000
+      return Promise.resolve({ code, stdout: '', stderr: '' })
+    },
+    close: () => Promise.resolve(),
+  }
+  let told = 0
+  const measure = () =>
+    linkSpeed(
+      connection,
+      (bytes) => (told += bytes),
+      () => clock,
+    )
+  return { connection, measure, sent, told: () => told }
+}
+const kibibyte = 1024
+
+describe('the speed of a link', () => {
+  test.each([
+    ['a slow link, by little', 1e6, [0, 0, 512 * kibibyte]],
+    ['a quick link, by more', 40e6, [0, 0, 512 * kibibyte, 2048 * kibibyte]],
+  ])('is that of %s, without what a command takes', async (_, speed, samples) => {
+    const host = hostWith(300, speed)
+    expect(await host.measure()).toBeCloseTo(speed, 0)
+    expect(host.sent).toEqual(samples)
+    expect(host.told()).toBe(samples.reduce((sum, size) => sum + size))
+  })
+
+  test('is measured once for a connection', async () => {
+    const host = hostWith(1, 1e6)
+    const speeds = await Promise.all([host.measure(), host.measure()])
+    expect(speeds[0]).toBe(speeds[1])
+    expect(host.sent).toHaveLength(3)
+  })
+
+  test('has no end where nothing takes time, or nothing can be measured', async () => {
+    expect(await hostWith(5, Infinity).measure()).toBe(Infinity)
+    expect(await hostWith(5, 1e6, 127).measure()).toBe(Infinity)
+  })
+
+  test('is asked for again after it failed', async () => {
+    const { connection } = hostWith(5, 1e6)
+    let fails = true
+    const moody: HostConnection = {
+      ...connection,
+      run: (argv, options) =>
+        fails
+          ? Promise.reject(new NetopsError('failed', { message: 'it did not end' }))
+          : connection.run(argv, options),
+    }
+    await expect(linkSpeed(moody, () => undefined)).rejects.toMatchObject({ code: 'failed' })
+    fails = false
+    expect(await linkSpeed(moody, () => undefined)).toBeGreaterThan(0)
+  })
+})
