@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
-import type { HostConnection } from '../../src/drivers/hosts/port.ts'
+import type { Endpoint, HostConnection } from '../../src/drivers/hosts/port.ts'
 import { pushFile, type PushEffect } from '../../src/drivers/hosts/push.ts'
 import { connectSsh } from '../../src/drivers/hosts/ssh.ts'
 import { blockSize } from '../../src/system/blocks.ts'
@@ -347,8 +347,11 @@ const fast = (over: HostConnection): HostConnection => ({
   run: (argv, options) =>
     argv[0] === 'wc' ? Promise.resolve({ code: 0, stdout: '', stderr: '' }) : over.run(argv, options),
 })
-const wrapped = (over: HostConnection) => ({ name: over.name, open: (to: Endpoint) => over.open(to),
-  close: () => over.close() })
+const wrapped = (over: HostConnection) => ({
+  name: over.name,
+  open: (to: Endpoint) => over.open(to),
+  close: () => over.close(),
+})
 const run =
   (over: HostConnection, change: (argv: readonly string[]) => string[]): HostConnection['run'] =>
   (argv, options) =>

@@ -16,6 +16,7 @@ function hostWith(beginMs: number, bytesPerSecond: number, code = 0) {
       clock += beginMs + (length / bytesPerSecond) * 1000
       return Promise.resolve({ code, stdout: '', stderr: '' })
     },
+    open: () => Promise.reject(new Error('not asked for')),
     close: () => Promise.resolve(),
   }
   let told = 0

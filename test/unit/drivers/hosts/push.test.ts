@@ -23,6 +23,7 @@ const taking = (name: string, pauseMs: number): HostConnection => ({
     }
     return { code: 0, stdout: '', stderr: '' }
   },
+  open: () => Promise.reject(new Error('not asked for')),
   close: () => Promise.resolve(),
 })
 
