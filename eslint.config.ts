@@ -26,8 +26,8 @@ const portUsers = ['engine', 'procedures', 'drivers/hosts', 'drivers/services']
 // The libraries that only certain places in src/ and scripts/ may import.
 const owners: Readonly<Record<string, readonly string[]>> = {
   execa: ['src/system/exec.ts'],
-  'node:child_process': ['src/system/exec.ts', 'scripts/bench.ts'],
-  ssh2: ['src/drivers/hosts/ssh.ts', 'src/drivers/hosts/ssh-*.ts'],
+  'node:child_process': ['src/system/exec.ts', 'scripts/bench/**'],
+  ssh2: ['src/drivers/hosts/ssh.ts', 'src/drivers/hosts/ssh-*.ts', 'scripts/bench/programs/*.ts'],
   commander: ['src/cli/**'],
   ora: ['src/cli/**'],
   chalk: ['src/cli/**'],

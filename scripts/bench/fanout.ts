@@ -1,0 +1,107 @@
+// One command on many hosts, one file to many hosts, and what many connections take in memory: netops beside its peers
+// on real SSH servers of this machine.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { bundle } from '../../src/build/bundle.ts'
+import { ownCheckout } from '../../src/build/checkout.ts'
+import { compareCommands } from './fanout-command.ts'
+import { compareCopies } from './fanout-copy.ts'
+import { measureMemory } from './fanout-memory.ts'
+import { load, machine } from './figures.ts'
+import { freshNetops, pinnedNode } from './netops.ts'
+import { ansibleSettings, commandPeers, copyPeers, endMasters, present, toolEnvironment } from './peers.ts'
+import { startSshHosts, type SshHosts } from './ssh-hosts.ts'
+
+/** What the parts of this benchmark have in common. */
+export interface Bench {
+  readonly folder: string
+  readonly hosts: SshHosts
+  readonly netops: string
+  /** The argv of a program of scripts/bench/programs. */
+  program(name: string): readonly string[]
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly signal: AbortSignal
+  /** How often each tool runs, where it is said. */
+  readonly rounds: number | undefined
+  readonly tell: (line: string) => void
+}
+
+const servers = 50
+const signals = ['SIGINT', 'SIGTERM'] as const
+const programs = ['bare-exec', 'bare-put', 'push'] as const
+
+const parts = {
+  commands: compareCommands,
+  copies: compareCopies,
+  memory: measureMemory,
+}
+
+export interface FanoutOptions {
+  readonly json: boolean
+  /** One of the parts alone. */
+  readonly only: string | undefined
+  readonly rounds: number | undefined
+}
+
+export async function fanout({ json, only, rounds }: FanoutOptions): Promise<void> {
+  const chosen = Object.entries(parts).filter(([name]) => only === undefined || only === name)
+  if (chosen.length === 0) throw new Error(`--only takes ${Object.keys(parts).join(', ')}, not ${only ?? ''}`)
+  const netops = await freshNetops()
+  const folder = await mkdtemp(join(tmpdir(), 'netops-bench-'))
+  const stopping = new AbortController()
+  const onSignal = () => stopping.abort()
+  // Not `once`: execa ends the process where no listener is left, and then nothing would be cleared up.
+  for (const name of signals) process.on(name, onSignal)
+  let hosts: SshHosts | undefined
+  try {
+    const tell = (line: string) => console.error(line)
+    const node = await pinnedNode()
+    const made = new Map<string, readonly string[]>()
+    for (const name of programs) made.set(name, [node.file, await makeProgram(folder, name)])
+    await writeFile(ansibleSettings(folder), '')
+    tell(`starting ${servers} SSH servers on 127.0.0.1`)
+    hosts = await startSshHosts(folder, servers)
+    const program = (name: string): readonly string[] => made.get(name) ?? []
+    const env = toolEnvironment(folder)
+    const bench: Bench = { folder, hosts, netops, program, env, signal: stopping.signal, rounds, tell }
+    const before = load()
+    const leftOut = await missing()
+    for (const line of leftOut) tell(`left out: ${line}`)
+    const results: { readonly name: string; readonly data: unknown; readonly text: string }[] = []
+    for (const [name, measure] of chosen) results.push({ name, ...(await measure(bench)) })
+    const on = { ...machine(), node: node.version, load: { before, after: load() } }
+    if (json) {
+      const measured = Object.fromEntries(results.map(({ name, data }) => [name, data]))
+      console.log(JSON.stringify({ schema: 'netops/bench/v1', benchmark: 'fanout', ...on, ...measured, leftOut }))
+      return
+    }
+    console.log(`Node ${on.node}, ${on.processors}, load average ${before} before and ${on.load.after} after\n`)
+    for (const { text } of results) console.log(`${text}\n`)
+    for (const line of leftOut) console.log(`left out: ${line}`)
+  } catch (error) {
+    if (!stopping.signal.aborted) throw error
+    console.error('stopped')
+    process.exitCode = 130
+  } finally {
+    await endMasters(folder)
+    await hosts?.stop()
+    await rm(folder, { recursive: true, force: true })
+    for (const name of signals) process.off(name, onSignal)
+  }
+}
+
+/** As one file of JavaScript: neither stripping types nor looking for packages is to count. */
+async function makeProgram(folder: string, name: string): Promise<string> {
+  const { code } = await bundle({ checkout: ownCheckout, entry: `scripts/bench/programs/${name}.ts`, facts: {} })
+  const path = join(folder, `${name}.cjs`)
+  await writeFile(path, code)
+  return path
+}
+
+async function missing(): Promise<readonly string[]> {
+  const peers = [...commandPeers(''), ...copyPeers('', '')]
+  const there = await present(peers)
+  const isThere = (name: string): boolean => there.some((peer) => peer.name === name)
+  return peers.filter(({ name }) => !isThere(name)).map(({ name, from }) => `${name} (apt-get install ${from})`)
+}
