@@ -27,7 +27,8 @@ export async function measureMemory(bench: Bench) {
   const rows = results.map(({ hosts, atOnce, megabytes }) => {
     const connections = Math.min(hosts, atOnce)
     const more = connections - (base?.hosts ?? 0)
-    const each = more > 0 ? (megabytes - (base?.megabytes ?? 0)) / more : undefined
+    // In waves the peak is also made of what earlier ones have left behind.
+    const each = more > 0 && connections === hosts ? (megabytes - (base?.megabytes ?? 0)) / more : undefined
     return { hosts, atOnce, connections, megabytes, perConnection: each }
   })
   const text = table(

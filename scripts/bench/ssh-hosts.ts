@@ -24,13 +24,15 @@ export interface HostSet {
 }
 
 export interface SshHosts {
-  /** So many hosts; where there are more than servers, several names stand for one server. */
+  /** So many hosts; where there are more than servers, each server is several, by as many addresses. */
   take(count: number): Promise<HostSet>
   stop(): Promise<void>
 }
 
 // sshd_config(5): by default some of more than ten connections that are not yet logged in are dropped.
 const settings = ['MaxStartups 2000', 'LogLevel QUIET']
+// Two hosts of a fleet may not have the same address and port.
+const addresses = Array.from({ length: 10 }, (_, index) => `127.0.0.${index + 1}`)
 // What begins at once shares the processor; a server has ten seconds to answer.
 const startedAtOnce = 10
 
@@ -47,7 +49,12 @@ export async function startSshHosts(folder: string, servers: number): Promise<Ss
           const files = join(folder, name, 'files')
           await mkdir(files, { recursive: true })
           const sftp = `Subsystem sftp internal-sftp -d ${files}`
-          running.push({ name, files, sshd: await startSshd(join(folder, name), [...settings, sftp]) })
+          const more = (port: number): string[] => [
+            ...settings,
+            sftp,
+            ...addresses.slice(1).map((address) => `ListenAddress ${address}:${port}`),
+          ]
+          running.push({ name, files, sshd: await startSshd(join(folder, name), more) })
         }),
       )
       for (const one of started) if (one.status === 'rejected') throw one.reason
@@ -69,26 +76,24 @@ async function shareAccess(
 ): Promise<SshHosts['take']> {
   const identity = servers[0]?.sshd.target.identity ?? ''
   const publicKey = await readFile(`${identity}.pub`, 'utf8')
-  const knownHosts = join(folder, 'known_hosts')
-  for (const { name, sshd } of servers) {
-    await appendFile(knownHosts, await readFile(sshd.target.knownHosts))
-    await appendFile(join(folder, name, 'authorized_keys'), publicKey)
-  }
-  const hostAt = (index: number): Host[] => {
-    const server = servers[index % servers.length]
-    if (server === undefined) return []
-    const { sshd, files } = server
-    const name = nameOf(index)
-    return [{ name, files, hostKey: sshd.hostKey, target: { ...sshd.target, name, identity, knownHosts } }]
-  }
+  for (const { name } of servers) await appendFile(join(folder, name, 'authorized_keys'), publicKey)
   return async (count) => {
-    const hosts = Array.from({ length: count }, (_, index) => hostAt(index)).flat()
     const at = (name: string): string => join(folder, `${name}-${count}`)
+    const knownHosts = at('known_hosts')
+    const hosts = Array.from({ length: count }, (_, index): Host => {
+      const server = servers[index % servers.length]
+      const address = addresses[Math.floor(index / servers.length)]
+      if (server === undefined || address === undefined) throw new Error(`there are no ${count} hosts`)
+      const { sshd, files } = server
+      const name = nameOf(index)
+      return { name, files, hostKey: sshd.hostKey, target: { ...sshd.target, name, address, identity, knownHosts } }
+    })
     const set = { hosts, inventory: at('netops.yml'), ansibleInventory: at('ansible'), list: at('hosts') }
     const sshConfig = at('ssh_config')
     const names = hosts.map(({ name }) => name)
     const user = hosts[0]?.target.user ?? ''
     await Promise.all([
+      writeFile(knownHosts, lines(hosts.map(({ target, hostKey }) => `[${target.address}]:${target.port} ${hostKey}`))),
       writeFile(set.list, lines(names)),
       writeFile(set.ansibleInventory, lines(names)),
       writeFile(
@@ -96,15 +101,21 @@ async function shareAccess(
         lines([
           `ssh: { user: ${user}, identity: ${identity}, known_hosts: ${knownHosts} }`,
           'hosts:',
-          ...hosts.map(({ name, target }) => `  ${name}: { address: 127.0.0.1, ssh: { port: ${target.port} } }`),
+          ...hosts.map(
+            ({ name, target }) => `  ${name}: { address: ${target.address}, ssh: { port: ${target.port} } }`,
+          ),
         ]),
       ),
       writeFile(
         sshConfig,
         lines([
-          ...hosts.flatMap(({ name, target }) => [`Host ${name}`, `  Port ${target.port}`]),
+          ...hosts.flatMap(({ name, target }) => [
+            `Host ${name}`,
+            `  HostName ${target.address}`,
+            `  Port ${target.port}`,
+          ]),
           'Host *',
-          ...[`  HostName 127.0.0.1`, `  User ${user}`, `  IdentityFile ${identity}`, '  IdentitiesOnly yes'],
+          ...[`  User ${user}`, `  IdentityFile ${identity}`, '  IdentitiesOnly yes'],
           ...['  IdentityAgent none', '  BatchMode yes', '  LogLevel ERROR'],
           ...['  StrictHostKeyChecking yes', `  UserKnownHostsFile ${knownHosts}`, '  GlobalKnownHostsFile none'],
         ]),

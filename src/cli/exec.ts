@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { HostConnection } from '../drivers/hosts/port.ts'
 import { joinOutcomes, NetopsError, type Outcome } from '../model/errors.ts'
+import { hostPaths } from '../model/paths.ts'
 import { duration, formatDuration } from '../model/units.ts'
 import type { Input, OutputStream } from '../system/exec.ts'
 import { defineCommand, type CommandContext, type CommandResult } from './command.ts'
@@ -97,7 +98,7 @@ interface Ran {
 
 async function runEverywhere(order: Order, context: CommandContext): Promise<CommandResult> {
   const { onEachHost } = await import('./host-pool.ts')
-  const { guardEnvironment } = await import('./fleet-run.ts')
+  const { refuseOtherEnvironment } = await import('../procedures/activation-facts.ts')
   const { targets, environment } = order.fleet
   const sinkOf = await sinks(order, context)
   const ran = await onEachHost<Ran>(
@@ -105,7 +106,7 @@ async function runEverywhere(order: Order, context: CommandContext): Promise<Com
       targets,
       atOnce: order.atOnce,
       work: async (connection, target) => {
-        await guardEnvironment({ connection, target }, environment)
+        if (target.kind === 'ssh') refuseOtherEnvironment(target.name, await markOf(connection, target), environment)
         return runOn(connection, target, order, { sink: sinkOf(target.name), context })
       },
       failed: (error, { name }) => ({ host: name, code: undefined, stdout: '', stderr: '', ms: 0, error }),
@@ -118,6 +119,22 @@ async function runEverywhere(order: Order, context: CommandContext): Promise<Com
     data: { argv: order.argv, hosts: ran.map(plain) },
     text: '',
   }
+}
+
+const markTimeoutMs = 60_000
+
+/**
+ * What a host is marked as, in one command: `readEnvironment` takes two where there is no mark, and each command costs an
+ * SSH server about as much as half a login.
+ */
+async function markOf(connection: HostConnection, { root }: Target): Promise<string | undefined> {
+  const { environment } = hostPaths(root)
+  // Made between the two looks, by a run at work, it is read after all.
+  const look = ['sh', '-c', 'cat -- "$0" || [ ! -e "$0" ] || cat -- "$0"', environment]
+  const { code, stdout, stderr } = await connection.run(look, { timeoutMs: markTimeoutMs })
+  if (code !== 0) throw new NetopsError('failed', { message: `cannot read ${environment}: ${stderr.trim()}` })
+  const mark = stdout.trim()
+  return mark === '' ? undefined : mark
 }
 
 /** Runs the command on one host; whatever becomes of it is told with what it printed until then. */

@@ -27,9 +27,12 @@ export interface Sshd {
 
 /**
  * @param folder an empty folder of the test's own
- * @param more lines of sshd_config
+ * @param more lines of sshd_config, which may depend on the port
  */
-export async function startSshd(folder: string, more: readonly string[] = []): Promise<Sshd> {
+export async function startSshd(
+  folder: string,
+  more: readonly string[] | ((port: number) => readonly string[]) = [],
+): Promise<Sshd> {
   // sshd(8): where it drops its privileges to; made at boot where systemd starts it.
   if (process.getuid?.() === 0) await mkdir('/run/sshd', { recursive: true, mode: 0o755 })
   const at = (name: string): string => join(folder, name)
@@ -38,6 +41,7 @@ export async function startSshd(folder: string, more: readonly string[] = []): P
   const hostKey = (await readFile(at('host_key.pub'), 'utf8')).split(' ').slice(0, 2).join(' ')
   await writeFile(at('authorized_keys'), await readFile(at('user_key.pub')))
   const port = await freePort()
+  const given = typeof more === 'function' ? more(port) : more
   const settings = [
     `ListenAddress 127.0.0.1:${port}`,
     `HostKey ${at('host_key')}`,
@@ -46,8 +50,8 @@ export async function startSshd(folder: string, more: readonly string[] = []): P
     // bash(1), compiled with SSH_SOURCE_BASHRC as Debian's: an outermost shell reads the machine's own .bashrc, which may
     // take seconds for each command.
     // sshd_config(5) takes the first SetEnv alone.
-    ['SetEnv SHLVL=2', ...more.filter(isSetEnv).map((line) => line.slice('SetEnv '.length))].join(' '),
-    ...more.filter((line) => !isSetEnv(line)),
+    ['SetEnv SHLVL=2', ...given.filter(isSetEnv).map((line) => line.slice('SetEnv '.length))].join(' '),
+    ...given.filter((line) => !isSetEnv(line)),
   ]
   await writeFile(at('sshd_config'), `${settings.join('\n')}\n`)
   await writeFile(at('known_hosts'), `[127.0.0.1]:${port} ${hostKey}\n`)
