@@ -1,9 +1,11 @@
 // netops exec: one command on every chosen host at once, each line with its host's name.
+import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import type { HostConnection } from '../drivers/hosts/port.ts'
 import { joinOutcomes, NetopsError, type Outcome } from '../model/errors.ts'
 import { hostPaths } from '../model/paths.ts'
 import { duration, formatDuration } from '../model/units.ts'
+import { refuseOtherEnvironment } from '../procedures/activation-facts.ts'
 import type { Input, OutputStream } from '../system/exec.ts'
 import { defineCommand, type CommandContext, type CommandResult } from './command.ts'
 import type { Fleet, Target } from './fleet.ts'
@@ -98,17 +100,13 @@ interface Ran {
 
 async function runEverywhere(order: Order, context: CommandContext): Promise<CommandResult> {
   const { onEachHost } = await import('./host-pool.ts')
-  const { refuseOtherEnvironment } = await import('../procedures/activation-facts.ts')
-  const { targets, environment } = order.fleet
+  const { targets } = order.fleet
   const sinkOf = await sinks(order, context)
   const ran = await onEachHost<Ran>(
     {
       targets,
       atOnce: order.atOnce,
-      work: async (connection, target) => {
-        if (target.kind === 'ssh') refuseOtherEnvironment(target.name, await markOf(connection, target), environment)
-        return runOn(connection, target, order, { sink: sinkOf(target.name), context })
-      },
+      work: (connection, target) => runOn(connection, target, order, { sink: sinkOf(target.name), context }),
       failed: (error, { name }) => ({ host: name, code: undefined, stdout: '', stderr: '', ms: 0, error }),
     },
     context,
@@ -121,34 +119,50 @@ async function runEverywhere(order: Order, context: CommandContext): Promise<Com
   }
 }
 
-const markTimeoutMs = 60_000
-
 /**
- * What a host is marked as, in one command: `readEnvironment` takes two where there is no mark, and each command costs an
- * SSH server about as much as half a login.
+ * Keeps a command from a host that is marked as another environment. The host looks in the very command that it is given:
+ * another one just to look would cost an SSH server as much as half a login.
  */
-async function markOf(connection: HostConnection, { root }: Target): Promise<string | undefined> {
-  const { environment } = hostPaths(root)
-  // Made between the two looks, by a run at work, it is read after all.
-  const look = ['sh', '-c', 'cat -- "$0" || [ ! -e "$0" ] || cat -- "$0"', environment]
-  const { code, stdout, stderr } = await connection.run(look, { timeoutMs: markTimeoutMs })
-  if (code !== 0) throw new NetopsError('failed', { message: `cannot read ${environment}: ${stderr.trim()}` })
-  const mark = stdout.trim()
-  return mark === '' ? undefined : mark
+function guardOf(environment: string | undefined, path: string) {
+  // What the guard says is told from what the command says by a word that nobody knows before.
+  const word = `netops-${randomBytes(8).toString('hex')}`
+  const look = [
+    'mark=$(cat -- "$1" 2> /dev/null) || [ ! -e "$1" ] || mark="(unreadable)"',
+    'if [ -n "$mark" ] && [ "$mark" != "$2" ]; then echo "$3 $mark" >&2; exit 1; fi',
+    'shift 3; exec "$@"',
+  ].join('; ')
+  let marked: string | undefined
+  return {
+    around: (argv: readonly string[]) => ['sh', '-c', look, 'sh', path, environment ?? '', word, ...argv],
+    refuses(bytes: Uint8Array): boolean {
+      if (marked !== undefined || bytes.length > 1024) return false
+      const [, mark] = new RegExp(`^${word} (.+)$`, 'm').exec(Buffer.from(bytes).toString()) ?? []
+      marked = mark
+      return mark !== undefined
+    },
+    check: (host: string): void => refuseOtherEnvironment(host, marked, environment),
+  }
 }
 
 /** Runs the command on one host; whatever becomes of it is told with what it printed until then. */
 async function runOn(
   connection: HostConnection,
-  { name: host }: Target,
-  { argv, input, timeout }: Order,
+  target: Target,
+  { argv, input, timeout, fleet: { environment } }: Order,
   { sink, context }: { readonly sink: Sink; readonly context: CommandContext },
 ): Promise<Ran> {
+  const host = target.name
   const begun = performance.now()
   let end: Pick<Ran, 'code' | 'error'>
   try {
     const { signal } = context
-    const { code } = await connection.run(argv, { stdin: input, timeoutMs: timeout, signal, onOutput: sink.take })
+    const guard = target.kind === 'ssh' ? guardOf(environment, hostPaths(target.root).environment) : undefined
+    const onOutput: Sink['take'] = async (bytes, stream) => {
+      if (guard?.refuses(bytes) !== true) await sink.take(bytes, stream)
+    }
+    const guarded = guard?.around(argv) ?? argv
+    const { code } = await connection.run(guarded, { stdin: input, timeoutMs: timeout, signal, onOutput })
+    guard?.check(host)
     end = { code, error: undefined }
   } catch (thrown) {
     const { locate } = await import('../model/errors.ts')

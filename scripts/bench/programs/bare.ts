@@ -10,8 +10,8 @@ export function connectBare({ target, hostKey }: Host): Promise<ssh2.Client> {
     client.once('ready', () => resolve(client)).once('error', reject)
     client.connect({
       host: target.address,
-      port: target.port,
-      username: target.user,
+      port: target.port ?? 22,
+      username: target.user ?? 'root',
       privateKey: readFileSync(target.identity ?? ''),
       algorithms: { serverHostKey: ['ssh-ed25519'] },
       hostVerifier: (key: Buffer) => key.equals(expected),

@@ -2,16 +2,17 @@
 import { stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { pushFile } from '../../../src/drivers/hosts/push.ts'
-import { connectSsh } from '../../../src/drivers/hosts/ssh.ts'
+import { SshHosts } from '../../../src/drivers/hosts/ssh.ts'
 import { sha256OfFile } from '../../../src/system/files.ts'
 import type { Host } from '../ssh-hosts.ts'
 import { readOrder } from './order.ts'
 
 const { hosts, file = '', to = '', builds = '' } = readOrder()
+const ssh = new SshHosts()
 const source = Promise.all([sha256OfFile(file), stat(file)])
 
 async function pushTo({ target, files }: Host): Promise<number> {
-  const connection = await connectSsh(target)
+  const connection = await ssh.connect(target)
   try {
     const [sha256, { size }] = await source
     const path = join(files, to)
