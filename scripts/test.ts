@@ -24,7 +24,9 @@ interface Sum {
 }
 
 const database = 'postgresql'
-const packages = [...new Set(['openssh-server', 'openssh-client', 'tmux', 'openssl', database, ...labPackages])]
+const packages = [
+  ...new Set(['openssh-server', 'openssh-client', 'sudo', 'tcsh', 'tmux', 'openssl', database, ...labPackages]),
+]
 
 /** Tests start a PostgreSQL of their own; the package must not leave another one running on its usual port. */
 async function keepDatabaseFromStarting(): Promise<void> {

@@ -18,6 +18,7 @@ import { NetopsError } from '../model/errors.ts'
 import { fileSource } from '../model/file-source.ts'
 import type { Inventory } from '../model/inventory.ts'
 import { hostPaths } from '../model/paths.ts'
+import { fitsPattern } from '../model/pattern.ts'
 import { readTextIfAny } from '../system/files.ts'
 import type { CommandContext } from './command.ts'
 import { nameList } from './options.ts'
@@ -29,6 +30,7 @@ export const fleetSchema = z.object({
   hosts: nameList.optional(),
   group: nameList.optional(),
   tag: nameList.optional(),
+  limit: nameList.optional(),
 })
 export type FleetOptions = z.infer<typeof fleetSchema>
 
@@ -193,7 +195,7 @@ export function resolveRoot(root: string, cwd: string): string {
 
 /** The hosts that the options choose: those that fit all of them. */
 function chooseHosts(all: readonly FleetHost[], options: FleetOptions, file: string): readonly FleetHost[] {
-  const { hosts: names, group, tag } = options
+  const { hosts: names, group, tag, limit } = options
   const known: readonly (readonly [string, readonly string[] | undefined, readonly string[]])[] = [
     ['host', names, all.map((host) => host.name)],
     ['group', group, [...new Set(all.flatMap((host) => host.groups))]],
@@ -212,10 +214,22 @@ function chooseHosts(all: readonly FleetHost[], options: FleetOptions, file: str
     (host) =>
       (names?.includes(host.name) ?? true) &&
       (group?.some((one) => host.groups.includes(one)) ?? true) &&
-      (tag?.some((one) => host.tags.includes(one)) ?? true),
+      (tag?.some((one) => host.tags.includes(one)) ?? true) &&
+      (limit === undefined || isWithin(limit, host)),
   )
   if (chosen.length > 0) return chosen
-  throw new NetopsError('usage', { message: 'no host of the fleet fits all of --hosts, --group and --tag' })
+  throw new NetopsError('usage', {
+    message: 'no host of the fleet fits all of --hosts, --group, --tag and --limit',
+    hint: 'netops inventory list shows the hosts with their groups and tags',
+  })
+}
+
+/** Whether a host's name or one of its groups fits a pattern, and none that stands behind an exclamation mark. */
+function isWithin(patterns: readonly string[], { name, groups }: FleetHost): boolean {
+  const fits = (pattern: string): boolean => [name, ...groups].some((one) => fitsPattern(pattern, one))
+  const wanted = patterns.filter((pattern) => !pattern.startsWith('!'))
+  const left = patterns.filter((pattern) => pattern.startsWith('!')).map((pattern) => pattern.slice(1))
+  return (wanted.length === 0 || wanted.some(fits)) && !left.some(fits)
 }
 
 function targetOf({ name, login }: FleetHost, folder: string): Target {

@@ -20,6 +20,7 @@ export const fleetOptions: readonly OptionSpec[] = [
   ...inventoryOptions,
   { flags: '--hosts <names>', description: 'only these hosts of the fleet, separated by commas' },
   { flags: '--group <names>', description: 'only hosts of these groups' },
+  { flags: '--limit <patterns>', description: "only hosts that fit, by name or group: 'web*', 'edge,!web3'" },
   { flags: '--tag <names>', description: 'only hosts with one of these tags' },
   {
     flags: '--accept-new-host-key',

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { constants } from 'node:os'
 import { Readable, type Duplex } from 'node:stream'
-import { NetopsError } from '../model/errors.ts'
+import { NetopsError, systemCode } from '../model/errors.ts'
 
 export interface ExecOptions {
   readonly cwd?: string
@@ -14,6 +14,8 @@ export interface ExecOptions {
   readonly stdin?: Input | undefined
   readonly timeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
+  /** In a process group of its own, so that what ends the command ends all that it has started too. */
+  readonly group?: boolean | undefined
   /** Called for each line of standard output as it comes; the result then holds no stdout. */
   readonly onLine?: ((line: string) => void) | undefined
   /**
@@ -45,11 +47,13 @@ export async function exec(argv: readonly string[], options: ExecOptions = {}): 
   const [file, ...args] = argv
   if (file === undefined) throw new TypeError('an empty command')
   const { onLine, onOutput } = options
+  const { timeoutMs, signal, group = false } = options
   const child = execa(file, args, {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.env === undefined ? {} : { env: options.env }),
-    ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
-    ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
+    ...(timeoutMs === undefined || group ? {} : { timeout: timeoutMs }),
+    ...(signal === undefined || group ? {} : { cancelSignal: signal }),
+    ...(group ? { detached: true } : {}),
     ...stdinOf(options),
     buffer: { stdout: onLine === undefined && onOutput === undefined, stderr: onOutput === undefined },
     maxBuffer: 64 * 1024 * 1024,
@@ -59,13 +63,21 @@ export async function exec(argv: readonly string[], options: ExecOptions = {}): 
   const pass = async (from: OutputStream): Promise<void> => {
     for await (const bytes of child.iterable({ from, binary: true })) await onOutput?.(bytes, from)
   }
-  if (onOutput !== undefined) await Promise.all([pass('stdout'), pass('stderr')])
-  else if (onLine !== undefined) for await (const line of child.iterable({ from: 'stdout' })) onLine(line)
-  const result = await child
-  if (result.isCanceled) throw new NetopsError('interrupted', { message: `${file} was stopped` })
-  if (result.timedOut) {
+  const ender = group ? groupEnder(child.pid, { timeoutMs, signal }) : undefined
+  let result: Awaited<typeof child>
+  try {
+    if (onOutput !== undefined) await Promise.all([pass('stdout'), pass('stderr')])
+    else if (onLine !== undefined) for await (const line of child.iterable({ from: 'stdout' })) onLine(line)
+    result = await child
+  } finally {
+    ender?.clear()
+  }
+  if (result.isCanceled || ender?.why() === 'stopped') {
+    throw new NetopsError('interrupted', { message: `${file} was stopped` })
+  }
+  if (result.timedOut || ender?.why() === 'late') {
     throw new NetopsError('failed', {
-      message: `${file} did not end within ${options.timeoutMs ?? 0} ms and was stopped`,
+      message: `${file} did not end within ${timeoutMs ?? 0} ms and was stopped`,
     })
   }
   if (result.exitCode === undefined && result.signal === undefined) {
@@ -124,6 +136,40 @@ export function pipeTo([file = '', ...args]: readonly string[]): Duplex {
   const stream = child.duplex()
   stream.once('close', () => child.kill())
   return stream
+}
+
+// As execa does with a process alone: time to end well, then no more.
+const endWithinMs = 5000
+
+/** Ends a process group when it is told to stop or its time is over. */
+function groupEnder(pid: number | undefined, { timeoutMs, signal }: Pick<ExecOptions, 'timeoutMs' | 'signal'>) {
+  let why: 'stopped' | 'late' | undefined
+  const timers: NodeJS.Timeout[] = []
+  const tell = (name: 'SIGTERM' | 'SIGKILL'): void => {
+    try {
+      if (pid !== undefined) process.kill(-pid, name)
+    } catch (error) {
+      // It has ended meanwhile.
+      if (systemCode(error) !== 'ESRCH') throw error
+    }
+  }
+  const end = (reason: 'stopped' | 'late'): void => {
+    if (why !== undefined) return
+    why = reason
+    tell('SIGTERM')
+    timers.push(setTimeout(() => tell('SIGKILL'), endWithinMs))
+  }
+  const onAbort = (): void => end('stopped')
+  signal?.addEventListener('abort', onAbort, { once: true })
+  if (signal?.aborted === true) onAbort()
+  if (timeoutMs !== undefined) timers.push(setTimeout(() => end('late'), timeoutMs))
+  return {
+    why: () => why,
+    clear: (): void => {
+      for (const timer of timers) clearTimeout(timer)
+      signal?.removeEventListener('abort', onAbort)
+    },
+  }
 }
 
 const stdinOf = (options: ExecOptions) => {

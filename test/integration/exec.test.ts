@@ -175,6 +175,13 @@ test('a host that is marked as another environment runs nothing, with exit 7; th
   expect(stderr).toContain('database2: the host is marked as staging, and the fleet file is for no environment')
 })
 
+test('--limit chooses by pattern among those that the other options choose', async () => {
+  expect((await netops('--limit', 'web*', '--', 'echo', 'here')).stdout).toBe('web1 | here\n')
+  expect((await netops('--limit', '!lost,!web1', '--', 'echo', 'here')).stdout).toBe('database2 | here\n')
+  const { code, stderr } = await netops('--hosts', 'web1', '--limit', 'data*', '--', 'true')
+  expect([code, stderr]).toEqual([2, expect.stringContaining('no host of the fleet fits all of')])
+})
+
 describe('nothing is run', () => {
   test('by a dry run, which prints the command line of each host', async () => {
     const marker = join(await scratch(), 'marker')

@@ -7,7 +7,8 @@ import type { HostConnection } from './port.ts'
 export function connectLocal(name: string): HostConnection {
   return {
     name,
-    run: (argv, options = {}) => exec(argv, options),
+    // What may be stopped ends with all that it has started, as it does over SSH.
+    run: (argv, options = {}) => exec(argv, { ...options, group: options.signal !== undefined }),
     open: (to) =>
       new Promise((resolve, reject) => {
         const where = 'socket' in to ? to.socket : `${to.host} port ${to.port}`

@@ -30,7 +30,7 @@ export interface HostConnection {
   readonly name: string
   /**
    * Runs a command and returns its code and output, whatever the code. One that was given a signal is ended on the host too when it
-   * is aborted or its time is over: over SSH with its process group, here by itself.
+   * is aborted or its time is over, with its process group.
    * @throws NetopsError `unreachable` when the host is lost, `interrupted` when aborted
    */
   run(argv: readonly string[], options?: RunOptions): Promise<ExecResult>

@@ -1,6 +1,6 @@
 // Certificates of hosts (OpenSSH's PROTOCOL.certkeys): what one says, and whether an authority in known_hosts signed it. Pure.
 import { createPublicKey, verify, type KeyObject } from 'node:crypto'
-import { fitsPattern } from './ssh-known-hosts.ts'
+import { fitsPattern } from '../../model/pattern.ts'
 import { WireReader, wireString } from './ssh-wire.ts'
 
 const suffix = '-cert-v01@openssh.com'

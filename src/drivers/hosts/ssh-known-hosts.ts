@@ -1,6 +1,7 @@
 // Judges a host's key by OpenSSH known_hosts files: plain and hashed names, revoked keys, certificate authorities (sshd(8),
 // SSH_KNOWN_HOSTS FILE FORMAT).
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { fitsPattern } from '../../model/pattern.ts'
 
 export type HostKeyVerdict =
   | { readonly kind: 'known' }
@@ -52,17 +53,6 @@ function matches(names: string, wanted: string): boolean {
   if (patterns.some((pattern) => pattern.startsWith('!') && fitsPattern(pattern.slice(1), wanted))) return false
   return patterns.some((pattern) => fitsPattern(pattern, wanted))
 }
-
-/** Whether a name fits a pattern with `*` and `?` (ssh_config(5), PATTERNS). */
-export const fitsPattern = (pattern: string, name: string): boolean =>
-  pattern === name ||
-  (/[*?]/.test(pattern) &&
-    new RegExp(
-      `^${pattern
-        .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-        .replaceAll('*', '.*')
-        .replaceAll('?', '.')}$`,
-    ).test(name))
 
 /** The type of a key in the SSH wire format: its first length-prefixed string (RFC 4253, 6.6). */
 export const keyType = (key: Buffer): string => key.subarray(4, 4 + key.readUInt32BE(0)).toString('ascii')

@@ -192,11 +192,14 @@ export function hostContract(name: string, connect: () => Promise<HostConnection
 
       test('whose time is over so that it has ended on the host, where it could be told to stop', async () => {
         const { signal } = new AbortController()
-        let pid = 0
-        const onLine = (line: string): void => void (pid = Number(line))
-        const running = host.run(['sh', '-c', 'echo "$$"; exec sleep 30'], { onLine, signal, timeoutMs: 500 })
+        let pids: readonly number[] = []
+        const onLine = (line: string): void => void (pids = line.split(' ').map(Number))
+        const script = 'sleep 30 & echo "$$ $!"; wait'
+        const running = host.run(['sh', '-c', script], { onLine, signal, timeoutMs: 1500 })
         await expect(running).rejects.toMatchObject({ code: 'failed' })
-        expect(await identify(pid)).toBeUndefined()
+        expect(pids).toHaveLength(2)
+        // What it has started ends at the same time, by itself.
+        for (const pid of pids) await expect.poll(() => identify(pid), { timeout: 5000 }).toBeUndefined()
       })
 
       test('and passes its output on byte for byte as it comes, what it complains of apart', async () => {
