@@ -234,7 +234,7 @@ function hopLogin(hops: readonly Hop[], { name, identity, knownHosts, connectTim
   }
 }
 
-export const showHop = ({ user, address, port }: Hop): string =>
+const showHop = ({ user, address, port }: Hop): string =>
   `${user === undefined ? '' : `${user}@`}${address.includes(':') ? `[${address}]` : address}${port === undefined ? '' : `:${port}`}`
 
 /** What went wrong on the way, as it concerns the host behind. */

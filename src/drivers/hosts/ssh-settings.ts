@@ -63,7 +63,7 @@ export interface SshSettings {
   readonly algorithms: Readonly<Partial<Record<AlgorithmWord, readonly string[]>>>
 }
 
-export const algorithmWords = ['ciphers', 'macs', 'kexalgorithms', 'hostkeyalgorithms'] as const
+const algorithmWords = ['ciphers', 'macs', 'kexalgorithms', 'hostkeyalgorithms'] as const
 export type AlgorithmWord = (typeof algorithmWords)[number]
 
 export interface Around {
