@@ -62,14 +62,14 @@ async function presentOn(host: string, place: Place, context: CommandContext): P
   const { readFleet } = await import('./fleet.ts')
   const { hostPaths } = await import('../model/paths.ts')
   const { NetopsError } = await import('../model/errors.ts')
-  const { readerOver } = await import('../drivers/hosts/reader.ts')
+  const { readerOf } = await import('./readers.ts')
   const { readServerConfig } = await import('../config/server-config.ts')
   const [target] = (await readFleet({ ...place, hosts: [host] }, context)).targets
   if (target === undefined) throw new TypeError(`the fleet has ${host}, but no way to it`)
   const connection = await connect(target, context)
   try {
     const path = hostPaths(target.root).config
-    const text = await readerOver(connection).readText(path)
+    const text = await readerOf(connection).readText(path)
     const name = `${host}:${path}`
     if (text === undefined) {
       throw new NetopsError('usage', { host, message: `there is no ${path}`, hint: 'netops deploy brings it there' })

@@ -1,6 +1,6 @@
 // From a target to a connection. All hosts of a command share what they can: ssh_config, keys, passphrases, hosts on the way.
 import { homedir } from 'node:os'
-import { connectLocal } from '../drivers/hosts/local.ts'
+import { connectHere } from './readers.ts'
 import type { HostConnection } from '../drivers/hosts/port.ts'
 import type { SshHosts } from '../drivers/hosts/ssh.ts'
 import type { CommandContext } from './command.ts'
@@ -16,7 +16,7 @@ interface Shared {
 
 /** Opens a connection to one host. */
 export async function connect(to: Target, context: CommandContext): Promise<HostConnection> {
-  if (to.kind === 'local') return connectLocal(to.name)
+  if (to.kind === 'local') return connectHere(to.name)
   const shared = known.get(context) ?? share(context)
   known.set(context, shared)
   const { hosts, passwords } = await shared

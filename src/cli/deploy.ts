@@ -43,8 +43,8 @@ export const deploy = defineCommand({
         decide: async (site, run) => {
           const { root, name } = site.target
           const paths = hostPaths(root)
-          const { readerOver } = await import('../drivers/hosts/reader.ts')
-          const reader = readerOver(site.connection)
+          const { readerOf } = await import('./readers.ts')
+          const reader = readerOf(site.connection)
           const onHost = await reader.sha256(`${paths.releases}/${release.id}/${serverExecutable}`)
           const pushRelease = onHost !== release.file.sha256
           const incoming = `${paths.incoming}/${run}`

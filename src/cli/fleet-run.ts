@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { stat } from 'node:fs/promises'
 import { isSea } from 'node:sea'
 import { userInfo, hostname } from 'node:os'
-import { readerOver } from '../drivers/hosts/reader.ts'
+import { readerOf } from './readers.ts'
 import type { HostConnection } from '../drivers/hosts/port.ts'
 import { exitCodes, locate, messageOf, NetopsError, systemCode } from '../model/errors.ts'
 import type { Hooks } from '../model/journal.ts'
@@ -93,7 +93,7 @@ export async function guardEnvironment(
   environment: string | undefined,
 ): Promise<void> {
   if (target.kind === 'local') return
-  const marked = await readEnvironment(readerOver(connection), hostPaths(target.root))
+  const marked = await readEnvironment(readerOf(connection), hostPaths(target.root))
   refuseOtherEnvironment(target.name, marked, environment)
 }
 
@@ -104,7 +104,7 @@ interface Draft {
 }
 
 async function draft(site: Site, order: FleetOrder, run: string): Promise<Draft> {
-  const reader = readerOver(site.connection)
+  const reader = readerOf(site.connection)
   const part = await order.decide(site, `${run}.${site.target.name}`)
   const [decided, present] = await Promise.all([
     decideHostPart(part.order, { reader, services: site.services }),

@@ -1,7 +1,5 @@
 // A host's part of a run: detached from whoever asked for it, under the host's lease, and resumable from its journal.
 import { join } from 'node:path'
-import { connectLocal } from '../drivers/hosts/local.ts'
-import { readerOver } from '../drivers/hosts/reader.ts'
 import { begin, listRuns, readJournal, requireStart, runState, type Journal } from '../engine/journal.ts'
 import { carryRun, isCarried, takeHost, type Taken } from '../engine/lease.ts'
 import { requireUndoable, runPlan, undoRun, type RunResult } from '../engine/run.ts'
@@ -14,6 +12,7 @@ import type { CommandContext, CommandResult } from './command.ts'
 import { servicesFor } from './fleet.ts'
 import { readOrder } from './host.ts'
 import type { Member } from './probes.ts'
+import { connectHere, readerOf } from './readers.ts'
 import { controlOf, decidedBy, openJournal, plain } from './run-support.ts'
 import { worldOf } from './world.ts'
 
@@ -112,7 +111,7 @@ async function proceed(
   journal: Journal,
   { taken, context }: Hands,
 ): Promise<RunResult> {
-  const member: Member = { connection: connectLocal(order.host), services: servicesFor(order.root, order.netops) }
+  const member: Member = { connection: connectHere(order.host), services: servicesFor(order.root, order.netops) }
   const world = worldOf({
     members: new Map([[order.host, member]]),
     control: controlOf(context),
@@ -132,7 +131,7 @@ async function proceed(
   }
   try {
     const { services, connection } = member
-    const { facts, plan } = await decideHostPart(order, { reader: readerOver(connection), services })
+    const { facts, plan } = await decideHostPart(order, { reader: readerOf(connection), services })
     const { run, procedure } = order
     begin(journal, { run, procedure, by: decidedBy, input: plain(order), facts: plain(facts), plan })
     return await runPlan(journal, world, controlOf(context))

@@ -142,7 +142,7 @@ export const inventoryCheck = defineCommand({
 
 async function ask(target: Target, environment: string | undefined, context: CommandContext): Promise<Answer> {
   const { connect } = await import('./connect.ts')
-  const { readerOver } = await import('../drivers/hosts/reader.ts')
+  const { readerOf } = await import('./readers.ts')
   const { readEnvironment, refuseOtherEnvironment } = await import('../procedures/activation-facts.ts')
   const { hostPaths } = await import('../model/paths.ts')
   const begun = performance.now()
@@ -151,7 +151,7 @@ async function ask(target: Target, environment: string | undefined, context: Com
   try {
     const connection = await connect(target, context)
     try {
-      const reader = readerOver(connection)
+      const reader = readerOf(connection)
       const { stdout } = await reader.query(['uname', '-srm'])
       const marked = await readEnvironment(reader, hostPaths(target.root))
       const seen = { ...answer, system: stdout.trim(), marked, ms: since() }

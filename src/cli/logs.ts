@@ -215,9 +215,9 @@ async function readOn(connection: HostConnection, reading: Reading, context: Com
   const { LineCutter } = await import('./host-lines.ts')
   const { parseLogLine } = await import('./log-lines.ts')
   const { findLog, readLog } = await import('./log-source.ts')
-  const { readerOver } = await import('../drivers/hosts/reader.ts')
+  const { readerOf } = await import('./readers.ts')
   const { excerpt, grep, take, target, isNew } = reading
-  const source = await findLog(readerOver(connection), target.root)
+  const source = await findLog(readerOf(connection), target.root)
   // The lines of one moment stand in a row: those without a time belong to the one before them.
   let inTime = excerpt.since === undefined || source.kind === 'journal'
   const wanted = (line: string): boolean => {

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { replicasOf } from '../config/live/database.ts'
 import { parseServerConfig } from '../config/server-config.ts'
 import type { HostReader } from '../drivers/hosts/port.ts'
-import { readerOver } from '../drivers/hosts/reader.ts'
+import { readerOf } from './readers.ts'
 import { exitCodes, joinOutcomes, locate, messageOf, type HostOutcome, type NetopsError } from '../model/errors.ts'
 import { hostPaths } from '../model/paths.ts'
 import type { ServerConfig } from '../model/server-config.ts'
@@ -129,7 +129,7 @@ interface Asked {
 async function look(to: Target, { release, text, peers }: Asked, context: CommandContext): Promise<Found> {
   const connection = await connect(to, context)
   try {
-    const reader = readerOver(connection)
+    const reader = readerOf(connection)
     const configured =
       text === undefined ? await configuredInPlace(reader) : configuredBy(parseServerConfig(text, 'it'))
     const names = 'names' in configured ? configured.names : []

@@ -1,6 +1,6 @@
 // Asks a probe's question of one host, and says what was seen.
 import { quoteCommand } from '../drivers/hosts/quote.ts'
-import { readerOver } from '../drivers/hosts/reader.ts'
+import { readerOf } from './readers.ts'
 import type { HostConnection } from '../drivers/hosts/port.ts'
 import type { ServiceManager } from '../drivers/services/port.ts'
 import type { Probe, ProbeAnswer } from '../model/effects.ts'
@@ -31,7 +31,7 @@ export async function askProbe(member: Member, probe: Probe): Promise<ProbeAnswe
       return compare(probe.values, await readSysctls(member, Object.keys(probe.values)), sameSysctl)
     case 'unit-limits': {
       const names = Object.keys(probe.limits)
-      const found = await member.services.readLimits(readerOver(member.connection), probe.unit, names)
+      const found = await member.services.readLimits(readerOf(member.connection), probe.unit, names)
       return compare(probe.limits, found, (a, b) => a === b)
     }
   }
@@ -40,7 +40,7 @@ export async function askProbe(member: Member, probe: Probe): Promise<ProbeAnswe
 type ServiceProbe = Extract<Probe, { unit: string; kind: 'ready' | 'stopped' }>
 
 async function askService({ connection, services }: Member, probe: ServiceProbe): Promise<ProbeAnswer> {
-  const service = await services.read(readerOver(connection), probe.unit)
+  const service = await services.read(readerOf(connection), probe.unit)
   if (probe.kind === 'stopped') {
     return { ok: service.mainPid === undefined, seen: `the service is ${service.state}` }
   }
@@ -64,7 +64,7 @@ async function askService({ connection, services }: Member, probe: ServiceProbe)
 type Values = Readonly<Record<string, string>>
 
 async function readSysctls({ connection }: Member, keys: readonly string[]): Promise<Values> {
-  const reader = readerOver(connection)
+  const reader = readerOf(connection)
   const read = await Promise.all(
     keys.map(async (key) => [key, (await reader.readText(sysctlPath(key))) ?? ''] as const),
   )

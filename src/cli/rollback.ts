@@ -29,7 +29,7 @@ export const rollback = defineCommand({
   async run({ options }, context) {
     const { fleetSchema, readFleet } = await import('./fleet.ts')
     const { placeOf, runFleet } = await import('./fleet-run.ts')
-    const { readerOver } = await import('../drivers/hosts/reader.ts')
+    const { readerOf } = await import('./readers.ts')
     const { readActivations } = await import('../procedures/activation-facts.ts')
     const { chooseRollback } = await import('../procedures/rollback.ts')
     const schema = fleetSchema.extend({
@@ -50,7 +50,7 @@ export const rollback = defineCommand({
         decide: async (site, run) => {
           const { root, name } = site.target
           const paths = hostPaths(root)
-          const activations = await readActivations(readerOver(site.connection), paths)
+          const activations = await readActivations(readerOf(site.connection), paths)
           const wanted = chooseRollback(name, activations, parsed.to)
           return {
             order: {

@@ -18,7 +18,7 @@ async function askAll(options: RawOptions, context: CommandContext): Promise<rea
   const { connect } = await import('./connect.ts')
   const { fleetSchema, readFleet, servicesFor } = await import('./fleet.ts')
   const { readHostStatus } = await import('../procedures/host-status.ts')
-  const { readerOver } = await import('../drivers/hosts/reader.ts')
+  const { readerOf } = await import('./readers.ts')
   const { hostPaths } = await import('../model/paths.ts')
   const { locate } = await import('../model/errors.ts')
   const fleet = await readFleet(parseOptions(fleetSchema, options), context)
@@ -27,7 +27,7 @@ async function askAll(options: RawOptions, context: CommandContext): Promise<rea
       try {
         const connection = await connect(to, context)
         try {
-          const reader = readerOver(connection)
+          const reader = readerOf(connection)
           const netops = hostPaths(to.root).netopsLink
           const status = await readHostStatus({
             reader,

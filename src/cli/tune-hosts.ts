@@ -1,5 +1,5 @@
 // Reads the tuning facts of every host of a fleet; a host that cannot be read is an answer too.
-import { readerOver } from '../drivers/hosts/reader.ts'
+import { readerOf } from './readers.ts'
 import { locate, type NetopsError } from '../model/errors.ts'
 import { hostPaths } from '../model/paths.ts'
 import { readTuningFacts, type TuningFacts, type TuningPlace } from '../procedures/tune-facts.ts'
@@ -37,7 +37,7 @@ async function readHost(to: Target, set: TuningPlace['set'], context: CommandCon
   try {
     const services = servicesFor(to.root, hostPaths(to.root).netopsLink)
     const place: TuningPlace = { host: to.name, root: to.root, manager: services.kind, set }
-    return { place, facts: await readTuningFacts(readerOver(connection), services, place) }
+    return { place, facts: await readTuningFacts(readerOf(connection), services, place) }
   } finally {
     await connection.close()
   }

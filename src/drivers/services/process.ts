@@ -47,8 +47,8 @@ const stopped: ServiceState = {
 
 async function lives(reader: HostReader, identity: SupervisorState['child']): Promise<boolean> {
   if (identity === undefined) return false
-  const stat = await reader.query(['cat', `/proc/${identity.pid}/stat`])
-  return stat.code === 0 && startTimeIn(stat.stdout) === identity.startTime
+  const stat = await reader.readText(`/proc/${identity.pid}/stat`)
+  return stat !== undefined && startTimeIn(stat) === identity.startTime
 }
 
 function judge(state: SupervisorState, supervised: boolean, childLives: boolean): ServiceState {
