@@ -123,12 +123,16 @@ async function requireNoLab(name: string): Promise<void> {
 
 /** Takes the name: of two that start at once, one makes the folder. */
 async function claimFolder(name: string): Promise<void> {
-  await mkdir(labsFolder, { recursive: true, mode: 0o700 })
-  try {
-    await mkdir(labFolder(name))
-  } catch (error) {
-    if (systemCode(error) === 'EEXIST') await requireNoLab(name)
-    throw error
+  for (;;) {
+    await mkdir(labsFolder, { recursive: true, mode: 0o700 })
+    try {
+      await mkdir(labFolder(name))
+      return
+    } catch (error) {
+      if (systemCode(error) === 'EEXIST') await requireNoLab(name)
+      // The last other lab was taken down between the two calls, and its end took the empty folder of all labs away.
+      if (systemCode(error) !== 'ENOENT') throw error
+    }
   }
 }
 
