@@ -1,7 +1,7 @@
 // `npm test`: installs what the real tests need, runs every tier, and ends with the sum as the very last line.
 import { randomInt } from 'node:crypto'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { availableParallelism, tmpdir } from 'node:os'
+import { mkdir, mkdtemp, readFile, rm, statfs, writeFile } from 'node:fs/promises'
+import { availableParallelism, freemem, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { labPackages } from '../src/lab/machine.ts'
@@ -73,19 +73,54 @@ const jsonReport = z.object({
   testResults: z.array(z.object({ status: z.string(), assertionResults: z.array(z.object({ status: z.string() })) })),
 })
 
-/** Runs one vitest project. Whatever goes wrong besides its tests (a crash, no tests at all) counts as one failed. */
+// What the integration tests hold at once: folders with executables of 130 MB, a few for each worker, and as much again.
+const memoryForTemporary = 8e9
+
+/**
+ * Temporary files in memory, where there is plenty: a deployment alone waits for the disk a hundred times. That what is written is
+ * synchronised is for the lab's tests, whose hosts are on the disk.
+ */
+async function quickTemporary(): Promise<Readonly<Record<string, string>>> {
+  const folder = '/dev/shm'
+  const { bavail, bsize } = await statfs(folder).catch(() => ({ bavail: 0, bsize: 0 }))
+  if (bavail * bsize < memoryForTemporary || freemem() < 2 * memoryForTemporary) return {}
+  // Containers have it without permission to run what lies there.
+  const probe = await mkdtemp(join(folder, 'netops-test-'))
+  try {
+    const program = join(probe, 'program')
+    await writeFile(program, '#!/bin/sh\n', { mode: 0o755 })
+    return (await exec([program]).catch(() => undefined))?.code === 0 ? { TMPDIR: folder } : {}
+  } finally {
+    await rm(probe, { recursive: true, force: true })
+  }
+}
+
+/** Runs one vitest project, and those that are named after it. Whatever goes wrong besides its tests (a crash, no tests at all) counts as one failed. */
 async function runTier(name: string, limit: number, env: Readonly<Record<string, string | undefined>>): Promise<Sum> {
   const folder = await mkdtemp(join(tmpdir(), 'netops-test-'))
+  const temporary = name === 'integration' ? await quickTemporary() : {}
   try {
     const report = join(folder, 'report.json')
-    const vitest = [join(top, 'node_modules', 'vitest', 'vitest.mjs'), 'run', '--project', name]
+    const vitest = [
+      join(top, 'node_modules', 'vitest', 'vitest.mjs'),
+      'run',
+      '--project',
+      name,
+      '--project',
+      `${name}-*`,
+    ]
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
-    // vitest would leave one processor idle: on two that is half the speed. The files of this tier share nothing.
-    const workers = name === 'integration' ? [`--maxWorkers=${availableParallelism()}`] : []
+    // Half of the time a file waits: for the disk, for a service to have been healthy long enough, for a lease to run out.
+    const workers = name === 'integration' ? [`--maxWorkers=${2 * availableParallelism()}`] : []
     const argv = [process.execPath, '--disable-warning=ExperimentalWarning', ...vitest, ...reporters, ...workers]
     // One stream, so that what vitest prints on either comes out in order and at once.
     const merged = ['sh', '-c', 'exec "$@" 2>&1', 'sh', ...argv]
-    const { code } = await exec(merged, { cwd: top, env, timeoutMs: limit, onLine: (line) => console.log(line) })
+    const { code } = await exec(merged, {
+      cwd: top,
+      env: { ...env, ...temporary },
+      timeoutMs: limit,
+      onLine: (line) => console.log(line),
+    })
     const results = jsonReport.parse(JSON.parse(await readFile(report, 'utf8')))
     const brokenFiles = results.testResults.filter(
       ({ status, assertionResults }) =>

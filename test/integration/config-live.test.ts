@@ -8,7 +8,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { DatabaseSync } from 'node:sqlite'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, onTestFinished } from 'vitest'
 import { checkLive, ownName, type LiveFinding, type LivePlace } from '../../src/config/live.ts'
 import { parseServerConfig } from '../../src/config/server-config.ts'
 import { makeCertificate as makePair, openssl, type Wanted } from '../support/certificates.ts'
@@ -240,14 +240,17 @@ describe('folders', () => {
   })
 
   it('on a host of its own are also measured by what the unit allows', async () => {
-    const findings = await look(log(join(here.root, 'tls/server.log')), { root: '/' })
+    // Whatever else temporary folders lie below, these are what a unit hides and keeps from writing.
+    const folder = await mkdtemp('/tmp/netops-live-')
+    onTestFinished(() => rm(folder, { recursive: true }))
+    const findings = await look(log(join(folder, 'server.log')), { root: '/' })
     expect(about(findings, 'logging.file')[1]).toMatch(/^warning: the service cannot write .* \(ProtectSystem\)$/)
-    const hidden = await put('secret', 'x'.repeat(32))
+    const hidden = join(folder, 'secret')
+    await writeFile(hidden, 'x'.repeat(32), { mode: 0o600 })
     const file = await look(`${portsOf()}auth: { jwt_secret_file: ${hidden} }\n`, { root: '/' })
-    // Temporary folders lie below /tmp unless somebody says otherwise.
-    const expected =
-      tmpdir() === '/tmp' ? [expect.stringMatching(/its unit hides \/tmp \(PrivateTmp\)$/) as string] : []
-    expect(about(file, 'auth.jwt_secret_file').filter((line) => line.startsWith('warning'))).toEqual(expected)
+    expect(about(file, 'auth.jwt_secret_file').filter((line) => line.startsWith('warning'))).toEqual([
+      expect.stringMatching(/its unit hides \/tmp \(PrivateTmp\)$/),
+    ])
   })
 })
 

@@ -8,16 +8,17 @@ import type { JournalRecord } from '../../src/model/journal.ts'
 import { messageOf } from '../../src/model/errors.ts'
 import { exec, start } from '../../src/system/exec.ts'
 import { faultsAt, hostPart, sample } from '../support/kills.ts'
-import { foreignRelease, journalsOf, makeSite, pause, smallRelease, type Release, type Site } from '../support/site.ts'
+import {
+  foreignRelease,
+  journalsOf,
+  pause,
+  siteInService,
+  smallRelease,
+  type Release,
+  type Site,
+} from '../support/site.ts'
 
 const quick = ['--min-healthy-time', '200ms', '--healthy-deadline', '20s']
-
-async function siteOn(version: string): Promise<Site> {
-  const site = await makeSite()
-  const release = await smallRelease(site, version)
-  expect((await site.deploy(release, ['--config', await site.config()])).code).toBe(0)
-  return site
-}
 
 /** What a deployment that is cut off is to come to in the end. */
 interface Attempt {
@@ -84,16 +85,16 @@ async function linesOf(site: Site, attempt: Attempt): Promise<number> {
 /** Tries each fault and tells all that did not end well; after one of those the next gets a new site. */
 async function tryEach(
   faults: readonly string[],
-  fresh: () => Promise<(fault: string) => Promise<void>>,
+  siteAfter: (before: 'none' | 'bad') => Promise<(fault: string) => Promise<void>>,
 ): Promise<void> {
   const bad: string[] = []
-  let attempt = await fresh()
+  let attempt = await siteAfter('none')
   for (const fault of faults) {
     try {
       await attempt(fault)
     } catch (error) {
       bad.push(`${fault}: ${messageOf(error)}`)
-      attempt = await fresh()
+      attempt = await siteAfter('bad')
     }
   }
   expect(bad).toEqual([])
@@ -109,12 +110,12 @@ describe("the host's part, killed before and after each line of its journal and 
       const config = await site.config('next.yaml', 1000 + version)
       return { release, config, exit: 0, then: { release: release.id, config: await readFile(config, 'utf8') } }
     }
-    const first = await siteOn('1.0.0')
+    const { site: first } = await siteInService()
     const lines = await linesOf(first, await next(first))
     const begun = Date.now()
     const faults = sample(faultsAt(lines), 10)
-    await tryEach(faults, async () => {
-      const site = await siteOn('1.0.0')
+    await tryEach(faults, async (before) => {
+      const site = before === 'none' ? first : (await siteInService()).site
       return async (fault) => surviveKill(site, await next(site), fault)
     })
     console.log(`${lines} lines, ${faults.length} kills in ${Math.round((Date.now() - begun) / 1000)} s`)
@@ -122,16 +123,16 @@ describe("the host's part, killed before and after each line of its journal and 
 
   test('puts the old release back where the new one crashes', { timeout: 1_800_000 }, async () => {
     const fresh = async () => {
-      const site = await siteOn('1.0.0')
+      const { site } = await siteInService()
       const old = { release: (await site.answering()) ?? '', config: await readFile(site.paths.config, 'utf8') }
       const release = await foreignRelease(site, 'crashing', 'exit 1')
       const attempt: Attempt = { release, config: await site.config('changed.yaml', 77), exit: 8, then: old }
       return { site, attempt }
     }
-    const { site, attempt } = await fresh()
-    const lines = await linesOf(site, attempt)
-    await tryEach(sample(faultsAt(lines), 4), async () => {
-      const place = await fresh()
+    const first = await fresh()
+    const lines = await linesOf(first.site, first.attempt)
+    await tryEach(sample(faultsAt(lines), 4), async (before) => {
+      const place = before === 'none' ? first : await fresh()
       return (fault) => surviveKill(place.site, place.attempt, fault)
     })
   })
@@ -142,7 +143,7 @@ describe("the operator's netops, killed during the activation", () => {
     'when the host reports the step %s: the host finishes alone',
     { timeout: 400_000 },
     async (step) => {
-      const site = await siteOn('1.0.0')
+      const { site } = await siteInService()
       const release = await smallRelease(site, '1.1.0')
       const words = [
         'deploy',

@@ -14,6 +14,7 @@ import {
   listening,
   makeSite,
   processesBelow,
+  siteInService,
   smallRelease,
   supervisorOf,
   treeOf,
@@ -21,15 +22,6 @@ import {
   type Release,
   type Site,
 } from '../support/site.ts'
-
-/** A site that serves a release with a configuration. */
-async function siteOn(version: string): Promise<{ site: Site; release: Release; pid: number }> {
-  const site = await makeSite()
-  const release = await smallRelease(site, version)
-  const first = await site.deploy(release, ['--config', await site.config()])
-  expect(first).toMatchObject({ code: 0, json: { ok: true } })
-  return { site, release, pid: await mustRun(site) }
-}
 
 async function mustRun(site: Site): Promise<number> {
   const pid = await site.mainPid()
@@ -82,7 +74,7 @@ describe('a deployment', () => {
   })
 
   test('of what is in service already changes nothing', async () => {
-    const { site, release, pid } = await siteOn('1.0.0')
+    const { site, release, pid } = await siteInService()
     const before = await treeOf(site.root, ownWriting)
     const again = await site.deploy(release, ['--config', await site.config()])
     expect(again).toMatchObject({ code: 0, json: { ok: true, hosts: [{ outcome: 'done', changed: false }] } })
@@ -91,7 +83,7 @@ describe('a deployment', () => {
   })
 
   test('of another configuration alone restarts the same release with it', async () => {
-    const { site, release, pid } = await siteOn('1.0.0')
+    const { site, release, pid } = await siteInService()
     const other = await site.config('other.yaml', 321)
     expect(await site.deploy(release, ['--config', other])).toMatchObject({
       code: 0,
@@ -105,7 +97,7 @@ describe('a deployment', () => {
   test.each(Object.keys(failing) as (keyof typeof failing)[])(
     'that fails by %s puts release and configuration back, both as before',
     async (how) => {
-      const { site } = await siteOn('1.0.0')
+      const { site } = await siteInService()
       const before = await stateOf(site)
       const bad = await foreignRelease(site, 'bad', failing[how])
       const changed = await site.config('changed.yaml', 77)
@@ -139,7 +131,7 @@ describe('a deployment', () => {
   )
 
   test('with a configuration that is not valid is refused with file, line and column, and touches nothing', async () => {
-    const { site, release, pid } = await siteOn('1.0.0')
+    const { site, release, pid } = await siteInService()
     const before = await treeOf(site.root, logs)
     const config = await site.config('invalid.yaml')
     await writeFile(config, (await readFile(config, 'utf8')).replace(/port: \d+/, 'port: 99999'))
@@ -155,7 +147,7 @@ describe('a deployment', () => {
   })
 
   test('whose release itself refuses the configuration stops nothing', async () => {
-    const { site, pid } = await siteOn('1.0.0')
+    const { site, pid } = await siteInService()
     const before = await stateOf(site)
     const strict = await smallRelease(
       site,
@@ -170,7 +162,7 @@ describe('a deployment', () => {
   })
 
   test('of an executable that is not what its manifest describes is refused as damaged', async () => {
-    const { site, pid } = await siteOn('1.0.0')
+    const { site, pid } = await siteInService()
     const before = await treeOf(site.root, logs)
     const damaged = await smallRelease(site, '1.1.0')
     await appendFile(damaged.file, '\n')
@@ -180,7 +172,7 @@ describe('a deployment', () => {
   })
 
   test('to a port on which something else listens is refused and changes nothing', async () => {
-    const { site, release, pid } = await siteOn('1.0.0')
+    const { site, release, pid } = await siteInService()
     const elsewhere = await makeSite()
     const other = await listening(elsewhere.ports.server)
     onTestFinished(async () => {
@@ -195,7 +187,7 @@ describe('a deployment', () => {
   })
 
   test('beside another one: one wins, the other is told which run is at work', async () => {
-    const { site } = await siteOn('1.0.0')
+    const { site } = await siteInService()
     const rivals = [await smallRelease(site, '1.1.0'), await smallRelease(site, '1.2.0')]
     const results = await Promise.all(rivals.map((release) => site.deploy(release)))
     expect(results.map(({ code }) => code).sort()).toEqual([0, 6])
@@ -227,7 +219,7 @@ const fail = (): never => {
 
 describe('a rollback', () => {
   test('brings back the release with its configuration, and says when there is nothing earlier', async () => {
-    const { site, release } = await siteOn('1.0.0')
+    const { site, release } = await siteInService()
     const before = await stateOf(site)
     const next = await smallRelease(site, '1.1.0')
     expect((await site.deploy(next, ['--config', await site.config('next.yaml', 222)])).code).toBe(0)
@@ -257,7 +249,7 @@ const rollback = (site: Site, ...words: string[]): Promise<Called> =>
 
 describe('the service', () => {
   test('is started again when it crashes', async () => {
-    const { site, release, pid } = await siteOn('1.0.0')
+    const { site, release, pid } = await siteInService()
     process.kill(pid, 'SIGKILL')
     await expect.poll(() => site.mainPid(), { timeout: 20_000 }).not.toBe(pid)
     await expect.poll(() => site.answering(), { timeout: 20_000 }).toBe(release.id)
@@ -265,7 +257,7 @@ describe('the service', () => {
   })
 
   test('whose supervisor was killed is replaced by the next deployment', async () => {
-    const { site, pid } = await siteOn('1.0.0')
+    const { site, pid } = await siteInService()
     process.kill((await supervisorOf(site.paths))?.supervisor.pid ?? NaN, 'SIGKILL')
     const next = await smallRelease(site, '1.1.0')
     expect(await site.deploy(next)).toMatchObject({ code: 0 })
@@ -274,7 +266,7 @@ describe('the service', () => {
   })
 
   test('is stopped and started by hand', async () => {
-    const { site, release, pid } = await siteOn('1.0.0')
+    const { site, release, pid } = await siteInService()
     expect((await site.netops(['service', 'stop'])).code).toBe(0)
     expect(await processesBelow(site.root)).toEqual([])
     expect((await site.netops(['health', '--json'])).code).toBe(5)
@@ -303,13 +295,13 @@ describe('a dry run', () => {
   })
 
   test('of a second deployment leaves all as it was, and shows what the run then does', async () => {
-    const { site } = await siteOn('1.0.0')
+    const { site } = await siteInService()
     const next = await smallRelease(site, '1.1.0')
     await sameAsShown(site, next, ['--config', await site.config('next.yaml', 222)])
   })
 
   test('of a rollback leaves all as it was', async () => {
-    const { site } = await siteOn('1.0.0')
+    const { site } = await siteInService()
     expect((await site.deploy(await smallRelease(site, '1.1.0'))).code).toBe(0)
     const before = await treeOf(site.root)
     const shown = await site.netops(['rollback', '--dry-run'])

@@ -3,15 +3,15 @@ import { describe, expect, test } from 'vitest'
 import { judgeLease } from '../../src/engine/lease-file.ts'
 import { isAlive } from '../../src/system/processes.ts'
 import { until } from '../support/fleet.ts'
-import { deployed, operator, reached, wordsFor } from '../support/operators.ts'
-import { smallRelease } from '../support/site.ts'
+import { operator, reached, wordsFor } from '../support/operators.ts'
+import { siteInService, smallRelease } from '../support/site.ts'
 
 describe('a frozen part of a host', () => {
   test(
     'is left alone while its bound lasts, and ended before anybody goes on with its run',
     { timeout: 240_000 },
     async () => {
-      const site = await deployed()
+      const { site } = await siteInService()
       const release = await smallRelease(site, '1.1.0')
       const first = await operator(site, wordsFor(site, release, '--min-healthy-time', '15s'))
       const part = await reached(site, 'health', 'begin')
@@ -37,7 +37,7 @@ describe('a frozen part of a host', () => {
 
 describe('a frozen operator', () => {
   test('that lost its hosts does nothing more to them when it moves again', { timeout: 240_000 }, async () => {
-    const site = await deployed()
+    const { site } = await siteInService()
     const [mine, other] = [await smallRelease(site, '1.1.0'), await smallRelease(site, '1.2.0')]
     // It has the host, and stands still before it does anything with it.
     const frozen = await operator(site, wordsFor(site, mine), { NETOPS_FAULT: 'stop-after:4' })

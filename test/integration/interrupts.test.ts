@@ -6,19 +6,17 @@ import { runState } from '../../src/engine/journal.ts'
 import { start } from '../../src/system/exec.ts'
 import { listIfAny, readTextIfAny } from '../../src/system/files.ts'
 import { until } from '../support/fleet.ts'
-import { journalsOf, makeSite, smallRelease, type Release, type Site } from '../support/site.ts'
+import { journalsOf, siteInService, smallRelease, type Release, type Site } from '../support/site.ts'
 
 async function deployed(): Promise<{ site: Site; first: Release; next: Release }> {
-  const site = await makeSite()
-  const first = await smallRelease(site, '1.0.0')
-  expect((await site.deploy(first, ['--config', await site.config()])).code).toBe(0)
-  return { site, first, next: await smallRelease(site, '1.1.0') }
+  const { site, release } = await siteInService()
+  return { site, first: release, next: await smallRelease(site, '1.1.0') }
 }
 
 /** Deploys in the background with a long time to be healthy; returns once the host waits for that. */
 async function waiting(site: Site, release: Release) {
   const output = join(site.folder, 'operator.log')
-  const words = ['deploy', '--root', site.root, '--release', release.file, '--min-healthy-time', '20s']
+  const words = ['deploy', '--root', site.root, '--release', release.file, '--min-healthy-time', '10s']
   const { pid, ended } = await start([inject('builds').netops, ...words], { output })
   let over = false
   void ended.then(() => (over = true))

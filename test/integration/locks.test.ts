@@ -3,15 +3,15 @@ import { describe, expect, test } from 'vitest'
 import { judgeLease } from '../../src/engine/lease-file.ts'
 import { exec } from '../../src/system/exec.ts'
 import { until } from '../support/fleet.ts'
-import { deployed, operator, wordsFor } from '../support/operators.ts'
-import { smallRelease } from '../support/site.ts'
+import { operator, wordsFor } from '../support/operators.ts'
+import { siteInService, smallRelease } from '../support/site.ts'
 
 describe('two operators at once', () => {
   test(
     'get one host each not at all: one works, the other is told who does, and changes nothing',
     { timeout: 180_000 },
     async () => {
-      const site = await deployed()
+      const { site } = await siteInService()
       const [one, two] = [await smallRelease(site, '1.1.0'), await smallRelease(site, '1.2.0')]
       const results = await Promise.all([site.deploy(one), site.deploy(two)])
       expect(results.map(({ code }) => code).sort()).toEqual([0, 6])
@@ -31,7 +31,7 @@ describe('a dead operator', () => {
     'keeps the host until its heartbeat bound is over; then it passes on, with a message',
     { timeout: 240_000 },
     async () => {
-      const site = await deployed()
+      const { site } = await siteInService()
       const release = await smallRelease(site, '1.1.0')
       // Run, netops unchanged, lease begin and done: it has the host, and dies.
       const dead = await operator(site, wordsFor(site, release), { NETOPS_FAULT: 'kill-after:4' })
@@ -58,7 +58,7 @@ describe('a dead operator', () => {
     'can be made to give the host up at once, by the name of its run and by force',
     { timeout: 120_000 },
     async () => {
-      const site = await deployed()
+      const { site } = await siteInService()
       const release = await smallRelease(site, '1.1.0')
       const dead = await operator(site, wordsFor(site, release), { NETOPS_FAULT: 'kill-after:4' })
       await dead.ended

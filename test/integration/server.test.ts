@@ -1,18 +1,8 @@
 // network_server as its clients see it: health, metrics, problems, limits.
 import { copyFile, link, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
-import {
-  ask,
-  dial,
-  eventually,
-  here,
-  received,
-  serverCommand,
-  start,
-  startReady,
-  useServers,
-} from '../support/server-process.ts'
+import { describe, expect, inject, it } from 'vitest'
+import { ask, dial, eventually, here, received, start, startReady, useServers } from '../support/server-process.ts'
 
 useServers()
 
@@ -38,10 +28,10 @@ describe('health', () => {
   it('names the folder below releases/ that the executable lies in as the release', async () => {
     const folder = join(here.root, 'opt/network_system/releases/4.5.6-0123456789ab')
     await mkdir(folder, { recursive: true })
-    const [program, ...before] = serverCommand
+    const program = inject('builds').server1
     const installed = join(folder, 'network_server')
     await link(program, installed).catch(() => copyFile(program, installed)) // another file system has no hard link
-    await startReady({ command: [installed, ...before], env: { NETWORK_RELEASE: 'ignored' } })
+    await startReady({ program: installed, env: { NETWORK_RELEASE: 'ignored' } })
     expect((await ask('/health/ready')).headers['x-release']).toBe('4.5.6-0123456789ab')
   })
 

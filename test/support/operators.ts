@@ -1,20 +1,13 @@
 // Operators at work on one site, as processes that a test can stop, continue and end.
 import { join } from 'node:path'
-import { expect, inject, onTestFinished } from 'vitest'
+import { inject, onTestFinished } from 'vitest'
 import { runState } from '../../src/engine/journal.ts'
 import { start } from '../../src/system/exec.ts'
 import { readTextIfAny } from '../../src/system/files.ts'
 import { until } from './fleet.ts'
-import { journalsOf, makeSite, smallRelease, type Release, type Site } from './site.ts'
+import { journalsOf, type Release, type Site } from './site.ts'
 
 const quick = ['--min-healthy-time', '300ms', '--healthy-deadline', '20s']
-
-/** A site where 1.0.0 is in service. */
-export async function deployed(): Promise<Site> {
-  const site = await makeSite()
-  expect((await site.deploy(await smallRelease(site, '1.0.0'), ['--config', await site.config()])).code).toBe(0)
-  return site
-}
 
 /** What an operator types to deploy a release to a site. */
 export const wordsFor = (site: Site, release: Release, ...more: string[]): string[] => [

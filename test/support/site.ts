@@ -4,11 +4,12 @@ import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFil
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
-import { expect, inject, onTestFinished } from 'vitest'
+import { afterAll, expect, inject, onTestFinished } from 'vitest'
 import { parseJournal } from '../../src/engine/journal.ts'
 import type { JournalRecord } from '../../src/model/journal.ts'
+import { systemCode } from '../../src/model/errors.ts'
 import { hostPaths, releaseId, type HostPaths } from '../../src/model/paths.ts'
-import { exec } from '../../src/system/exec.ts'
+import { exec, execText } from '../../src/system/exec.ts'
 import { listIfAny, readTextIfAny, sha256OfFile, sha256OfText } from '../../src/system/files.ts'
 import { httpGet, type HttpAnswer } from '../../src/system/http.ts'
 import { identify, signalProcess } from '../../src/system/processes.ts'
@@ -63,14 +64,18 @@ const quick = ['--min-healthy-time', '500ms', '--healthy-deadline', '20s']
 /** Makes a site for the running test; when the test ends its service is stopped, and whatever stays behind fails the test. */
 export async function makeSite(options: { readonly in?: string } = {}): Promise<Site> {
   const folder = await mkdtemp(join(options.in ?? tmpdir(), 'netops-site-'))
+  const [server, metrics] = await twoFreePorts()
+  return siteAt({ folder, ports: { server, metrics } })
+}
+
+function siteAt({ folder, ports }: Pick<Site, 'folder' | 'ports'>): Site {
   const root = join(folder, 'site')
   const paths = hostPaths(root)
-  const [server, metrics] = await twoFreePorts()
   const site: Site = {
     folder,
     root,
     paths,
-    ports: { server, metrics },
+    ports,
     netops: (words, env) => call([inject('builds').netops, ...words, '--root', root], env),
     deploy: (release, words = [], env) =>
       site.netops(['deploy', '--json', '--release', release.file, ...quick, ...words], env),
@@ -82,7 +87,7 @@ export async function makeSite(options: { readonly in?: string } = {}): Promise<
     async mainPid() {
       return (await supervisorOf(paths))?.child?.pid
     },
-    ask: (path) => httpGet(`http://127.0.0.1:${server}${path}`, 5000),
+    ask: (path) => httpGet(`http://127.0.0.1:${ports.server}${path}`, 5000),
     async answering() {
       const answer = await site.ask('/health/ready').catch(() => undefined)
       return answer?.status === 200 ? answer.headers['x-release'] : undefined
@@ -90,6 +95,42 @@ export async function makeSite(options: { readonly in?: string } = {}): Promise<
   }
   onTestFinished(() => clear(site))
   return site
+}
+
+interface Prepared extends Pick<Site, 'folder' | 'ports'> {
+  /** What a deployment left below the root, with the service stopped. */
+  readonly copy: string
+}
+
+let prepared: Prepared | undefined
+afterAll(async () => {
+  if (prepared !== undefined) await rm(prepared.copy, { recursive: true, force: true })
+})
+
+/**
+ * A site where release 1.0.0 is in service. The first one of a test file deploys it; the others are a copy of what that left, at
+ * the same place and with the service started, unless that place is taken: a deployment takes ten times as long.
+ */
+export async function siteInService(): Promise<{ site: Site; release: Release; pid: number }> {
+  const left = prepared
+  const copied = left !== undefined && (await mkdir(left.folder).then(() => true, systemCode)) === true
+  const site = copied ? siteAt(left) : await makeSite()
+  const [release, config] = [await smallRelease(site, '1.0.0'), await site.config()]
+  if (copied) {
+    await execText(['cp', '-a', left.copy, site.root])
+  } else {
+    expect(await site.deploy(release, ['--config', config])).toMatchObject({ code: 0, json: { ok: true } })
+    expect(await site.netops(['service', 'stop'])).toMatchObject({ code: 0 })
+  }
+  if (left === undefined) {
+    prepared = { folder: site.folder, ports: site.ports, copy: `${site.folder}-deployed` }
+    await execText(['cp', '-a', site.root, prepared.copy])
+  }
+  expect(await site.netops(['service', 'start'])).toMatchObject({ code: 0 })
+  await expect.poll(() => site.answering(), { timeout: 20_000, interval: 20 }).toBe(release.id)
+  const pid = await site.mainPid()
+  if (pid === undefined) throw new Error('the service does not run')
+  return { site, release, pid }
 }
 
 /** A configuration as a user writes it. */
