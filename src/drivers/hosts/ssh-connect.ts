@@ -178,7 +178,11 @@ export class SshConnector {
   async #takeHop(hops: readonly Hop[], login: SshLogin, depth: number) {
     const key = JSON.stringify([hops, login.identity, login.knownHosts])
     const there = this.#hops.get(key)
-    const hop = there ?? new SharedHop(this.logIn(hopLogin(hops, login), depth + 1), () => this.#hops.delete(key))
+    const forget = (): void => {
+      // Another may have taken its place by now.
+      if (this.#hops.get(key) === hop) this.#hops.delete(key)
+    }
+    const hop: SharedHop = there ?? new SharedHop(this.logIn(hopLogin(hops, login), depth + 1), forget)
     this.#hops.set(key, hop)
     hop.take()
     try {
@@ -270,28 +274,39 @@ async function dialDirectly(settings: SshSettings): Promise<Duplex> {
 }
 
 function dialThrough({ client, settings: hop }: LoggedIn, settings: SshSettings): Promise<Duplex> {
-  const { name, address, port } = settings
-  return new Promise((resolve, reject) => {
-    const refuse = (error: Error): void =>
-      reject(
-        new NetopsError('unreachable', {
-          host: name,
-          message: `${hop.address} does not lead to ${address} port ${port}: ${error.message}`,
-          hint: isForbidden(error)
-            ? `its sshd may forbid it: AllowTcpForwarding, PermitOpen (sshd_config(5))`
-            : `try: ssh -J ${hop.user}@${hop.address}:${hop.port} -p ${port} ${settings.user}@${address} true`,
-          cause: error,
-        }),
-      )
-    try {
-      client.forwardOut('127.0.0.1', 0, address, port, (error, channel) => {
-        if (error === undefined) resolve(channel)
-        else refuse(error)
-      })
-    } catch (error) {
-      // ssh2 throws where the connection to the hop has gone.
-      refuse(new Error(messageOf(error)))
-    }
+  const { name, user, address, port, connectTimeoutMs } = settings
+  const { promise, resolve, reject } = Promise.withResolvers<Duplex>()
+  const refuse = (error: Error): void =>
+    reject(
+      new NetopsError('unreachable', {
+        host: name,
+        message: `${hop.address} does not lead to ${address} port ${port}: ${error.message}`,
+        hint: isForbidden(error)
+          ? 'its sshd may forbid it: AllowTcpForwarding, PermitOpen (sshd_config(5))'
+          : `try: ssh -J ${hop.user}@${hop.address}:${hop.port} -p ${port} ${user}@${address} true`,
+        cause: error,
+      }),
+    )
+  const late = setTimeout(
+    () => refuse(new Error(`no connection within ${connectTimeoutMs / 1000} s`)),
+    connectTimeoutMs,
+  )
+  client.once('close', onClose)
+  function onClose(): void {
+    refuse(new Error('the connection to it was lost'))
+  }
+  try {
+    client.forwardOut('127.0.0.1', 0, address, port, (error, channel) => {
+      if (error === undefined) resolve(channel)
+      else refuse(error)
+    })
+  } catch (error) {
+    // ssh2 throws where the connection to the hop has gone.
+    refuse(new Error(messageOf(error)))
+  }
+  return promise.finally(() => {
+    clearTimeout(late)
+    client.off('close', onClose)
   })
 }
 
@@ -326,6 +341,8 @@ const transientCodes = new Set([
 function isTransient(error: unknown): boolean {
   if (!(error instanceof NetopsError) || error.code !== 'unreachable') return false
   const { cause } = error
+  // A host on the way was tried often enough by itself.
+  if (cause instanceof NetopsError) return false
   return (
     transientCodes.has(systemCode(cause) ?? '') ||
     /lost before handshake|ended the connection|Connection refused|ECONNRESET/.test(messageOf(cause))

@@ -32,9 +32,10 @@ const askTimeoutMs = 30_000
  */
 export async function becomeRoot(run: Run, become: Become, settings: SshSettings): Promise<Privileges> {
   // sudo(8): -n never asks.
-  const plain = ['sudo', '-n', '--']
-  const free = await run([...plain, 'true'], { timeoutMs: askTimeoutMs })
-  if (free.code === 0) return { ...noPrivileges, prefix: plain }
+  const look = 'if [ "$(id -u)" = 0 ]; then echo root; else exec sudo -n -- true; fi'
+  const free = await run(['sh', '-c', look], { timeoutMs: askTimeoutMs })
+  if (free.stdout.trim() === 'root') return noPrivileges
+  if (free.code === 0) return { ...noPrivileges, prefix: ['sudo', '-n', '--'] }
   const refuse = refusal(settings)
   if (!/password is required|a password|askpass/i.test(free.stderr)) throw refuse(free)
   const password = await become.password()
