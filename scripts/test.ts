@@ -110,8 +110,8 @@ async function runTier(name: string, limit: number, env: Readonly<Record<string,
       `${name}-*`,
     ]
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
-    // Half of the time a file waits: for the disk, for a service to have been healthy long enough, for a lease to run out.
-    const workers = name === 'integration' ? [`--maxWorkers=${2 * availableParallelism()}`] : []
+    // A third of the time a file waits: for a service to have been healthy long enough, for a lease to run out.
+    const workers = name === 'integration' ? [`--maxWorkers=${Math.ceil(1.5 * availableParallelism())}`] : []
     const argv = [process.execPath, '--disable-warning=ExperimentalWarning', ...vitest, ...reporters, ...workers]
     // One stream, so that what vitest prints on either comes out in order and at once.
     const merged = ['sh', '-c', 'exec "$@" 2>&1', 'sh', ...argv]

@@ -101,7 +101,7 @@ describe('a deployment', () => {
       const before = await stateOf(site)
       const bad = await foreignRelease(site, 'bad', failing[how])
       const changed = await site.config('changed.yaml', 77)
-      const words = ['--config', changed, '--healthy-deadline', how === 'silence' ? '2s' : '20s']
+      const words = ['--config', changed, '--healthy-deadline', how === 'silence' ? '5s' : '20s']
       const failed = await site.deploy(bad, words)
       expect(failed).toMatchObject({
         code: 8,
