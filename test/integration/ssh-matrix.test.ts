@@ -28,8 +28,11 @@ beforeAll(async () => {
   plain = await serve('plain')
 })
 afterAll(async () => {
-  for (const end of ending.toReversed()) await end()
+  // Whatever one of them comes to, the others are ended too.
+  const ended: PromiseSettledResult<unknown>[] = []
+  for (const end of ending.toReversed()) ended.push(...(await Promise.allSettled([end()])))
   await rm(folder, { recursive: true, force: true })
+  expect(ended.filter(({ status }) => status === 'rejected')).toEqual([])
 })
 
 const at = (...names: string[]): string => join(folder, ...names)

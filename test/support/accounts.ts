@@ -32,10 +32,12 @@ export async function makeAccount({ shell = '/bin/sh', password, sudo }: Account
     home,
     async remove() {
       await rm(rights, { force: true })
-      // 8 (userdel(8)): it is still logged in; its last process is about to end.
       for (let attempt = 0; attempt < 100; attempt += 1) {
         const { code } = await exec(['userdel', '--remove', name])
+        // 8 (userdel(8)): a process of it is left, of a connection that was cut or of a test that failed.
         if (code !== 8) return
+        const { stdout } = await exec(['pgrep', '--uid', name])
+        for (const pid of stdout.split('\n').filter(Boolean)) await exec(['kill', '-KILL', pid])
         await new Promise((resolve) => setTimeout(resolve, 50))
       }
       throw new Error(`the account ${name} is still in use`)
