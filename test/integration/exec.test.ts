@@ -1,10 +1,10 @@
 // netops exec against real SSH servers on this machine, and below a root.
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { appendFile, chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
-import { exec, start } from '../../src/system/exec.ts'
+import { exec, execText, start } from '../../src/system/exec.ts'
 import { readTextIfAny } from '../../src/system/files.ts'
 import { identify } from '../../src/system/processes.ts'
 import { until } from '../support/fleet.ts'
@@ -160,6 +160,43 @@ test('on a terminal names have colours, and what a host says commands nothing', 
   const script = 'printf "\\033[2J\\033[31mred\\033]0;title\\007\\n"'
   const terminal = await inTerminal(words('--hosts', 'web1', '--', 'sh', '-c', script), {})
   expect(await terminal.shows(/^exit 0$/m)).toBe('web1 | \\x1b[2J\\x1b[31mred\\x1b]0;title\\x07\nexit 0')
+})
+
+/** The fleet file with another key to log in with, or another file of known hosts. */
+async function otherFleet(what: 'identity' | 'known_hosts', path: string): Promise<string> {
+  const file = join(await scratch(), 'netops.yml')
+  const text = await readFile(fleet.inventory, 'utf8')
+  await writeFile(file, text.replace(new RegExp(`${what}: [^,} ]+`), `${what}: ${path}`))
+  return file
+}
+
+test('a passphrase is asked for once at a terminal, for all hosts, and never shown', async () => {
+  const identity = join(await scratch(), 'locked')
+  await execText(['ssh-keygen', '-q', '-t', 'ed25519', '-N', 'opensesame', '-f', identity])
+  for (const host of ['web1', 'database2'])
+    await appendFile(join(fleet.folder, host, 'authorized_keys'), await readFile(`${identity}.pub`))
+  const inventory = await otherFleet('identity', identity)
+  const env = { SSH_AUTH_SOCK: undefined }
+  const terminal = await inTerminal(words(...both, '--inventory', inventory, '--', 'echo', 'here'), env)
+  await terminal.shows(/^Passphrase of \S+locked:$/m)
+  await terminal.type('opensesame')
+  await terminal.type('Enter')
+  const shown = await terminal.shows(/^exit 0$/m)
+  expect(shown.match(/Passphrase of/g)).toHaveLength(1)
+  expect(shown).toContain('web1      | here')
+  expect(shown).toContain('database2 | here')
+  expect(shown).not.toContain('sesame')
+})
+
+test('--accept-new-host-key writes down the key of a host that is new, which is refused without it', async () => {
+  const known = join(await scratch(), 'known_hosts')
+  const inventory = await otherFleet('known_hosts', known)
+  const ask = (...more: readonly string[]) => netops('--hosts', 'web1', '--inventory', inventory, ...more, '--', 'true')
+  const refused = await ask()
+  expect([refused.code, refused.stderr]).toEqual([7, expect.stringContaining('--accept-new-host-key pins it')])
+  const accepted = await ask('--accept-new-host-key')
+  expect([accepted.code, accepted.stderr]).toEqual([0, expect.stringContaining(`is new; it is in ${known}`)])
+  expect((await ask()).code).toBe(0)
 })
 
 test('a host that is marked as another environment runs nothing, with exit 7; the others do', async () => {
