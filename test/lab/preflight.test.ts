@@ -288,13 +288,20 @@ describe('what is wrong on one host is found', () => {
         await on('web1', 'echo "plain ALL=(ALL) NOPASSWD: ALL" > /etc/sudoers.d/plain')
         const looked = bad(await only('--inventory', 'plain.yml'))
         expect(looked).toEqual(['web1 privileges: plain is not root, and netops was not told to use sudo'])
+        await writeFile(join(folder, 'plain.yml'), text.replace('user: root', 'user: plain, become: sudo'))
+        expect(bad(await only('--inventory', 'plain.yml'))).toEqual([])
+        await on('web1', 'rm /etc/sudoers.d/plain')
+        const refused = await only('--inventory', 'plain.yml')
+        expect(refused.code).toBe(7)
+        expect(bad(refused).join()).toMatch(/^web1 connect: sudo does not let plain on \S+ be root: /)
       },
     )
   })
 })
 
+const address = (name: string) => lab().hosts.find((one) => one.name === name)?.address ?? ''
+
 test('hosts that do not reach each other are found from both sides, though netops reaches both', async () => {
-  const address = (name: string) => lab().hosts.find((one) => one.name === name)?.address ?? ''
   await during(
     `ip neigh replace ${address('web2')} lladdr 02:00:00:00:00:01 dev host0 nud permanent`,
     `ip neigh del ${address('web2')} dev host0`,
@@ -312,8 +319,23 @@ test('hosts that do not reach each other are found from both sides, though netop
 
 test('the ports of a service that runs are its own, and its configuration is the one in place', async () => {
   const quick = ['--min-healthy-time', '500ms', '--healthy-deadline', '60s']
-  const deployed = await netops('deploy', '--hosts', 'web1', '--release', inject('builds').server1, ...config, ...quick)
-  expect(deployed).toMatchObject({ code: 0 })
+  const words = ['--hosts', 'web1', '--release', inject('builds').server1, ...config, ...quick]
+  // By an account that sudo asks for its password, and through the other host.
+  const key = await readFile(`${lab().identity}.pub`, 'utf8')
+  await on(
+    'web1',
+    `useradd -m -s /bin/sh ops && echo ops:open-sesame | chpasswd && echo 'ops ALL=(ALL) ALL' > /etc/sudoers.d/ops &&
+    mkdir ~ops/.ssh && echo '${key.trim()}' > ~ops/.ssh/authorized_keys && chown -R ops ~ops/.ssh`,
+  )
+  const way = `user: ops, become: sudo, become_password: { file: password }, jump: 'root@${address('web2')}'`
+  await writeFile(join(folder, 'password'), 'open-sesame\n')
+  await writeFile(join(folder, 'ops.yml'), (await readFile(lab().inventory, 'utf8')).replace('user: root', way))
+  const before = await on('web2', 'ss -Htn state established dport = :22 | wc -l')
+  expect(before.trim()).toBe('0')
+  const deploying = netops('deploy', '--inventory', 'ops.yml', ...words)
+  await until(async () => (await on('web2', 'ss -Htn state established dport = :22 | wc -l')).trim() === '1')
+  expect(await deploying).toMatchObject({ code: 0 })
+  expect(await on('web1', 'grep -rl open-sesame /dev/shm /var/lib/netops /opt/network_system/incoming || true')).toBe('')
   const looked = await netops('preflight', '--hosts', 'web1', '--release', inject('builds').server2, '--json')
   expect(bad(looked)).toEqual([])
   expect(found(looked, 'web1', 'ports')).toEqual([

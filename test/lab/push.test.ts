@@ -33,7 +33,7 @@ async function deploy(release: string) {
   const env = { NETOPS_STATE_DIR: join(folder, 'state') }
   const begun = performance.now()
   const argv = [netops, 'deploy', '--inventory', lab().inventory, ...words]
-  const { code, stdout, stderr } = await exec(argv, { env, timeoutMs: 80_000 })
+  const { code, stdout, stderr } = await exec(argv, { env, timeoutMs: 200_000 })
   expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' })
   const { hosts } = document.parse(JSON.parse(stdout))
   expect(hosts.map((entry) => entry.host)).toEqual(names)
