@@ -25,7 +25,17 @@ interface Sum {
 
 const database = 'postgresql'
 const packages = [
-  ...new Set(['openssh-server', 'openssh-client', 'procps', 'sudo', 'tcsh', 'tmux', 'openssl', database, ...labPackages]),
+  ...new Set([
+    'openssh-server',
+    'openssh-client',
+    'procps',
+    'sudo',
+    'tcsh',
+    'tmux',
+    'openssl',
+    database,
+    ...labPackages,
+  ]),
 ]
 
 /** Tests start a PostgreSQL of their own; the package must not leave another one running on its usual port. */

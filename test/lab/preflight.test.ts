@@ -335,7 +335,9 @@ test('the ports of a service that runs are its own, and its configuration is the
   const deploying = netops('deploy', '--inventory', 'ops.yml', ...words)
   await until(async () => (await on('web2', 'ss -Htn state established dport = :22 | wc -l')).trim() === '1')
   expect(await deploying).toMatchObject({ code: 0 })
-  expect(await on('web1', 'grep -rl open-sesame /dev/shm /var/lib/netops /opt/network_system/incoming || true')).toBe('')
+  expect(await on('web1', 'grep -rl open-sesame /dev/shm /var/lib/netops /opt/network_system/incoming || true')).toBe(
+    '',
+  )
   const looked = await netops('preflight', '--hosts', 'web1', '--release', inject('builds').server2, '--json')
   expect(bad(looked)).toEqual([])
   expect(found(looked, 'web1', 'ports')).toEqual([

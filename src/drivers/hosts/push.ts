@@ -77,7 +77,7 @@ async function contentOf(sending: Sending, delta: Delta | undefined): Promise<Ho
   const { effect, file } = sending
   const runs: readonly Run[] = delta?.runs ?? [{ kind: 'data', offset: 0, length: effect.size }]
   const length = dataIn(runs)
-  const timeoutMs = commandTimeoutMs + length / slowestBytesPerMs
+  const timeoutMs = commandTimeoutMs + Math.ceil(length / slowestBytesPerMs)
   const given = (argv: readonly string[], stream: () => AsyncIterable<Uint8Array>): HostCommand => ({
     ...{ argv, timeoutMs },
     stdin: { stream: () => counted(stream(), sending.count) },
