@@ -2,6 +2,7 @@
 import { homedir } from 'node:os'
 import { connectHere } from './readers.ts'
 import type { HostConnection } from '../drivers/hosts/port.ts'
+import type { SshSettings } from '../drivers/hosts/ssh-settings.ts'
 import type { SshHosts } from '../drivers/hosts/ssh.ts'
 import type { CommandContext } from './command.ts'
 import type { Target } from './fleet.ts'
@@ -22,6 +23,14 @@ export async function connect(to: Target, context: CommandContext): Promise<Host
   const { hosts, passwords } = await shared
   if (to.become === undefined) return hosts.connect({ ...to, become: undefined })
   return hosts.connect({ ...to, become: { password: () => passwordOf(to, passwords, context) } })
+}
+
+/** How a host is reached, without reaching it; undefined for this machine. */
+export async function settingsFor(to: Target, context: CommandContext): Promise<SshSettings | undefined> {
+  if (to.kind === 'local') return undefined
+  const shared = known.get(context) ?? share(context)
+  known.set(context, shared)
+  return (await shared).hosts.settings({ ...to, become: undefined })
 }
 
 async function share({ env, askSecret, progress, acceptNewHostKeys }: CommandContext): Promise<Shared> {

@@ -3,7 +3,7 @@ import type { FleetHost } from '../config/fleet-file.ts'
 import { joinOutcomes, locate, NetopsError, type HostOutcome } from '../model/errors.ts'
 import { describeSource } from '../model/file-source.ts'
 import { formatDuration } from '../model/units.ts'
-
+import type { SshSettings } from '../drivers/hosts/ssh-settings.ts'
 import { defineCommand, type CommandContext } from './command.ts'
 import type { Fleet, Target } from './fleet.ts'
 import { fleetOptions, inventoryOptions, parseOptions } from './options.ts'
@@ -20,10 +20,10 @@ export const inventoryList = defineCommand({
   options: fleetOptions,
   async run({ options }, context) {
     const fleet = await fleetOf(options, context)
-    const hosts = [...fleet.members.values()]
-    const rows = hosts.map((host) => [
+    const hosts = await withSettings(fleet, context)
+    const rows = hosts.map(({ host, settings }) => [
       host.name,
-      loginOf(host),
+      loginOf(settings),
       host.groups.join(',') || '-',
       host.roles.join(',') || '-',
       host.tags.join(',') || '-',
@@ -36,12 +36,30 @@ export const inventoryList = defineCommand({
   },
 })
 
-const loginOf = ({ login: { user, address, port } }: FleetHost): string =>
-  `${user === undefined ? '' : `${user}@`}${address}${port === undefined || port === 22 ? '' : `:${port}`}`
+interface Reached {
+  readonly host: FleetHost
+  readonly settings: SshSettings
+}
 
-const plainHost = ({ name, login: { becomePassword, ...login }, roles, tags, groups }: FleetHost) => ({
-  ...{ host: name, ...login, roles, tags, groups },
-  ...(becomePassword && { becomePassword: describeSource(becomePassword) }),
+/** The hosts of the fleet file with how they are reached, by that file and ssh_config together. */
+async function withSettings(fleet: Fleet, context: CommandContext): Promise<readonly Reached[]> {
+  const { settingsFor } = await import('./connect.ts')
+  const all = await Promise.all(
+    fleet.targets.map(async (target) => {
+      const [host, settings] = [fleet.members.get(target.name), await settingsFor(target, context)]
+      return host === undefined || settings === undefined ? [] : [{ host, settings }]
+    }),
+  )
+  return all.flat()
+}
+
+const loginOf = ({ user, address, port }: SshSettings): string => `${user}@${address}${port === 22 ? '' : `:${port}`}`
+
+const plainHost = ({ host: { name, login, roles, tags, groups }, settings }: Reached) => ({
+  ...{ host: name, address: login.address, hostname: settings.address, port: settings.port, user: settings.user },
+  ...{ identity: login.identity, knownHosts: settings.knownHosts[0], jump: settings.hops, become: login.become },
+  ...(login.becomePassword && { becomePassword: describeSource(login.becomePassword) }),
+  ...{ roles, tags, groups },
 })
 
 /** Rows in columns as wide as their widest cell. */
@@ -66,8 +84,10 @@ export const inventoryShow = defineCommand({
   async run({ options, args: [name = ''] }, context) {
     const { serverKeys } = await import('../config/server-keys.ts')
     const fleet = await fleetOf({ ...options, hosts: name }, context)
-    const host = fleet.members.get(name)
-    if (host === undefined) throw new NetopsError('usage', { message: `there is no host ${name}` })
+    const [reached] = await withSettings(fleet, context)
+    if (reached === undefined) throw new NetopsError('usage', { message: `there is no host ${name}` })
+    const { host, settings } = reached
+    const { showHop } = await import('../drivers/hosts/ssh-connect.ts')
     const secret = (path: string): boolean => serverKeys.some((key) => key.path === path && key.secret === true)
     const differs = host.overrides.map(({ path, value, said }) => ({
       path: path.join('.'),
@@ -76,10 +96,10 @@ export const inventoryShow = defineCommand({
     }))
     const files = host.files.map(({ from, ...rest }) => ({ from: describeSource(from), ...rest }))
     const lines: readonly (readonly [string, string])[] = [
-      ['login', loginOf(host)],
+      ['login', loginOf(settings)],
       ['identity', host.login.identity ?? 'the keys of the agent and of ssh_config'],
-      ['known hosts', host.login.knownHosts ?? 'those of ssh_config'],
-      ['jump', host.login.jump ?? 'as ssh_config says'],
+      ['known hosts', settings.knownHosts.join(', ')],
+      ['jump', settings.hops.map(showHop).join(', ') || '-'],
       ['become', host.login.become ?? '-'],
       ['environment', fleet.environment ?? '-'],
       ['groups', host.groups.join(', ') || '-'],
@@ -91,7 +111,7 @@ export const inventoryShow = defineCommand({
     ]
     return {
       outcome: 'done',
-      data: { ...plainHost(host), environment: fleet.environment, config: fleet.config?.name, differs, files },
+      data: { ...plainHost(reached), environment: fleet.environment, config: fleet.config?.name, differs, files },
       text: [name, ...lines.map(([what, value]) => `  ${what.padEnd(12)} ${value}`)].join('\n'),
     }
   },

@@ -67,13 +67,7 @@ export class SshConnector {
     if (depth > longestWay) {
       throw new NetopsError('usage', { host: login.name, message: 'the hosts on the way lead in a circle' })
     }
-    const { words, defaults } = await this.#config.read(login)
-    const { home, env } = this.#outside
-    const said = settingsOf(login, words, { home, env, defaults })
-    // `Host *` with a ProxyJump is about the jump host too, which then leads to itself.
-    const settings = said.hops.some(({ address, port = 22 }) => address === said.address && port === said.port)
-      ? { ...said, hops: [] }
-      : said
+    const settings = await this.settings(login)
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await this.#tryOnce(settings, login, depth)
@@ -84,6 +78,19 @@ export class SshConnector {
         await sleep(pause * (0.75 + Math.random() / 2))
       }
     }
+  }
+
+  /**
+   * How a host is reached, by the fleet file and ssh_config together; nothing is connected to.
+   * @throws NetopsError `usage` for what cannot be read or followed
+   */
+  async settings(login: SshLogin): Promise<SshSettings> {
+    const { words, defaults } = await this.#config.read(login)
+    const { home, env } = this.#outside
+    const said = settingsOf(login, words, { home, env, defaults })
+    // `Host *` with a ProxyJump is about the jump host too, which then leads to itself.
+    const leadsToItself = said.hops.some(({ address, port = 22 }) => address === said.address && port === said.port)
+    return leadsToItself ? { ...said, hops: [] } : said
   }
 
   async #tryOnce(settings: SshSettings, login: SshLogin, depth: number): Promise<LoggedIn> {
@@ -238,7 +245,7 @@ function hopLogin(hops: readonly Hop[], { name, identity, knownHosts, connectTim
   }
 }
 
-const showHop = ({ user, address, port }: Hop): string =>
+export const showHop = ({ user, address, port }: Hop): string =>
   `${user === undefined ? '' : `${user}@`}${address.includes(':') ? `[${address}]` : address}${port === undefined ? '' : `:${port}`}`
 
 /** What went wrong on the way, as it concerns the host behind. */

@@ -35,6 +35,14 @@ export class SshHosts {
   }
 
   /**
+   * How a host is reached, without reaching it.
+   * @throws NetopsError `usage` for an ssh_config that cannot be read or followed
+   */
+  settings(target: SshTarget): Promise<SshSettings> {
+    return this.#connector.settings(target)
+  }
+
+  /**
    * Connects to a host, checks its key, and becomes root there if asked to.
    * @throws NetopsError `refused` for an unknown, changed or revoked host key, and where sudo is refused; `usage` for what
    * cannot be followed; `unreachable` for everything else
