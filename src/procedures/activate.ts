@@ -270,7 +270,8 @@ class Draft {
     return this.#step('start', 'Start the service', {
       unchanged: !this.#restart && this.#running,
       act: [service('forget-failures'), service('start')],
-      undo: [service('stop')],
+      // One that crashed until systemd gave up would stay on its list of failed units, and the host count as degraded.
+      undo: [service('stop'), service('forget-failures')],
     })
   }
 
