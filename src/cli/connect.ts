@@ -18,9 +18,7 @@ interface Shared {
 /** Opens a connection to one host. */
 export async function connect(to: Target, context: CommandContext): Promise<HostConnection> {
   if (to.kind === 'local') return connectHere(to.name)
-  const shared = known.get(context) ?? share(context)
-  known.set(context, shared)
-  const { hosts, passwords } = await shared
+  const { hosts, passwords } = await sharedOf(context)
   if (to.become === undefined) return hosts.connect({ ...to, become: undefined })
   return hosts.connect({ ...to, become: { password: () => passwordOf(to, passwords, context) } })
 }
@@ -28,9 +26,13 @@ export async function connect(to: Target, context: CommandContext): Promise<Host
 /** How a host is reached, without reaching it; undefined for this machine. */
 export async function settingsFor(to: Target, context: CommandContext): Promise<SshSettings | undefined> {
   if (to.kind === 'local') return undefined
+  return (await sharedOf(context)).hosts.settings({ ...to, become: undefined })
+}
+
+function sharedOf(context: CommandContext): Promise<Shared> {
   const shared = known.get(context) ?? share(context)
   known.set(context, shared)
-  return (await shared).hosts.settings({ ...to, become: undefined })
+  return shared
 }
 
 async function share({ env, askSecret, progress, acceptNewHostKeys }: CommandContext): Promise<Shared> {
