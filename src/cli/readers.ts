@@ -24,6 +24,7 @@ export function readerOf(connection: HostConnection): HostReader {
 
 const filesHere = (host: string): Omit<HostReader, 'name' | 'query'> => ({
   readText: (path) => orMissing(host, path, () => fs.readFile(path, 'utf8')),
+  // As readlink(1): what is no link, is not there or cannot be looked at has no target.
   readLink: (path) => fs.readlink(path).catch(() => undefined),
   list: async (path) => ((await orMissing(host, path, () => fs.readdir(path))) ?? []).sort(),
   exists: (path) =>

@@ -28,6 +28,7 @@ export async function scanCertificate(socket: Duplex, timeoutMs: number): Promis
   try {
     return await Promise.race([converse(socket), late])
   } finally {
+    // It still comes when the conversation is over, and nobody waits for it then.
     late.catch(() => undefined)
     socket.destroy()
   }

@@ -115,6 +115,7 @@ export class HostKeys {
     const written = nameOnFile(name, port)
     const shown = settings.hashKnownHosts ? hashedName(written) : written
     const pinned = this.#pinning.then(() => append(file, `${shown} ${keyType(key)} ${key.toString('base64')}`))
+    // Whoever pins next waits for its end, not for its success, which is told below.
     this.#pinning = pinned.catch(() => undefined)
     try {
       await pinned
