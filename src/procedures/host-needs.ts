@@ -24,7 +24,7 @@ const always = [
     'rm',
     'rmdir',
   ],
-  ...['sha256sum', 'stat', 'sync', 'uname'],
+  ...['sh', 'sha256sum', 'stat', 'sync', 'uname'],
 ] as const
 /** What is called beside those where systemd runs the service. */
 const withSystemd = ['env', 'systemctl', 'systemd-run'] as const

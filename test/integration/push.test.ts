@@ -31,8 +31,9 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-/** What measuring a link sends at most. */
+/** What measuring a link sends at most, and what of a whole file is sent as it is. */
 const samples = 2.5 * 1024 * 1024
+const firstPart = 4 * 1024 * 1024
 const blocks = (count: number): Buffer => randomBytes(count * blockSize)
 const old = Buffer.concat([blocks(64), randomBytes(1000)])
 
@@ -287,7 +288,7 @@ describe.each(['netops', 'coreutils'] as const)('a push to a host with %s', (too
       test('sends it compressed over a slow link, and tells what passed there', async () => {
         const begun = link.passed()
         const bytes = await push(digits, over)
-        expect(bytes).toBeLessThan(0.65 * digits.length + samples)
+        expect(bytes).toBeLessThan(0.65 * digits.length + firstPart)
         expect(Math.abs(link.passed() - begun - bytes)).toBeLessThan(0.02 * bytes + 50_000)
       })
 
@@ -299,14 +300,15 @@ describe.each(['netops', 'coreutils'] as const)('a push to a host with %s', (too
       test('sends it as it is where the host cannot unzip', async () => {
         const bin = at('bin')
         await mkdir(bin)
-        const needed = ['sh', 'wc', 'stat', 'install', 'dd', 'sha256sum', 'chmod', 'sync', 'mv']
+        const needed = ['sh', 'stat', 'install', 'dd', 'sha256sum', 'chmod', 'sync', 'mv']
         for (const name of needed) await symlink(`/usr/bin/${name}`, join(bin, name))
         const poor = { ...wrapped(over), run: run(over, (argv) => ['/usr/bin/env', `PATH=${bin}`, ...argv]) }
-        expect(await push(digits, poor)).toBeGreaterThan(digits.length)
+        expect(await push(digits, poor)).toBe(digits.length)
       })
 
-      test('sends it as it is over a fast link', async () => {
-        expect(await push(digits, fast(over))).toBe(digits.length + samples)
+      test('goes on as it is over a fast link', async () => {
+        await writeFile(at('incoming', '.network_server.netops-new-r1'), digits.subarray(0, 400_000))
+        expect(await push(digits, fast(over))).toBeGreaterThan(digits.length - 400_000 + samples)
       })
     })
 
@@ -322,7 +324,7 @@ describe.each(['netops', 'coreutils'] as const)('a push to a host with %s', (too
       await release(many)
       const mixed = Buffer.from(many)
       for (let block = 0; block < 210; block += 2) blocks(1).copy(mixed, block * blockSize)
-      expect(await push(mixed, fast(host))).toBe(mixed.length + samples)
+      expect(await push(mixed)).toBeGreaterThanOrEqual(mixed.length)
     })
   }
 })

@@ -5,19 +5,55 @@ import { quoteCommand } from './quote.ts'
 import type { HostCommand, HostConnection } from './port.ts'
 
 const commandTimeoutMs = 600_000
+// One argument may have 128 KiB (MAX_ARG_STRLEN, execve(2)), and quoting it again can make it several times as long.
+const longestBatch = 16 * 1024
 
 /**
- * Runs commands in order and stops at the first that fails.
+ * Runs commands in order and stops at the first that fails. Those that need nothing of netops between them are given to the
+ * host together: each call costs a way there and back, and an SSH server as much as several small commands.
  * @throws NetopsError with the command's own code (`failAs`, else `failed`), naming the command and what it said
  */
 export async function applyCommands(connection: HostConnection, commands: readonly HostCommand[]): Promise<void> {
-  for (let next = 0; next < commands.length; next += 1) {
-    const command = commands[next]
-    if (command === undefined) break
-    const { argv, stdin, timeoutMs = commandTimeoutMs } = command
-    const result = await connection.run(argv, { stdin, timeoutMs })
-    if (!(command.okCodes ?? [0]).includes(result.code)) throw commandFailed(connection.name, command, result)
-    if (result.code === 0) next += command.sparesNext ?? 0
+  for (let next = 0; next < commands.length;) {
+    const batch = batchOf(commands.slice(next))
+    const timeoutMs = batch.reduce((sum, command) => sum + (command.timeoutMs ?? commandTimeoutMs), 0)
+    const last = batch.at(-1)
+    const result = await connection.run(argvOf(batch), { stdin: last?.stdin, timeoutMs })
+    const { failed, ...told } = whichFailed(batch, result)
+    if (failed !== undefined) throw commandFailed(connection.name, failed, told)
+    next += batch.length + (result.code === 0 ? (last?.sparesNext ?? 0) : 0)
+  }
+}
+
+/** The first of some commands: as many as take no input and may answer success alone, and the one after them. */
+function batchOf(commands: readonly HostCommand[]): readonly HostCommand[] {
+  let length = quoteCommand(commands[0]?.argv ?? []).length
+  const last = commands.findIndex(({ stdin, okCodes, sparesNext }, index) => {
+    length += quoteCommand(commands[index + 1]?.argv ?? []).length
+    return stdin !== undefined || okCodes !== undefined || sparesNext !== undefined || length > longestBatch
+  })
+  return last === -1 ? commands : commands.slice(0, last + 1)
+}
+
+const mark = 'netops-failed'
+
+function argvOf(batch: readonly HostCommand[]): readonly string[] {
+  const lines = batch.map(({ argv }) => quoteCommand(argv))
+  const [only] = batch
+  if (only !== undefined && lines.length === 1) return only.argv
+  const before = lines.slice(0, -1).map((line, index) => `${line} < /dev/null || fail $? ${index}`)
+  const fail = `fail() { printf '\\n${mark} %d\\n' "$2" >&2; exit "$1"; }`
+  return ['sh', '-c', [fail, ...before, `exec ${lines.at(-1) ?? ''}`].join('\n')]
+}
+
+/** The command that failed, if any, with what was said less the mark that tells which one it was. */
+function whichFailed(batch: readonly HostCommand[], { code, stdout, stderr }: ExecResult) {
+  const found = batch.length === 1 ? null : new RegExp(`\\n${mark} (\\d+)\\n$`).exec(stderr)
+  const command = found === null ? batch.at(-1) : batch[Number(found[1])]
+  const succeeded = found === null && (command?.okCodes ?? [0]).includes(code)
+  return {
+    failed: succeeded ? undefined : command,
+    ...{ code, stdout, stderr: found === null ? stderr : stderr.slice(0, found.index) },
   }
 }
 

@@ -1,13 +1,13 @@
 // Brings a large file to a host by what the host lacks of it: the blocks that it has in some file are copied there, the
 // others are sent. Whatever comes out is checked by the whole file's hash, as after a whole push.
 import type { Pushed } from '../../model/journal.ts'
-import { dataIn, type Run } from '../../system/delta.ts'
+import { dataIn } from '../../system/delta.ts'
 import { writeDelta } from '../../system/delta-stream.ts'
-import { SharedFiles, type SharedFile } from '../../system/shared-files.ts'
+import { SharedFiles, type SharedFile, type Stretch } from '../../system/shared-files.ts'
 import { applyCommands } from './apply.ts'
-import { fillPushed, partialOf, pushCommands, temporaryOf } from './commands.ts'
+import { beginPush, extendPushed, fillPushed, finishPush, partialOf, pushCommands, temporaryOf } from './commands.ts'
 import { assembleCommand, dealCommand, lookForGzip, unzipping } from './delta-commands.ts'
-import { fastLink, linkSpeed, slowLink } from './link-speed.ts'
+import { fastLink, isMeasured, linkSpeed, measureBy, slowLink } from './link-speed.ts'
 import { findDelta, lookForBases, unlessLost, type Delta, type PushEffect } from './push-delta.ts'
 import type { HostCommand, HostConnection } from './port.ts'
 
@@ -15,6 +15,8 @@ export type { PushEffect } from './push-delta.ts'
 
 // Of fewer bytes, finding out how fast the link is takes longer than what it could save.
 const worthMeasuring = { gzip: 8 * 1024 * 1024, zstd: 32 * 1024 * 1024 }
+// The beginning of a file that goes whole tells how fast the link is: nothing is sent just for that.
+const beginning = 4 * 1024 * 1024
 
 // A command without input for ten minutes is stuck; one that is sent much over a slow link is not.
 const commandTimeoutMs = 600_000
@@ -59,44 +61,73 @@ async function bring(sending: Sending, tell: (line: string) => void): Promise<vo
   const looked = bases === undefined ? [] : await unlessLost(() => lookForBases(connection, { ...effect, bases }))
   const there = looked instanceof Error ? [] : looked
   const delta = await unlessLost(() => findDelta(connection, effect, there))
-  const send = async (way?: Delta) => applyCommands(connection, pushCommands(effect, await contentOf(sending, way)))
   const partial = partialOf(temporaryOf(effect))
   const forget = there.some(({ path }) => path === partial) ? [{ argv: ['rm', '-f', '--', partial] }] : []
   if (delta !== undefined && !(delta instanceof Error)) {
-    const failed = await unlessLost(() => send(delta))
+    const failed = await unlessLost(() => sendDelta(sending, delta))
     if (!(failed instanceof Error)) return applyCommands(connection, forget)
     tell(`${effect.path} is sent whole, because its blocks did not come together: ${failed.message}`)
   }
   // It was of no use, and the disk may have no room for both.
   await applyCommands(connection, forget)
-  await send()
+  await sendWhole(sending)
 }
 
-/** The command that makes the new file, and what it is fed with. */
-async function contentOf(sending: Sending, delta: Delta | undefined): Promise<HostCommand> {
-  const { effect, file } = sending
-  const runs: readonly Run[] = delta?.runs ?? [{ kind: 'data', offset: 0, length: effect.size }]
-  const length = dataIn(runs)
-  const timeoutMs = commandTimeoutMs + Math.ceil(length / slowestBytesPerMs)
-  const given = (argv: readonly string[], stream: () => AsyncIterable<Uint8Array>): HostCommand => ({
-    ...{ argv, timeoutMs },
-    stdin: { stream: () => counted(stream(), sending.count) },
-  })
-  if (delta?.netops !== undefined) {
+async function sendDelta(sending: Sending, { runs, bases, netops }: Delta): Promise<void> {
+  const { connection, effect, file } = sending
+  const temporary = temporaryOf(effect)
+  const byNetops = async (helper: string): Promise<HostCommand> => {
+    const length = dataIn(runs)
     const isFast = length >= worthMeasuring.zstd && (await speedOf(sending)) > fastLink
-    const about = { size: effect.size, bases: delta.bases, compression: isFast ? 'hardly' : 'well' } as const
-    return given(assembleCommand(delta.netops, temporaryOf(effect)), () => writeDelta(file.read, runs, about))
+    const about = { size: effect.size, bases, compression: isFast ? 'hardly' : 'well' } as const
+    return fed(sending, assembleCommand(helper, temporary), length, () => writeDelta(file.read, runs, about))
   }
-  const argv = delta === undefined ? fillPushed(effect) : dealCommand(temporaryOf(effect), runs, delta.bases)
   const data = runs.filter(({ kind }) => kind === 'data')
-  return length >= worthMeasuring.gzip && (await gainsByGzip(sending))
-    ? given(unzipping(argv), () => file.readZipped(data))
-    : given(argv, () => file.read(data))
+  const content = await (netops === undefined
+    ? sent(sending, dealCommand(temporary, runs, bases), data)
+    : byNetops(netops))
+  await applyCommands(connection, pushCommands(effect, content))
 }
+
+async function sendWhole(sending: Sending): Promise<void> {
+  const { connection, effect } = sending
+  const { size } = effect
+  if (size < worthMeasuring.gzip || !mayBeSlow(effect) || isMeasured(connection)) {
+    const content = await sent(sending, fillPushed(effect), [{ offset: 0, length: size }])
+    return applyCommands(connection, pushCommands(effect, content))
+  }
+  const { read } = sending.file
+  const first = fed(sending, fillPushed(effect), beginning, () => read([{ offset: 0, length: beginning }]))
+  await measureBy(connection, beginning, () => applyCommands(connection, [beginPush(effect), first]))
+  const rest = await sent(sending, extendPushed(effect), [{ offset: beginning, length: size - beginning }])
+  await applyCommands(connection, [rest, ...finishPush(effect)])
+}
+
+/** A command that is fed with parts of the file, compressed where that is quicker. */
+async function sent(sending: Sending, argv: readonly string[], parts: readonly Stretch[]): Promise<HostCommand> {
+  const length = parts.reduce((sum, part) => sum + part.length, 0)
+  const { read, readZipped } = sending.file
+  return length >= worthMeasuring.gzip && (await gainsByGzip(sending))
+    ? fed(sending, unzipping(argv), length, () => readZipped(parts))
+    : fed(sending, argv, length, () => read(parts))
+}
+
+const fed = (
+  { count }: Sending,
+  argv: readonly string[],
+  length: number,
+  stream: () => AsyncIterable<Uint8Array>,
+): HostCommand => ({
+  argv,
+  stdin: { stream: () => counted(stream(), count) },
+  timeoutMs: commandTimeoutMs + Math.ceil(length / slowestBytesPerMs),
+})
+
+/** Below another root the host is this machine. */
+const mayBeSlow = ({ bases }: PushEffect): boolean => bases !== undefined
 
 async function gainsByGzip(sending: Sending): Promise<boolean> {
-  // Below another root the host is this machine.
-  if (sending.effect.bases === undefined || (await speedOf(sending)) >= slowLink) return false
+  if (!mayBeSlow(sending.effect) || (await speedOf(sending)) >= slowLink) return false
   return (await sending.connection.run(lookForGzip, { timeoutMs: commandTimeoutMs })).code === 0
 }
 

@@ -1,5 +1,6 @@
 // Reads a host by plain commands of every Debian machine; the same over any connection.
 import { NetopsError } from '../../model/errors.ts'
+import { printHash } from './commands.ts'
 import type { HostConnection, HostReader } from './port.ts'
 
 const looks = 3
@@ -38,7 +39,7 @@ export function readerOver(connection: HostConnection): HostReader {
     },
     exists: async (path) => (await there(path, '-e')) || (await there(path, '-L')),
     async sha256(path) {
-      return (await readOrMissing(['sha256sum', '--', path], path))?.slice(0, 64)
+      return (await readOrMissing(['sh', '-c', printHash, path], path))?.slice(0, 64)
     },
   }
 }

@@ -13,6 +13,7 @@ import { HostKeys } from './ssh-host-keys.ts'
 import { Keyring, type AskSecret } from './ssh-keyring.ts'
 import { isForbidden } from './ssh-command.ts'
 import { settingsOf, type Hop, type SshLogin, type SshSettings } from './ssh-settings.ts'
+import { gatherWrites, holdKeysAsObjects } from './ssh-transport.ts'
 
 /** What of the outside connections may use. */
 export interface SshOutside {
@@ -163,6 +164,7 @@ export class SshConnector {
     try {
       await new Promise<void>((resolve, reject) => {
         client.once('ready', resolve)
+        client.on('handshake', () => holdKeysAsObjects(client))
         client.on('error', (error: Error & { level?: string }) => {
           // The agent did not sign: the next key is tried.
           if (error.level === 'agent') return
@@ -272,6 +274,7 @@ async function dialDirectly(settings: SshSettings): Promise<Duplex> {
   }, connectTimeoutMs)
   try {
     await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject))
+    gatherWrites(socket)
     return socket
   } catch (error) {
     throw unreachable(settings, error)

@@ -375,6 +375,19 @@ export function hostContract(name: string, connect: () => Promise<HostConnection
         })
       })
 
+      test('not beyond what fails among several commands', async () => {
+        const [first, second, third] = ['first', 'second', 'third'].map((name) => at(name))
+        const touch = (path = '') => ({ argv: ['touch', '--', path] })
+        const failing = { argv: ['sh', '-c', 'cat; printf bad >&2; exit 3'], failAs: 'damaged' } as const
+        await applyCommands(host, [touch(first), { argv: ['cat'] }, touch(second)])
+        await expect(applyCommands(host, [failing, touch(third)])).rejects.toMatchObject({
+          code: 'damaged',
+          host: host.name,
+          message: expect.stringMatching(/^sh -c .*cat.* exited with 3: bad$/) as unknown,
+        })
+        expect(await readdir(folder)).toEqual(['first', 'second'])
+      })
+
       test('not by a check, whose failure is called what it was said to be', async () => {
         await apply({ kind: 'check', argv: ['true'], code: 'usage' })
         await expect(apply({ kind: 'check', argv: ['false'], code: 'usage' })).rejects.toMatchObject({ code: 'usage' })

@@ -1,10 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { linkSpeed } from '../../../../src/drivers/hosts/link-speed.ts'
+import { isMeasured, linkSpeed, measureBy } from '../../../../src/drivers/hosts/link-speed.ts'
 import type { HostConnection } from '../../../../src/drivers/hosts/port.ts'
 import { NetopsError } from '../../../../src/model/errors.ts'
 
-/** A host that takes `beginMs` to begin a command and then so many bytes a second, on a clock of its own. */
-function hostWith(beginMs: number, bytesPerSecond: number, code = 0) {
+/**
+ * A host that takes `beginMs` to begin a command and then so many bytes a second, on a clock of its own, while this process
+ * is at work for a share of the time.
+ */
+function hostWith(beginMs: number, bytesPerSecond: number, { code = 0, atWork = 0 } = {}) {
   const sent: number[] = []
   let clock = 0
   const connection: HostConnection = {
@@ -21,11 +24,10 @@ function hostWith(beginMs: number, bytesPerSecond: number, code = 0) {
   }
   let told = 0
   const measure = () =>
-    linkSpeed(
-      connection,
-      (bytes) => (told += bytes),
-      () => clock,
-    )
+    linkSpeed(connection, (bytes) => (told += bytes), {
+      now: () => clock,
+      atWork: () => clock * atWork,
+    })
   return { connection, measure, sent, told: () => told }
 }
 const kibibyte = 1024
@@ -50,7 +52,23 @@ describe('the speed of a link', () => {
 
   test('has no end where nothing takes time, or nothing can be measured', async () => {
     expect(await hostWith(5, Infinity).measure()).toBe(Infinity)
-    expect(await hostWith(5, 1e6, 127).measure()).toBe(Infinity)
+    expect(await hostWith(5, 1e6, { code: 127 }).measure()).toBe(Infinity)
+  })
+
+  test('has no end where it is this process that takes the time', async () => {
+    expect(await hostWith(5, 1e6, { atWork: 0.3 }).measure()).toBeLessThan(Infinity)
+    expect(await hostWith(5, 1e6, { atWork: 0.4 }).measure()).toBe(Infinity)
+  })
+
+  test('is that of what was sent anyway', async () => {
+    const { connection, measure, sent } = hostWith(0, 1e6)
+    let now = 0
+    const clock = { now: () => now, atWork: () => 0 }
+    expect(isMeasured(connection)).toBe(false)
+    await measureBy(connection, 5e6, () => Promise.resolve(void (now = 2000)), clock)
+    expect(isMeasured(connection)).toBe(true)
+    expect(await measure()).toBe(2.5e6)
+    expect(sent).toEqual([])
   })
 
   test('is asked for again after it failed', async () => {

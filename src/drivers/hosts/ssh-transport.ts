@@ -1,0 +1,46 @@
+// Two habits of ssh2 that take more time than the work itself, and how they are spared (docs/benchmarks.md, One command on
+// many hosts).
+import { createSecretKey } from 'node:crypto'
+import type { Socket } from 'node:net'
+import type { Client } from 'ssh2'
+
+/**
+ * Sends together what is written in one turn of the event loop. ssh2 writes each packet in three pieces, and each would be
+ * a system call and a TCP segment of its own.
+ */
+export function gatherWrites(socket: Socket): void {
+  const write = socket.write.bind(socket)
+  let gathering = false
+  // No subclass: connect() puts Socket's own method back (Node's lib/net.js).
+  socket.write = (...given: readonly unknown[]): boolean => {
+    if (!gathering) {
+      gathering = true
+      socket.cork()
+      process.nextTick(() => {
+        gathering = false
+        socket.uncork()
+      })
+    }
+    return Boolean(Reflect.apply(write, undefined, given))
+  }
+}
+
+/**
+ * Gives the ciphers of a connection their keys as key objects. ssh2 holds them as bytes and makes a cipher a packet of them;
+ * Node 24 then throws and catches two errors to find out that bytes are no key object (lib/internal/crypto/keys.js), which
+ * takes longer than to encrypt the packet. For the event `handshake`: keys are new after each exchange.
+ *
+ * These are insides of ssh2. Where they are other than expected, nothing is changed.
+ */
+export function holdKeysAsObjects(client: Client): void {
+  const protocol: unknown = Reflect.get(client, '_protocol')
+  for (const name of ['_cipher', '_decipher']) {
+    const cipher: unknown = isObject(protocol) ? Reflect.get(protocol, name) : undefined
+    if (!isObject(cipher)) continue
+    for (const [field, value] of Object.entries(cipher)) {
+      if (field.includes('Key') && Buffer.isBuffer(value)) Reflect.set(cipher, field, createSecretKey(value))
+    }
+  }
+}
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
