@@ -62,21 +62,20 @@ export async function measureBy(
 }
 
 async function measure(connection: HostConnection, tell: (bytes: number) => void, clock: Clock): Promise<number> {
-  const send = (size: number) =>
-    timed(async () => {
-      // Nothing on the way can make it smaller.
-      const bytes = randomBytes(size)
-      tell(size)
-      return (await connection.run(['wc', '-c'], { stdin: { bytes }, timeoutMs })).code
-    }, clock)
+  const send = (size: number) => {
+    // Nothing on the way can make it smaller.
+    const bytes = randomBytes(size)
+    tell(size)
+    return timed(async () => (await connection.run(['wc', '-c'], { stdin: { bytes }, timeoutMs })).code, clock)
+  }
   // What the command itself takes; the first may find the host unprepared.
   const empty = Math.min((await send(0)).ms, (await send(0)).ms)
   let speed = Infinity
   for (const size of samples) {
     const { result: code, ms, isWaiting } = await send(size)
-    if (code !== 0 || !isWaiting) return Infinity
-    speed = speedOf(size, ms - empty)
-    if (ms - empty >= longEnoughMs) break
+    if (code !== 0) return Infinity
+    speed = isWaiting ? speedOf(size, ms - empty) : Infinity
+    if (isWaiting && ms - empty >= longEnoughMs) break
   }
   return speed
 }

@@ -13,7 +13,9 @@ import type { HostCommand, HostConnection } from './port.ts'
 
 export type { PushEffect } from './push-delta.ts'
 
-// Of fewer bytes, finding out how fast the link is takes longer than what it could save.
+// Of fewer bytes, finding out whether the host can unzip takes longer than what that could save.
+const worthZipping = 1024 * 1024
+// Of fewer bytes, finding out how fast the link is does.
 const worthMeasuring = { gzip: 8 * 1024 * 1024, zstd: 32 * 1024 * 1024 }
 // The beginning of a file that goes whole tells how fast the link is: nothing is sent just for that.
 const beginning = 4 * 1024 * 1024
@@ -107,7 +109,8 @@ async function sendWhole(sending: Sending): Promise<void> {
 async function sent(sending: Sending, argv: readonly string[], parts: readonly Stretch[]): Promise<HostCommand> {
   const length = parts.reduce((sum, part) => sum + part.length, 0)
   const { read, readZipped } = sending.file
-  return length >= worthMeasuring.gzip && (await gainsByGzip(sending))
+  const enough = isMeasured(sending.connection) ? worthZipping : worthMeasuring.gzip
+  return length >= enough && (await gainsByGzip(sending))
     ? fed(sending, unzipping(argv), length, () => readZipped(parts))
     : fed(sending, argv, length, () => read(parts))
 }
