@@ -1,5 +1,6 @@
 // What fleets have of SSH, each on real servers: it works, or is refused with the reason.
 import { execFile, spawn } from 'node:child_process'
+import { createHash, KeyObject, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { appendFile, chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
@@ -7,10 +8,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import ssh2 from 'ssh2'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { HostConnection } from '../../src/drivers/hosts/port.ts'
 import { connectSsh, SshHosts, type SshTarget } from '../../src/drivers/hosts/ssh.ts'
 import type { SshOutside } from '../../src/drivers/hosts/ssh-connect.ts'
+import { holdKeysAsObjects } from '../../src/drivers/hosts/ssh-transport.ts'
 import { makeAccount, type Account } from '../support/accounts.ts'
 import { startSshd, type Sshd } from '../support/sshd.ts'
 
@@ -595,6 +598,45 @@ describe('servers', () => {
     await works(picky.target, { ...noAgent, home })
     const none = await homeWith('Host *\n  Ciphers aes128-cbc\n')
     await expect(connectSsh(picky.target, { ...noAgent, home: none })).rejects.toMatchObject({ code: 'usage' })
+  })
+
+  test.each(['aes128-gcm@openssh.com', 'aes256-ctr', 'chacha20-poly1305@openssh.com'])(
+    'that change keys every megabyte get and give everything whole by %s',
+    async (cipher) => {
+      const often = await serve(`rekeying-${cipher}`, [`Ciphers ${cipher}`, 'RekeyLimit 1M'])
+      const bytes = randomBytes(5_000_000)
+      await using(connectSsh(often.target, noAgent), async (host) => {
+        const received = createHash('sha256')
+        const onOutput = (chunk: Uint8Array) => Promise.resolve(void received.update(chunk))
+        const { code } = await host.run(['cat'], { stdin: { bytes }, onOutput })
+        expect([code, received.digest('hex')]).toEqual([0, createHash('sha256').update(bytes).digest('hex')])
+      })
+    },
+  )
+
+  test.each([
+    ['aes128-gcm@openssh.com', ['_encKey'], ['_decipherKey']],
+    ['aes256-ctr', ['_macKey'], ['_macKey']],
+    ['chacha20-poly1305@openssh.com', ['_encKeyMain', '_encKeyPktLen'], ['_decKeyMain', '_decKeyPktLen']],
+  ] as const)('that speak %s meet the insides of ssh2 that keys are put in', async (cipher, outward, inward) => {
+    const client = new ssh2.Client()
+    const { target } = plain
+    const ready = once(client, 'ready')
+    client.on('handshake', () => holdKeysAsObjects(client))
+    client.connect({
+      ...{ host: target.address, port: plain.port, username: target.user ?? '' },
+      privateKey: await readFile(target.identity),
+      algorithms: { cipher: [cipher] },
+      hostVerifier: () => true,
+    })
+    await ready
+    const { _protocol: protocol } = client as unknown as {
+      readonly _protocol: Record<'_cipher' | '_decipher', Record<string, unknown>>
+    }
+    for (const field of outward) expect(protocol._cipher[field]).toBeInstanceOf(KeyObject)
+    for (const field of inward) expect(protocol._decipher[field]).toBeInstanceOf(KeyObject)
+    client.end()
+    await once(client, 'close')
   })
 
   test('forbid what they forbid: a forward is refused with the setting', async () => {

@@ -142,6 +142,7 @@ export class SshConnector {
     const expected = await this.#hostKeys.expected(settings, dial)
     const tried: Tried = { labels: [], methods: [] }
     let refusal: NetopsError | undefined
+    let shown: Buffer | undefined
     const config: ConnectConfig = {
       sock: await dial(),
       username: settings.user,
@@ -151,6 +152,10 @@ export class SshConnector {
       algorithms: algorithmsOf(settings, expected.types),
       authHandler: authHandler(credentials, tried),
       hostVerifier: (key: Buffer, verify: (known: boolean) => void) => {
+        // Keys are exchanged again later (sshd_config(5), RekeyLimit), and then at once: while ssh2 waits for an answer it
+        // lets packets pass that must wait, and the connection is broken.
+        if (shown !== undefined) return verify(shown.equals(key))
+        shown = Buffer.from(key)
         void this.#hostKeys
           .judge(settings, expected, key)
           .catch((thrown: unknown) => unreachable(settings, thrown))
