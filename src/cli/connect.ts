@@ -1,6 +1,5 @@
 // From a target to a connection. All hosts of a command share what they can: ssh_config, keys, passphrases, hosts on the way.
 import { homedir } from 'node:os'
-import { connectHere } from './readers.ts'
 import type { HostConnection } from '../drivers/hosts/port.ts'
 import type { SshSettings } from '../drivers/hosts/ssh-settings.ts'
 import type { SshHosts } from '../drivers/hosts/ssh.ts'
@@ -17,7 +16,10 @@ interface Shared {
 
 /** Opens a connection to one host. */
 export async function connect(to: Target, context: CommandContext): Promise<HostConnection> {
-  if (to.kind === 'local') return connectHere(to.name)
+  if (to.kind === 'local') {
+    const { connectHere } = await import('./readers.ts')
+    return connectHere(to.name)
+  }
   const { hosts, passwords } = await sharedOf(context)
   if (to.become === undefined) return hosts.connect({ ...to, become: undefined })
   return hosts.connect({ ...to, become: { password: () => passwordOf(to, passwords, context) } })

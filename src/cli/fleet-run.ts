@@ -10,15 +10,16 @@ import type { Hooks } from '../model/journal.ts'
 import type { HostOrder } from '../model/order.ts'
 import { hostPaths, runsCommand } from '../model/paths.ts'
 import { planFleet, type FleetRun, type HostPart, type LocalFile } from '../procedures/fleet.ts'
-import { readEnvironment, refuseOtherEnvironment } from '../procedures/activation-facts.ts'
+import { readEnvironment, refuseOtherEnvironment } from '../procedures/environment-mark.ts'
 import { decideHostPart, toldOf, type Decided } from '../procedures/host-procedures.ts'
 import { sha256OfFile } from '../system/files.ts'
 import type { CommandContext, CommandResult } from './command.ts'
 import { confirmDestructive } from './confirm.ts'
 import { connect } from './connect.ts'
-import { servicesFor, type Fleet, type Target } from './fleet.ts'
+import type { Fleet, Target } from './fleet.ts'
 import { formatShown, hostResults, newRunId, plain, runOrder, shownPlan, type Ran } from './run-support.ts'
 import type { Member } from './probes.ts'
+import { servicesFor } from './services.ts'
 
 /** A connected host and where its netops build lies. */
 export interface Site extends Member {

@@ -11,9 +11,6 @@ import {
   type FleetHost,
 } from '../config/fleet-file.ts'
 import { formatProblems, type Problem } from '../config/problems.ts'
-import { processServices } from '../drivers/services/process.ts'
-import type { ServiceManager } from '../drivers/services/port.ts'
-import { systemd } from '../drivers/services/systemd.ts'
 import { NetopsError } from '../model/errors.ts'
 import { fileSource } from '../model/file-source.ts'
 import type { Inventory } from '../model/inventory.ts'
@@ -142,7 +139,6 @@ async function readInventory(
       hint: 'netops config init makes one; name another with --inventory FILE, or work on this machine alone with --root DIR',
     })
   }
-  const { askForHosts } = await import('../config/hosts-command.ts')
   const read = settled(checkFleetFile(text, name))
   const { environment, hosts_from: source } = read.inventory
   if (options.environment !== undefined && environment !== options.environment) {
@@ -152,13 +148,14 @@ async function readInventory(
     })
   }
   const folder = dirname(path)
-  const said =
-    source === undefined
-      ? undefined
-      : settled(
-          checkSaidHosts(await askForHosts({ ...source, cwd: folder }), `output of ${source.command[0] ?? ''}`, read),
-        )
+  const said = source === undefined ? undefined : await askFor(source, folder, read)
   return { read, folder, hosts: hostsOf(read, said, { folder, home: homedir() }) }
+}
+
+/** The hosts that the fleet's command says. */
+async function askFor(source: NonNullable<Inventory['hosts_from']>, cwd: string, read: FleetFile) {
+  const { askForHosts } = await import('../config/hosts-command.ts')
+  return settled(checkSaidHosts(await askForHosts({ ...source, cwd }), `output of ${source.command[0] ?? ''}`, read))
 }
 
 const settled = <T extends object>(checked: T | { readonly problems: readonly Problem[] }): T => {
@@ -237,7 +234,3 @@ function targetOf({ name, login }: FleetHost, folder: string): Target {
   const said = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
   return { kind: 'ssh', name, root: '/', address, ...said, ...(source && { becomePassword: { source, folder } }) }
 }
-
-/** The service manager of a root: systemd on a host of its own, else supervision by the given netops build. */
-export const servicesFor = (root: string, netops: string): ServiceManager =>
-  root === '/' ? systemd : processServices(root, netops)

@@ -163,7 +163,7 @@ export const inventoryCheck = defineCommand({
 async function ask(target: Target, environment: string | undefined, context: CommandContext): Promise<Answer> {
   const { connect } = await import('./connect.ts')
   const { readerOf } = await import('./readers.ts')
-  const { readEnvironment, refuseOtherEnvironment } = await import('../procedures/activation-facts.ts')
+  const { readEnvironment, refuseOtherEnvironment } = await import('../procedures/environment-mark.ts')
   const { hostPaths } = await import('../model/paths.ts')
   const begun = performance.now()
   const answer = { host: target.name, system: undefined, marked: undefined, error: undefined }

@@ -13,7 +13,8 @@ import { judgeHost, type Configured, type Finding } from '../procedures/prefligh
 import { defineCommand, type CommandContext } from './command.ts'
 import { endpointsIn, readConfigs } from './deploy-files.ts'
 import { connect } from './connect.ts'
-import { fleetSchema, readFleet, servicesFor, type Target } from './fleet.ts'
+import { fleetSchema, readFleet, type Target } from './fleet.ts'
+import { servicesFor } from './services.ts'
 import { fleetOptions, parseOptions } from './options.ts'
 import { readReleaseIfAny } from './release.ts'
 

@@ -16,7 +16,8 @@ const answer = z.object({ status: z.number(), headers: z.record(z.string(), z.st
 /** Asks every host at once; a host that cannot be reached is an answer too. */
 async function askAll(options: RawOptions, context: CommandContext): Promise<readonly Asked[]> {
   const { connect } = await import('./connect.ts')
-  const { fleetSchema, readFleet, servicesFor } = await import('./fleet.ts')
+  const { fleetSchema, readFleet } = await import('./fleet.ts')
+  const { servicesFor } = await import('./services.ts')
   const { readHostStatus } = await import('../procedures/host-status.ts')
   const { readerOf } = await import('./readers.ts')
   const { hostPaths } = await import('../model/paths.ts')

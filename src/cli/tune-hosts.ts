@@ -5,7 +5,8 @@ import { hostPaths } from '../model/paths.ts'
 import { readTuningFacts, type TuningFacts, type TuningPlace } from '../procedures/tune-facts.ts'
 import type { CommandContext } from './command.ts'
 import { connect } from './connect.ts'
-import { servicesFor, type Fleet, type Target } from './fleet.ts'
+import type { Fleet, Target } from './fleet.ts'
+import { servicesFor } from './services.ts'
 
 export interface ReadHost {
   readonly place: TuningPlace

@@ -6,6 +6,7 @@ import { activationRecord, type ActivationInput, type ActivationRecord } from '.
 import { hostPaths, serverExecutable, serviceName, serviceUser, type HostPaths } from '../model/paths.ts'
 import type { HostReader } from '../drivers/hosts/port.ts'
 import type { ServiceManager, ServiceState } from '../drivers/services/port.ts'
+import { readEnvironment, refuseOtherEnvironment } from './environment-mark.ts'
 import { accountCommand, isOlder, oldestGlibc, readNeeds, type HostNeeds } from './host-needs.ts'
 
 export interface ActivationFacts {
@@ -96,30 +97,6 @@ async function readPlaced(reader: HostReader, path: string): Promise<{ mode: str
   if (code !== 0) return null
   const [mode = '', owner = ''] = stdout.trim().split(' ')
   return { mode: mode.padStart(4, '0'), owner }
-}
-
-/** What a host is marked as: production, staging; undefined where nobody marked it. */
-export async function readEnvironment(reader: HostReader, paths: HostPaths): Promise<string | undefined> {
-  const text = (await reader.readText(paths.environment))?.trim()
-  return text === '' ? undefined : text
-}
-
-/**
- * Refuses a host of another environment.
- * @param environment what the fleet file says, if it says anything
- * @throws NetopsError `refused`
- */
-export function refuseOtherEnvironment(
-  host: string,
-  marked: string | undefined,
-  environment: string | undefined,
-): void {
-  if (marked === undefined || marked === environment) return
-  throw new NetopsError('refused', {
-    host,
-    message: `the host is marked as ${marked}, and the fleet file is for ${environment ?? 'no environment'}`,
-    hint: `use the fleet file of ${marked}; a host that changed hands is marked in /etc/netops/environment`,
-  })
 }
 
 /** The folders that an activation makes, and takes away again when a first one fails; in the order of making. */

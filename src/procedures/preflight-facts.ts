@@ -5,7 +5,8 @@ import type { ServiceManager, ServiceState } from '../drivers/services/port.ts'
 import { activationRecord } from '../model/activation.ts'
 import { hostPaths, serverExecutable, serviceName } from '../model/paths.ts'
 import { readTemplate } from '../system/assets.ts'
-import { listeningPorts, readEnvironment } from './activation-facts.ts'
+import { listeningPorts } from './activation-facts.ts'
+import { readEnvironment } from './environment-mark.ts'
 import { allCommands, glibcIn } from './host-needs.ts'
 
 /** What lies on a file system that has to have room. */

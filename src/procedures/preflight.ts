@@ -2,7 +2,7 @@
 import { messageOf, NetopsError } from '../model/errors.ts'
 import { serviceName } from '../model/paths.ts'
 import { formatBytes, formatDuration } from '../model/units.ts'
-import { refuseOtherEnvironment } from './activation-facts.ts'
+import { refuseOtherEnvironment } from './environment-mark.ts'
 import { isOlder, oldestGlibc } from './host-needs.ts'
 import type { Disk, Network, PreflightFacts } from './preflight-facts.ts'
 

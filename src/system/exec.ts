@@ -1,10 +1,12 @@
 // The only module that starts processes: argv arrays, no shell, time limits, output collected or streamed by line.
-import { execa } from 'execa'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { constants } from 'node:os'
 import { Readable, type Duplex } from 'node:stream'
 import { NetopsError, systemCode } from '../model/errors.ts'
+
+/** What only talks to hosts starts no process here, and is spared the tenth of a start-up that loading this takes. */
+const execaWhenNeeded = () => import('execa')
 
 export interface ExecOptions {
   readonly cwd?: string
@@ -48,6 +50,7 @@ export async function exec(argv: readonly string[], options: ExecOptions = {}): 
   if (file === undefined) throw new TypeError('an empty command')
   const { onLine, onOutput } = options
   const { timeoutMs, signal, group = false } = options
+  const { execa } = await execaWhenNeeded()
   const child = execa(file, args, {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.env === undefined ? {} : { env: options.env }),
@@ -131,7 +134,8 @@ export async function execWithin(
  * A command whose standard input and output are a stream, such as ssh_config's ProxyCommand; what it says to standard error
  * is for whoever sits there. Destroying the stream ends it.
  */
-export function pipeTo([file = '', ...args]: readonly string[]): Duplex {
+export async function pipeTo([file = '', ...args]: readonly string[]): Promise<Duplex> {
+  const { execa } = await execaWhenNeeded()
   const child = execa(file, args, { stderr: 'inherit', buffer: false, encoding: 'buffer', reject: false })
   const stream = child.duplex()
   stream.once('close', () => child.kill())
@@ -204,6 +208,7 @@ export interface StartOptions {
 export async function start(argv: readonly string[], options: StartOptions): Promise<StartedProcess> {
   const [file, ...args] = argv
   if (file === undefined) throw new TypeError('an empty command')
+  const { execa } = await execaWhenNeeded()
   // The child inherits the file's descriptor itself: nothing is piped through this process.
   const output = createWriteStream(options.output, { flags: 'a', mode: 0o640 })
   await once(output, 'open')

@@ -36,13 +36,13 @@ export async function credentialsFor(settings: SshSettings, keyring: Keyring): P
   const offered = new Set<string>()
   const locked: Locked[] = []
   const offers: Offer[] = []
-  const offer = (key: ParsedKey, label: string, inAgent: boolean): void => {
+  const offer = async (key: ParsedKey, label: string, inAgent: boolean): Promise<void> => {
     const id = key.getPublicSSH().toString('base64')
     if (offered.has(id)) return
     offered.add(id)
     const method: AnyAuthMethod =
       inAgent && agent !== undefined
-        ? { type: 'agent', username: user, agent: agentOffering(agent, [key]) }
+        ? { type: 'agent', username: user, agent: await agentOffering(agent, [key]) }
         : { type: 'publickey', username: user, key }
     offers.push({ label, method })
   }
@@ -53,13 +53,13 @@ export async function credentialsFor(settings: SshSettings, keyring: Keyring): P
     if (inAgent !== undefined) return offer(inAgent, `${one.path} (in the agent)`, true)
     const key = await keyring.unlocked(one.path)
     if (key === undefined) locked.push(one)
-    else offer(key, one.path, false)
+    else await offer(key, one.path, false)
   }
   for (const one of named) await fromFile(one)
   const known = publicKeys([...named, ...usual])
   for (const key of held.keys) {
     const wanted = !identitiesOnly || known.some((one) => one.equals(key.getPublicSSH()))
-    if (wanted) offer(key, `${key.comment || key.type} (in the agent)`, true)
+    if (wanted) await offer(key, `${key.comment || key.type} (in the agent)`, true)
   }
   for (const one of usual) await fromFile(one)
   const unusable = [...named, ...usual].flatMap((one) =>

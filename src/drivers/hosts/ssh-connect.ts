@@ -3,7 +3,7 @@
 import { connect as connectTcp } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import ssh2, { type ConnectConfig } from 'ssh2'
+import type { Client, ConnectConfig } from 'ssh2'
 import { messageOf, NetopsError, systemCode } from '../../model/errors.ts'
 import { pipeTo } from '../../system/exec.ts'
 import { algorithmsOf } from './ssh-algorithms.ts'
@@ -13,7 +13,7 @@ import { HostKeys } from './ssh-host-keys.ts'
 import { Keyring, type AskSecret } from './ssh-keyring.ts'
 import { isForbidden } from './ssh-command.ts'
 import { settingsOf, type Hop, type SshLogin, type SshSettings } from './ssh-settings.ts'
-import { gatherWrites, holdKeysAsObjects } from './ssh-transport.ts'
+import { gatherWrites, holdKeysAsObjects, loadSsh2 } from './ssh-transport.ts'
 
 /** What of the outside connections may use. */
 export interface SshOutside {
@@ -29,7 +29,7 @@ export interface SshOutside {
 
 /** A client that is logged in, and how to leave it. */
 export interface LoggedIn {
-  readonly client: ssh2.Client
+  readonly client: Client
   readonly settings: SshSettings
   /** Gives back what it shares with others; called once it has closed. */
   readonly release: () => void
@@ -107,44 +107,65 @@ export class SshConnector {
     }
   }
 
-  /** Tries the keys that are open; where they do not do, those that need a passphrase. */
-  async #logInOver(settings: SshSettings, dial: () => Promise<Duplex>): Promise<ssh2.Client> {
+  async #logInOver(settings: SshSettings, dial: () => Promise<Duplex>): Promise<Client> {
     for (;;) {
-      const credentials = await credentialsFor(settings, this.#keyring)
-      const [locked] = credentials.locked
-      const unlocks = async (): Promise<boolean> =>
-        locked !== undefined && this.#keyring.canAsk && (await this.#keyring.unlock(locked)) !== undefined
-      if (credentials.offers.length === 0 && (await unlocks())) continue
-      try {
-        return await this.#handshake(settings, credentials, dial)
-      } catch (error) {
-        if (!(error instanceof LoginRefused) || !(await unlocks())) throw error
-      }
+      const client = await this.#inTurn(() => this.#attempt(settings, dial))
+      if (client !== undefined) return client
     }
   }
 
-  async #handshake(settings: SshSettings, credentials: Credentials, dial: () => Promise<Duplex>): Promise<ssh2.Client> {
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
     while (this.#handshakes >= handshakesAtOnce) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     this.#handshakes += 1
     try {
-      return await this.#shakeHands(settings, credentials, dial)
+      return await work()
     } finally {
       this.#handshakes -= 1
       this.#waiting.shift()?.()
     }
   }
 
+  /**
+   * Tries the keys that are open; where they do not do, unlocks one that needs a passphrase.
+   * @returns undefined where another attempt has one key more
+   */
+  async #attempt(settings: SshSettings, dial: () => Promise<Duplex>): Promise<Client | undefined> {
+    // The host begins its part while keys are read here, and ssh2 is loaded.
+    const way = dial()
+    const leave = (): void => void way.then((socket) => socket.destroy()).catch(noOneWaits)
+    // It may be lost before ssh2 listens; that is found out when it is used.
+    way.then((socket) => socket.on('error', noOneWaits)).catch(noOneWaits)
+    try {
+      const credentials = await credentialsFor(settings, this.#keyring)
+      const [locked] = credentials.locked
+      const unlocks = async (): Promise<boolean> =>
+        locked !== undefined && this.#keyring.canAsk && (await this.#keyring.unlock(locked)) !== undefined
+      if (credentials.offers.length > 0 || !(await unlocks())) {
+        try {
+          return await this.#shakeHands(settings, credentials, { way, dial })
+        } catch (error) {
+          if (!(error instanceof LoginRefused) || !(await unlocks())) throw error
+        }
+      }
+      leave()
+      return undefined
+    } catch (error) {
+      leave()
+      throw error
+    }
+  }
+
   async #shakeHands(
     settings: SshSettings,
     credentials: Credentials,
-    dial: () => Promise<Duplex>,
-  ): Promise<ssh2.Client> {
+    { way, dial }: { readonly way: Promise<Duplex>; readonly dial: () => Promise<Duplex> },
+  ): Promise<Client> {
     const expected = await this.#hostKeys.expected(settings, dial)
     const tried: Tried = { labels: [], methods: [] }
     let refusal: NetopsError | undefined
     let shown: Buffer | undefined
     const config: ConnectConfig = {
-      sock: await dial(),
+      sock: await reached(way, settings),
       username: settings.user,
       readyTimeout: settings.connectTimeoutMs,
       keepaliveInterval: settings.keepalive.everyMs,
@@ -165,7 +186,8 @@ export class SshConnector {
           })
       },
     }
-    const client = new ssh2.Client()
+    const { Client: Ssh2Client } = await loadSsh2()
+    const client = new Ssh2Client()
     try {
       await new Promise<void>((resolve, reject) => {
         client.once('ready', resolve)
@@ -266,6 +288,13 @@ function behind(hops: readonly Hop[], { name, address }: SshLogin, error: unknow
   })
 }
 
+/** A connection that was made a while ago, unless it was lost since. */
+async function reached(way: Promise<Duplex>, settings: SshSettings): Promise<Duplex> {
+  const socket = await way
+  if (socket.destroyed) throw unreachable(settings, socket.errored ?? new Error('the host ended the connection'))
+  return socket
+}
+
 async function dialDirectly(settings: SshSettings): Promise<Duplex> {
   const { address, port, family, bindAddress, proxyCommand, connectTimeoutMs } = settings
   if (proxyCommand !== undefined) return pipeTo(['sh', '-c', `exec ${proxyCommand}`])
@@ -363,3 +392,5 @@ function isTransient(error: unknown): boolean {
     /lost before handshake|ended the connection|Connection refused|ECONNRESET/.test(messageOf(cause))
   )
 }
+
+const noOneWaits = (): void => undefined

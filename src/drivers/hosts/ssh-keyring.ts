@@ -1,8 +1,9 @@
 // The keys to log in with: those of the agent and of files, each read once for all hosts; a passphrase is asked for once.
 import { readFile } from 'node:fs/promises'
-import ssh2, { type ParsedKey } from 'ssh2'
+import type { BaseAgent, ParsedKey } from 'ssh2'
 import { messageOf, NetopsError, systemCode } from '../../model/errors.ts'
 import { readTextIfAny } from '../../system/files.ts'
+import { loadSsh2 } from './ssh-transport.ts'
 import { WireReader } from './ssh-wire.ts'
 
 /** Asks whoever sits at the terminal, without showing what they type; an empty answer where they leave it. */
@@ -91,7 +92,7 @@ async function unlockWith(path: string, text: string, ask: AskSecret): Promise<P
     const again = attempt === 1 ? '' : 'That is not it. '
     const passphrase = await ask(`${again}Passphrase of ${path}: `)
     if (passphrase === '') return undefined
-    const key = parse(text, passphrase)
+    const key = await parse(text, passphrase)
     if (!(key instanceof Error)) return key
   }
   throw new NetopsError('usage', {
@@ -100,14 +101,16 @@ async function unlockWith(path: string, text: string, ask: AskSecret): Promise<P
   })
 }
 
-const askAgent = (socket: string): Promise<AgentKeys> =>
-  new Promise((resolve) => {
-    new ssh2.OpenSSHAgent(socket).getIdentities((error, keys) => {
+async function askAgent(socket: string): Promise<AgentKeys> {
+  const { OpenSSHAgent } = await loadSsh2()
+  return new Promise((resolve) => {
+    new OpenSSHAgent(socket).getIdentities((error, keys) => {
       if (error) resolve({ keys: [], fault: `the agent at ${socket} does not answer` })
       // Certificates and other keys that ssh2 cannot read are not in the list.
       else resolve({ keys: (keys ?? []).filter((key): key is ParsedKey => 'getPublicSSH' in (key as object)) })
     })
   })
+}
 
 async function readIdentity(path: string): Promise<Identity> {
   let text: string
@@ -118,14 +121,15 @@ async function readIdentity(path: string): Promise<Identity> {
       ? { kind: 'missing', path }
       : { kind: 'unusable', path, reason: messageOf(error) }
   }
-  const key = parse(text)
+  const key = await parse(text)
   if (!(key instanceof Error)) return { kind: 'open', path, key }
   if (!/encrypted/i.test(key.message)) return { kind: 'unusable', path, reason: key.message }
   return { kind: 'locked', path, text, publicKey: publicKeyIn(text) ?? (await publicKeyBeside(path)) }
 }
 
-function parse(text: string, passphrase?: string): ParsedKey | Error {
-  const parsed: unknown = ssh2.utils.parseKey(text, passphrase)
+async function parse(text: string, passphrase?: string): Promise<ParsedKey | Error> {
+  const { utils } = await loadSsh2()
+  const parsed: unknown = utils.parseKey(text, passphrase)
   const [key] = Array.isArray(parsed) ? (parsed as unknown[]) : [parsed]
   if (key instanceof Error) return key
   const usable = key as ParsedKey
@@ -151,8 +155,9 @@ async function publicKeyBeside(path: string): Promise<Buffer | undefined> {
 }
 
 /** An agent that offers some of its keys, without being asked for the list again. */
-export function agentOffering(socket: string, keys: readonly ParsedKey[]): ssh2.BaseAgent {
-  const agent = new ssh2.OpenSSHAgent(socket)
+export async function agentOffering(socket: string, keys: readonly ParsedKey[]): Promise<BaseAgent> {
+  const { OpenSSHAgent } = await loadSsh2()
+  const agent = new OpenSSHAgent(socket)
   agent.getIdentities = (callback) => callback(null, [...keys])
   return agent
 }

@@ -1,8 +1,11 @@
-// Two habits of ssh2 that take more time than the work itself, and how they are spared (docs/benchmarks.md, One command on
-// many hosts).
+// How ssh2 is used: loaded late, and without two of its habits, which take more time than the work itself
+// (docs/benchmarks.md, What a push spends).
 import { createSecretKey } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { Client } from 'ssh2'
+
+/** Loading it takes as long as a host takes to answer a connection, so connections are made first. */
+export const loadSsh2 = async () => (await import('ssh2')).default
 
 /**
  * Sends together what is written in one turn of the event loop. ssh2 writes each packet in three pieces, and each would be
