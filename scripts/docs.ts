@@ -1,7 +1,7 @@
 // `npm run docs`: writes what is made from the schemas: docs/configuration.md and the published JSON Schemas.
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod'
 import { jsonSchemaText } from '../src/config/json-schema.ts'
 import { defaultOf, describeSchema, innermost } from '../src/config/schema-words.ts'
 import { serverKeys, type ServerKey } from '../src/config/server-keys.ts'

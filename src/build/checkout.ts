@@ -1,7 +1,7 @@
 // What a build starts from: the checkout's version and commit, its templates, and the pinned Node of this platform.
 import { access, constants, readdir, readFile, realpath } from 'node:fs/promises'
 import { join, relative, resolve, sep } from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod'
 import { NetopsError, systemCode } from '../model/errors.ts'
 import { semver } from '../model/manifest.ts'
 import { exec, execText } from '../system/exec.ts'

@@ -1,7 +1,7 @@
 // `netops build`: this checkout as single executables for this platform, with a manifest.
 import { isSea } from 'node:sea'
 import { resolve } from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod'
 import { NetopsError } from '../model/errors.ts'
 import { executableNames, semver } from '../model/manifest.ts'
 import { formatBytes, formatDuration } from '../model/units.ts'

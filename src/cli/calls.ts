@@ -1,6 +1,6 @@
 // What an operator's netops asks the netops on a host for: jobs with their stream of records, leases, stopping.
 import { userInfo, hostname } from 'node:os'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { HostCommand, HostConnection } from '../drivers/hosts/port.ts'
 import { unstoppable, type Control } from '../engine/halt.ts'
 import type { Relay } from '../engine/world.ts'

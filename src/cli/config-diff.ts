@@ -1,5 +1,5 @@
 // `netops config diff`: two configurations by what they mean, not by their lines; of files, or of what hosts have.
-import { z } from 'zod'
+import * as z from 'zod'
 import type { ReadConfig } from '../config/server-config.ts'
 import { defineCommand, type CommandContext } from './command.ts'
 import { inventoryOptions, parseOptions } from './options.ts'

@@ -1,7 +1,7 @@
 // `netops config init`: the files that a new fleet begins with. Asks what it was not told, writes nothing over what is there.
 import { randomBytes } from 'node:crypto'
 import { join, resolve } from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod'
 import { checkFleetFile } from '../config/fleet-file.ts'
 import { jsonSchemaText } from '../config/json-schema.ts'
 import { formatProblems, showValue } from '../config/problems.ts'

@@ -1,5 +1,5 @@
 // `--live` of `netops config validate`: whether a valid configuration also fits the machine that it is checked on.
-import { z } from 'zod'
+import * as z from 'zod'
 import type { LiveFinding } from '../config/live.ts'
 import { serviceUser } from '../model/paths.ts'
 import type { ServerConfig } from '../model/server-config.ts'

@@ -1,5 +1,5 @@
 // `netops config show`: the server's configuration as it would be in effect, and where each value comes from.
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Setting } from '../config/server-config.ts'
 import { defineCommand, type CommandContext } from './command.ts'
 import { inventoryOptions, parseOptions } from './options.ts'

@@ -1,5 +1,5 @@
 // `netops config validate`: are configuration files valid, and what of them does this release leave aside?
-import { z } from 'zod'
+import * as z from 'zod'
 import { defineCommand } from './command.ts'
 import { examineLive, liveOptions, textOfLive } from './config-live.ts'
 import { parseOptions } from './options.ts'

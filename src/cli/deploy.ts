@@ -1,5 +1,5 @@
 // netops deploy: bring a release and its configuration into service.
-import { z } from 'zod'
+import * as z from 'zod'
 import type { ActivationInput } from '../model/activation.ts'
 import { hostPaths, serverExecutable } from '../model/paths.ts'
 import { defineCommand } from './command.ts'

@@ -1,6 +1,6 @@
 // netops exec: one command on every chosen host at once, each line with its host's name.
 import { randomBytes } from 'node:crypto'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { HostConnection } from '../drivers/hosts/port.ts'
 import { joinOutcomes, NetopsError, type Outcome } from '../model/errors.ts'
 import { hostPaths } from '../model/paths.ts'

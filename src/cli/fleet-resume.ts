@@ -1,5 +1,5 @@
 // Goes on with an operator's run, or takes it back: from its journal, not from fresh facts.
-import { z } from 'zod'
+import * as z from 'zod'
 import { runState, requireStart, type Journal } from '../engine/journal.ts'
 import { runPlan, undoRun, type RunResult } from '../engine/run.ts'
 import type { World } from '../engine/world.ts'

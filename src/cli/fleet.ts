@@ -1,7 +1,7 @@
 // From options to hosts: the fleet file or a relocated root, connections, and what every fleet command needs of them.
 import { homedir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod'
 import {
   checkFleetFile,
   checkSaidHosts,

@@ -1,5 +1,5 @@
 // netops gc: removes old journals, netops builds that no run needs, and what was left half written.
-import { z } from 'zod'
+import * as z from 'zod'
 import { duration } from '../model/units.ts'
 import { defineCommand } from './command.ts'
 import { confirmOption } from './confirm.ts'

@@ -1,6 +1,6 @@
 // netops lab up, down, list, exec: throwaway hosts to rehearse on.
 import { resolve } from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod'
 import { NetopsError } from '../model/errors.ts'
 import type { LabStatus } from '../lab/lab.ts'
 import { defineCommand } from './command.ts'

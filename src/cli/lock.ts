@@ -1,5 +1,5 @@
 // netops lock: who holds each host, and giving back what nobody uses any more.
-import { z } from 'zod'
+import * as z from 'zod'
 import type { HostConnection } from '../drivers/hosts/port.ts'
 import type { LockState } from '../engine/locks.ts'
 import { joinOutcomes, locate, NetopsError, type HostOutcome } from '../model/errors.ts'

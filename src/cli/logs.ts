@@ -1,5 +1,5 @@
 // netops logs: the service's log from every chosen host, merged.
-import { z } from 'zod'
+import * as z from 'zod'
 import type { HostConnection } from '../drivers/hosts/port.ts'
 import { joinOutcomes, locate, NetopsError, type Outcome } from '../model/errors.ts'
 import { duration } from '../model/units.ts'

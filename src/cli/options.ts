@@ -1,5 +1,5 @@
 // Options that several commands share, and the one way from commander's words to typed values.
-import { z } from 'zod'
+import * as z from 'zod'
 import { NetopsError } from '../model/errors.ts'
 import type { OptionSpec, RawOptions } from './command.ts'
 

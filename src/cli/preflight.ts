@@ -1,6 +1,6 @@
 // netops preflight: the guide's pre-deployment checklist on every host of the fleet, by reading alone.
 import { isIP } from 'node:net'
-import { z } from 'zod'
+import * as z from 'zod'
 import { replicasOf } from '../config/live/database.ts'
 import { parseServerConfig } from '../config/server-config.ts'
 import type { HostReader } from '../drivers/hosts/port.ts'

@@ -1,5 +1,5 @@
 // netops rollback: back to what was in service before, release and configuration.
-import { z } from 'zod'
+import * as z from 'zod'
 import { hostPaths } from '../model/paths.ts'
 import { defineCommand } from './command.ts'
 import { confirmOption } from './confirm.ts'

@@ -1,5 +1,5 @@
 // netops runs: what was run from here or on this host, how it went, and going on with what was cut off.
-import { z } from 'zod'
+import * as z from 'zod'
 import { exitCodes, NetopsError } from '../model/errors.ts'
 import type { JournalRecord } from '../model/journal.ts'
 import { defineCommand, type CommandContext, type CommandResult, type Invocation } from './command.ts'

@@ -1,5 +1,5 @@
 // netops service: start and stop what is deployed below a root, where systemctl does not reach.
-import { z } from 'zod'
+import * as z from 'zod'
 import { NetopsError } from '../model/errors.ts'
 import { hostPaths } from '../model/paths.ts'
 import { defineCommand, type Command } from './command.ts'

@@ -1,5 +1,5 @@
 // netops status and netops health: what each host says of itself.
-import { z } from 'zod'
+import * as z from 'zod'
 import { joinOutcomes, type HostOutcome, type NetopsError, type Outcome } from '../model/errors.ts'
 import type { HostStatus } from '../procedures/host-status.ts'
 import { defineCommand, type CommandContext, type RawOptions } from './command.ts'

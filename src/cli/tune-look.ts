@@ -1,5 +1,5 @@
 // netops tune show, plan and verify: what a host has, what tuning would make of it, and whether it is still as it was tuned.
-import { z } from 'zod'
+import * as z from 'zod'
 import { joinOutcomes, NetopsError, type HostOutcome, type Outcome } from '../model/errors.ts'
 import type { TuningWish } from '../model/tuning.ts'
 import type { Drift } from '../procedures/tune-verify.ts'

@@ -1,5 +1,5 @@
 // What the commands of `netops tune` take.
-import { z } from 'zod'
+import * as z from 'zod'
 import { tuningProfiles } from '../model/tuning.ts'
 import type { OptionSpec } from './command.ts'
 import { nameList } from './options.ts'

@@ -1,5 +1,5 @@
 // netops tune scale: the configuration for a server of a given size (guide: Vertical Scaling).
-import { z } from 'zod'
+import * as z from 'zod'
 import { scaleFor, type HostSize } from '../model/scale.ts'
 import { size } from '../model/units.ts'
 import { defineCommand } from './command.ts'

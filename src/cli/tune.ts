@@ -1,5 +1,5 @@
 // netops tune apply and revert: a host's kernel parameters, limits, threads and pools, set and taken back.
-import { z } from 'zod'
+import * as z from 'zod'
 import { exitCodes } from '../model/errors.ts'
 import type { TuningRecord, TuningWish } from '../model/tuning.ts'
 import type { TuningPlace } from '../procedures/tune-facts.ts'

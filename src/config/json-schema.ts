@@ -1,5 +1,5 @@
 // The published JSON Schemas (2020-12) of both configuration files, made from the schemas that check them.
-import { z } from 'zod'
+import * as z from 'zod'
 import { inventorySchema } from '../model/inventory.ts'
 import { serverConfigSchema } from '../model/server-config.ts'
 

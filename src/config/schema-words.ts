@@ -1,5 +1,5 @@
 // What a schema expects, in words, and which keys it knows: read from the zod schema, so that messages cannot drift from it.
-import { z } from 'zod'
+import * as z from 'zod'
 import { expectedBy } from '../model/schema-notes.ts'
 import type { Path } from './yaml.ts'
 

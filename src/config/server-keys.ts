@@ -1,5 +1,5 @@
 // Every key of network_server's configuration as one table, read from the schema: names, variables, defaults, secrets.
-import { z } from 'zod'
+import * as z from 'zod'
 import { aboutOf, notesOf, type KeyNotes } from '../model/schema-notes.ts'
 import { serverSections } from '../model/server-config.ts'
 import { defaultOf, innermost, takesNumbers, isBoolean } from './schema-words.ts'

@@ -1,5 +1,5 @@
 // Checks a YAML text against a schema and its rules, and says everything that is wrong with it at once, each with its place.
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { NetopsError } from '../model/errors.ts'
 import type { Rule } from '../model/rules.ts'
 import { formatPath, formatProblems, mostProblems, nearest, showKey, showValue, type Problem } from './problems.ts'

@@ -3,7 +3,7 @@
 // it), and all of it ends with the namespace.
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod'
 import { NetopsError } from '../model/errors.ts'
 import { attempt, run } from './machine.ts'
 import { labFolder } from './state.ts'

@@ -1,6 +1,6 @@
 // What is known about the labs on this machine, in one folder each: all that `netops lab down` needs, however `up` ended.
 import { join } from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod'
 import { NetopsError } from '../model/errors.ts'
 import { listIfAny, readTextIfAny, writeFileAtomic } from '../system/files.ts'
 import { isAlive, processIdentity } from '../system/processes.ts'

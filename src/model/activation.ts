@@ -1,5 +1,5 @@
 // An activation: one release with one configuration, brought into service on one host. Its order, and the record it leaves.
-import { z } from 'zod'
+import * as z from 'zod'
 import { orderPlace, safeName } from './order-place.ts'
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)

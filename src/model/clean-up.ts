@@ -1,5 +1,5 @@
 // Cleaning up after netops on a host: the order for it.
-import { z } from 'zod'
+import * as z from 'zod'
 import { orderPlace } from './order-place.ts'
 
 export const cleanUpInput = z.strictObject({

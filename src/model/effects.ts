@@ -1,5 +1,5 @@
 // What a step does to the world, as plain data: shown by a dry run, journaled, and applied by the same words.
-import { z } from 'zod'
+import * as z from 'zod'
 import { errorCodes } from './errors.ts'
 import { fileSource } from './file-source.ts'
 

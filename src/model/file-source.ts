@@ -1,5 +1,5 @@
 // Where the content of a placed file comes from: named in plans and journals, while the content itself never is.
-import { z } from 'zod'
+import * as z from 'zod'
 import { expects, key } from './schema-notes.ts'
 
 const word = z.string().min(1)

@@ -1,5 +1,5 @@
 // The fleet file, netops.yml: every key with its type, default and meaning. Unknown keys are errors.
-import { z } from 'zod'
+import * as z from 'zod'
 import { argv, fileSource } from './file-source.ts'
 import { expects, key } from './schema-notes.ts'
 import { host as hostAddress, port, serverSections } from './server-config.ts'

@@ -1,5 +1,5 @@
 // The journal of a run, as JSON lines. On a host it is also the event stream that an operator's netops follows.
-import { z } from 'zod'
+import * as z from 'zod'
 import { exitCodes, type Outcome } from './errors.ts'
 import { plan } from './plan.ts'
 

@@ -1,5 +1,5 @@
 // What a build made: `manifest.json` beside the executables, which a deployment checks them against.
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** The executables that a checkout builds. */
 export const executableNames = ['network_server', 'netops'] as const

@@ -1,5 +1,5 @@
 // What every order for a host says of the place and the run.
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** Names that become parts of paths on hosts. */
 export const safeName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._+@-]{0,199}$/)

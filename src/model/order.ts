@@ -1,5 +1,5 @@
 // The order for a host's part of a run: one shape a procedure, written down on the host before anything is done.
-import { z } from 'zod'
+import * as z from 'zod'
 import { activationInput } from './activation.ts'
 import { cleanUpInput } from './clean-up.ts'
 import { tuningInput } from './tuning.ts'

@@ -1,5 +1,5 @@
 // Plans as plain data: a tree of steps, each with what it does, how to undo it and what to wait for.
-import { z } from 'zod'
+import * as z from 'zod'
 import { effect, probe } from './effects.ts'
 
 const wait = z.strictObject({

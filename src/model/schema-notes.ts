@@ -1,5 +1,5 @@
 // What a schema's keys mean beyond their type: kept beside the schema itself, so that messages, documents and editors say the same.
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** The words of a message for what a value must look like: `an absolute path`. */
 const wording = z.registry<{ readonly expects: string }>()

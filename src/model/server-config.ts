@@ -1,5 +1,5 @@
 // The configuration of network_server: every key with its type, unit, range, default and meaning.
-import { z } from 'zod'
+import * as z from 'zod'
 import { expects, key } from './schema-notes.ts'
 import { duration, formatBytes, size, type Bytes } from './units.ts'
 

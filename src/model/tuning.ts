@@ -1,5 +1,5 @@
 // Tuning of a host: kernel parameters, limits, threads and pools. Its order, and the record of what was there before.
-import { z } from 'zod'
+import * as z from 'zod'
 import { NetopsError } from './errors.ts'
 import { orderPlace } from './order-place.ts'
 import { sysctlName } from './sysctl.ts'

@@ -1,5 +1,5 @@
 // Durations and sizes as people write them (`30s`, `2w`, `100MB`, `1GiB`), as branded numbers inside.
-import { z } from 'zod'
+import * as z from 'zod'
 import { expects } from './schema-notes.ts'
 
 export type Milliseconds = number & { readonly brand: 'ms' }

@@ -1,6 +1,6 @@
 // What a host says of itself: the release in service, the service's state, its health, and runs that are under way.
 import { join } from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { HostReader } from '../drivers/hosts/port.ts'
 import type { ServiceManager, ServiceState } from '../drivers/services/port.ts'
 import type { ActivationRecord, Endpoints } from '../model/activation.ts'

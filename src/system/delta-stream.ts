@@ -3,7 +3,7 @@
 import { pipeline } from 'node:stream/promises'
 import { Readable } from 'node:stream'
 import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib'
-import { z } from 'zod'
+import * as z from 'zod'
 import { messageOf, NetopsError } from '../model/errors.ts'
 import type { Run } from './delta.ts'
 import type { Stretch } from './shared-files.ts'

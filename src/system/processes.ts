@@ -1,6 +1,6 @@
 // Who a process is: a number is reused, a number with its start time in one boot is not.
 import { promises as fs } from 'node:fs'
-import { z } from 'zod'
+import * as z from 'zod'
 import { systemCode } from '../model/errors.ts'
 import { readTextIfAny } from './files.ts'
 

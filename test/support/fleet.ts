@@ -1,7 +1,7 @@
 // What tests of a fleet need beside its hosts: configurations and releases to deploy, listings of a host's files, and journals.
 import { chmod, mkdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod'
 import { parseJournal } from '../../src/engine/journal.ts'
 import { execOnHost } from '../../src/lab/host.ts'
 import type { LabHost } from '../../src/lab/state.ts'

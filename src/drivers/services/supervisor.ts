@@ -2,7 +2,7 @@
 import { promises as fs } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { z } from 'zod'
+import * as z from 'zod'
 import { NetopsError } from '../../model/errors.ts'
 import { hostPaths, serverExecutable, type HostPaths } from '../../model/paths.ts'
 import { parseEnvironmentFile } from '../../model/tuning.ts'

@@ -1,6 +1,6 @@
 // The check by itself, with a schema of the fleet file's kind: records, alternatives, secrets, required keys.
 import { describe, expect, it } from 'vitest'
-import { z } from 'zod'
+import * as z from 'zod'
 import { formatProblems, nearest } from '../../../src/config/problems.ts'
 import { checkYaml, parseYaml, type CheckOptions } from '../../../src/config/validate.ts'
 import { duration } from '../../../src/model/units.ts'
