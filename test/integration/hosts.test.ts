@@ -1,8 +1,11 @@
 import { createHmac, randomBytes } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { applyCommands } from '../../src/drivers/hosts/apply.ts'
 import { connectLocal } from '../../src/drivers/hosts/local.ts'
 import { connectSsh } from '../../src/drivers/hosts/ssh.ts'
 import { hostContract } from '../unit/drivers/hosts/contract.ts'
@@ -118,6 +121,22 @@ describe('a host that cannot be reached', () => {
     await expect(running).rejects.toMatchObject({ code: 'unreachable', host: 'web1' })
     await expect(host.run(['true'])).rejects.toMatchObject({ code: 'unreachable' })
     expect(performance.now() - begun).toBeLessThan(5000)
+    await host.close()
+  })
+
+  test('leaves out what was to follow in the same call when the connection is lost', async () => {
+    const [first, second] = [join(place, 'first'), join(place, 'second')]
+    const host = await connectSsh(own.target)
+    // What a lost connection leaves behind takes a moment, and then sees that nobody waits for it.
+    const slow = `exec > '${first}'; sleep 1; echo ended`
+    const running = applyCommands(host, [{ argv: ['sh', '-c', slow] }, { argv: ['touch', second] }])
+    running.catch(() => undefined)
+    await expect.poll(() => existsSync(first)).toBe(true)
+    for (const pid of await own.connections()) process.kill(pid, 'SIGKILL')
+    await expect(running).rejects.toMatchObject({ code: 'unreachable' })
+    await expect.poll(() => readFile(first, 'utf8'), { timeout: 10_000 }).toBe('ended\n')
+    await sleep(200)
+    expect(existsSync(second)).toBe(false)
     await host.close()
   })
 

@@ -41,9 +41,11 @@ function argvOf(batch: readonly HostCommand[]): readonly string[] {
   const lines = batch.map(({ argv }) => quoteCommand(argv))
   const [only] = batch
   if (only !== undefined && lines.length === 1) return only.argv
-  const before = lines.slice(0, -1).map((line, index) => `${line} < /dev/null || fail $? ${index}`)
+  const before = lines.slice(0, -1).map((line, index) => `${line} < /dev/null || fail $? ${index}; waited`)
   const fail = `fail() { printf '\\n${mark} %d\\n' "$2" >&2; exit "$1"; }`
-  return ['sh', '-c', [fail, ...before, `exec ${lines.at(-1) ?? ''}`].join('\n')]
+  // Whoever gave the commands is gone, killed or cut off: another may be doing them anew by now.
+  const waited = 'waited() { kill -0 "$PPID" 2> /dev/null || exit 1; }'
+  return ['sh', '-c', [fail, waited, ...before, `exec ${lines.at(-1) ?? ''}`].join('\n')]
 }
 
 /** The command that failed, if any, with what was said less the mark that tells which one it was. */

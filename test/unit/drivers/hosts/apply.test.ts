@@ -24,9 +24,9 @@ describe('commands', () => {
     const input: HostCommand = { ...plain('c'), stdin: { text: 'x' }, timeoutMs: 5 }
     await applyCommands(host, [plain('a'), plain('b'), input, { ...plain('d'), okCodes: [0, 1] }, plain('e')])
     const [first, ...others] = scripts()
-    expect(first?.split('\n').slice(1)).toEqual([
-      'do a < /dev/null || fail $? 0',
-      'do b < /dev/null || fail $? 1',
+    expect(first?.split('\n').slice(2)).toEqual([
+      'do a < /dev/null || fail $? 0; waited',
+      'do b < /dev/null || fail $? 1; waited',
       'exec do c',
     ])
     expect(others).toEqual(['d', 'e'])
