@@ -1,6 +1,6 @@
 // netops exec against real SSH servers on this machine, and below a root.
 import { existsSync } from 'node:fs'
-import { appendFile, chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
@@ -199,17 +199,40 @@ test('--accept-new-host-key writes down the key of a host that is new, which is 
   expect((await ask()).code).toBe(0)
 })
 
-test('a host that is marked as another environment runs nothing, with exit 7; the others do', async () => {
-  // The mark lies in /etc of this very machine, so only what reads it is another.
-  const bin = join(fleet.folder, 'bin')
-  onTestFinished(() => rm(bin, { recursive: true }))
-  await mkdir(bin)
-  const here = `case "$*$SSH_CONNECTION" in *netops/environment${fleet.on('database2')}) echo staging; exit 0 ;; esac`
-  await writeFile(join(bin, 'cat'), `#!/bin/sh\n${here}\nexec /bin/cat "$@"\n`)
-  await chmod(join(bin, 'cat'), 0o755)
-  const { code, stdout, stderr } = await netops(...both, '--', 'echo', 'here')
-  expect([code, stdout]).toEqual([7, 'web1      | here\n'])
-  expect(stderr).toContain('database2: the host is marked as staging, and the fleet file is for no environment')
+describe('a host that is marked', () => {
+  /** All hosts are this machine; what database2 runs is given an /etc of its own. */
+  async function withMark(file: string): Promise<() => ReturnType<typeof netops>> {
+    const place = await scratch()
+    await mkdir(join(place, 'netops'))
+    await execText(['sh', '-c', file], { cwd: join(place, 'netops') })
+    const config = join(fleet.folder, 'database2', 'sshd_config')
+    const before = await readFile(config, 'utf8')
+    const apart = `unshare --mount sh -c 'mount --bind "$0" /etc && exec sh -c "$SSH_ORIGINAL_COMMAND"' ${place}`
+    await writeFile(config, `${before}ForceCommand ${apart}\n`)
+    await fleet.hosts.database2?.restart()
+    onTestFinished(async () => {
+      await writeFile(config, before)
+      await fleet.hosts.database2?.restart()
+    })
+    return () => netops(...both, '--', 'echo', 'here')
+  }
+
+  test.each([
+    ['as another environment', 'echo staging > environment', 'staging'],
+    ['without a line end', 'printf " staging" > environment', 'staging'],
+    ['by what cannot be read', 'mkdir environment', '(unreadable)'],
+  ])('%s runs nothing, with exit 7; the others do', async (_, file, mark) => {
+    const run = await withMark(file)
+    const { code, stdout, stderr } = await run()
+    expect([code, stdout]).toEqual([7, 'web1      | here\n'])
+    expect(stderr).toContain(`database2: the host is marked as ${mark}, and the fleet file is for no environment`)
+  })
+
+  test('by an empty file is not marked', async () => {
+    const run = await withMark(': > environment')
+    const { code, stdout } = await run()
+    expect([code, sorted(stdout)]).toEqual([0, ['database2 | here', 'web1      | here']])
+  })
 })
 
 test('--limit chooses by pattern among those that the other options choose', async () => {
