@@ -10,6 +10,7 @@ import type { Endpoint, HostConnection } from '../../src/drivers/hosts/port.ts'
 import { pushFile, type PushEffect } from '../../src/drivers/hosts/push.ts'
 import { connectSsh } from '../../src/drivers/hosts/ssh.ts'
 import { blockSize } from '../../src/system/blocks.ts'
+import { execText } from '../../src/system/exec.ts'
 import { sha256OfFile } from '../../src/system/files.ts'
 import { startSlowLink, type SlowLink } from '../support/slow-link.ts'
 import { startSshd, type Sshd } from '../support/sshd.ts'
@@ -230,8 +231,11 @@ describe.each(['netops', 'coreutils'] as const)('a push to a host with %s', (too
     })
   })
 
-  test('sends what is missing after connections were cut, again and again', async () => {
-    const content = blocks(96)
+  test.each([
+    ['early', 96, 1_000_000],
+    ['behind its first part', 160, firstPart + 500_000],
+  ])('sends what is missing after connections were cut %s, and again', async (_, count, place) => {
+    const content = blocks(count)
     const effect = await effectFor(content)
     const sizeThere = async (): Promise<number> => {
       const found = await stat(at('incoming', '.network_server.netops-new-r1')).catch(() => undefined)
@@ -251,7 +255,7 @@ describe.each(['netops', 'coreutils'] as const)('a push to a host with %s', (too
       return sizeThere()
     }
     try {
-      const first = await cutAt(1_000_000)
+      const first = await cutAt(place)
       const arrived = await cutAt(first + 1_000_000)
       expect(await readdir(at('incoming'))).toContain('.network_server.netops-new-r1.part')
       link.limitTo(Infinity)
@@ -267,6 +271,31 @@ describe.each(['netops', 'coreutils'] as const)('a push to a host with %s', (too
     expect((await readFile(at('incoming', 'network_server'))).equals(content)).toBe(true)
     expect(await readdir(at('incoming'))).toEqual(['network_server'])
     expect(told).toEqual([])
+  })
+
+  test.skipIf(process.getuid?.() !== 0).each([
+    ['at once', Infinity],
+    ['over a slow link', 8_000_000],
+  ])('tells that the disk is full behind the first part, and goes on when there is room, %s', async (_, limit) => {
+    const content = blocks(160)
+    await execText(['mount', '-t', 'tmpfs', '-o', 'size=6m', 'netops-test', at('incoming')])
+    const link = await startSlowLink(sshd, at('known_hosts'))
+    const over = await connectSsh(link.target)
+    link.limitTo(limit)
+    try {
+      await writeFile(at('incoming', 'network_server'), 'before')
+      await expect(push(content, over)).rejects.toMatchObject({
+        code: 'failed',
+        message: expect.stringMatching(/^the disk is full: .*dd .*No space left on device/s) as unknown,
+      })
+      expect(await readFile(at('incoming', 'network_server'), 'utf8')).toBe('before')
+      await execText(['mount', '-o', 'remount,size=40m', at('incoming')])
+      expect(await push(content, over)).toBeLessThan(content.length - firstPart)
+    } finally {
+      await over.close()
+      await link.close()
+      await execText(['umount', at('incoming')])
+    }
   })
 
   if (tool === 'coreutils') {
