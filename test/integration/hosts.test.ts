@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { applyCommands } from '../../src/drivers/hosts/apply.ts'
 import { connectLocal } from '../../src/drivers/hosts/local.ts'
 import { connectSsh } from '../../src/drivers/hosts/ssh.ts'
+import { start } from '../../src/system/exec.ts'
 import { hostContract } from '../unit/drivers/hosts/contract.ts'
 import { startSshd, type Sshd } from '../support/sshd.ts'
 
@@ -138,6 +139,29 @@ describe('a host that cannot be reached', () => {
     await sleep(200)
     expect(existsSync(second)).toBe(false)
     await host.close()
+  })
+
+  test('leaves out what was to follow in the same call when netops itself is killed', async () => {
+    const [first, second] = [join(place, 'killed-first'), join(place, 'killed-second')]
+    const script = join(place, 'netops.ts')
+    const drivers = join(import.meta.dirname, '../../src/drivers/hosts')
+    const slow = `exec > '${first}'; sleep 1; echo ended`
+    const commands = [{ argv: ['sh', '-c', slow] }, { argv: ['touch', second] }]
+    await writeFile(
+      script,
+      [
+        `import { applyCommands } from '${drivers}/apply.ts'`,
+        `import { connectLocal } from '${drivers}/local.ts'`,
+        `await applyCommands(connectLocal('web1'), ${JSON.stringify(commands)})`,
+      ].join('\n'),
+    )
+    const { pid, ended } = await start([process.execPath, script], { output: join(place, 'said') })
+    await expect.poll(() => existsSync(first), { timeout: 20_000 }).toBe(true)
+    process.kill(pid, 'SIGKILL')
+    expect(await ended).toBe(137)
+    await expect.poll(() => readFile(first, 'utf8'), { timeout: 10_000 }).toBe('ended\n')
+    await sleep(200)
+    expect(existsSync(second)).toBe(false)
   })
 
   test('ends a command that is being fed when the connection is lost', async () => {

@@ -75,20 +75,24 @@ async function bring(sending: Sending, tell: (line: string) => void): Promise<vo
   await sendWhole(sending)
 }
 
-async function sendDelta(sending: Sending, { runs, bases, netops }: Delta): Promise<void> {
-  const { connection, effect, file } = sending
-  const temporary = temporaryOf(effect)
-  const byNetops = async (helper: string): Promise<HostCommand> => {
-    const length = dataIn(runs)
-    const isFast = length >= worthMeasuring.zstd && (await speedOf(sending)) > fastLink
-    const about = { size: effect.size, bases, compression: isFast ? 'hardly' : 'well' } as const
-    return fed(sending, assembleCommand(helper, temporary), length, () => writeDelta(file.read, runs, about))
-  }
+async function sendDelta(sending: Sending, delta: Delta): Promise<void> {
+  const { connection, effect } = sending
+  const { netops, runs, bases } = delta
   const data = runs.filter(({ kind }) => kind === 'data')
-  const content = await (netops === undefined
-    ? sent(sending, dealCommand(temporary, runs, bases), data)
-    : byNetops(netops))
+  const content =
+    netops === undefined
+      ? await sent(sending, dealCommand(temporaryOf(effect), runs, bases), data)
+      : await assembled(sending, delta, netops)
   await applyCommands(connection, pushCommands(effect, content))
+}
+
+/** A command by which a netops build on the host puts the file together. */
+async function assembled(sending: Sending, { runs, bases }: Delta, netops: string): Promise<HostCommand> {
+  const { effect, file } = sending
+  const length = dataIn(runs)
+  const isFast = length >= worthMeasuring.zstd && (await speedOf(sending)) > fastLink
+  const about = { size: effect.size, bases, compression: isFast ? 'hardly' : 'well' } as const
+  return fed(sending, assembleCommand(netops, temporaryOf(effect)), length, () => writeDelta(file.read, runs, about))
 }
 
 async function sendWhole(sending: Sending): Promise<void> {

@@ -132,26 +132,23 @@ export class SshConnector {
   async #attempt(settings: SshSettings, dial: () => Promise<Duplex>): Promise<Client | undefined> {
     // The host begins its part while keys are read here, and ssh2 is loaded.
     const way = dial()
-    const leave = (): void => void way.then((socket) => socket.destroy()).catch(noOneWaits)
     // It may be lost before ssh2 listens; that is found out when it is used.
     way.then((socket) => socket.on('error', noOneWaits)).catch(noOneWaits)
+    let client: Client | undefined
     try {
       const credentials = await credentialsFor(settings, this.#keyring)
       const [locked] = credentials.locked
       const unlocks = async (): Promise<boolean> =>
         locked !== undefined && this.#keyring.canAsk && (await this.#keyring.unlock(locked)) !== undefined
-      if (credentials.offers.length > 0 || !(await unlocks())) {
-        try {
-          return await this.#shakeHands(settings, credentials, { way, dial })
-        } catch (error) {
-          if (!(error instanceof LoginRefused) || !(await unlocks())) throw error
-        }
+      if (credentials.offers.length === 0 && (await unlocks())) return undefined
+      try {
+        client = await this.#shakeHands(settings, credentials, { way, dial })
+      } catch (error) {
+        if (!(error instanceof LoginRefused) || !(await unlocks())) throw error
       }
-      leave()
-      return undefined
-    } catch (error) {
-      leave()
-      throw error
+      return client
+    } finally {
+      if (client === undefined) way.then((socket) => socket.destroy()).catch(noOneWaits)
     }
   }
 
@@ -393,4 +390,5 @@ function isTransient(error: unknown): boolean {
   )
 }
 
-const noOneWaits = (): void => undefined
+/** Takes an event, or a failure, that somebody else hears of. */
+export const noOneWaits = (): void => undefined

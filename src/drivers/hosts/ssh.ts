@@ -10,7 +10,7 @@ import { loginLine } from './login-shell.ts'
 import type { Endpoint, HostConnection, RunOptions } from './port.ts'
 import { becomeRoot, noPrivileges, type Become, type Privileges } from './sudo.ts'
 import { collect, isForbidden, left, NoEnd, NotReached, stopper, type Opened } from './ssh-command.ts'
-import { SshConnector, unreachable, type LoggedIn, type SshOutside } from './ssh-connect.ts'
+import { noOneWaits, SshConnector, unreachable, type LoggedIn, type SshOutside } from './ssh-connect.ts'
 import type { SshLogin, SshSettings } from './ssh-settings.ts'
 
 /** How to log in to a host, and whether to become root there. */
@@ -194,5 +194,3 @@ class SshConnection implements HostConnection {
     }
   }
 }
-
-const noOneWaits = (): void => undefined
