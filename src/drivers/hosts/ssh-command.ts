@@ -24,6 +24,9 @@ export interface Opened {
   readonly closed: Promise<unknown>
 }
 
+// Feeding that has an end of its own comes to it at once when the channel has closed.
+const feedAfterCloseMs = 2000
+
 /** Listens to a channel that was just opened; what it returns is the command's. */
 export function collect(channel: ClientChannel, options: RunOptions): Opened {
   let code: number | undefined
@@ -50,7 +53,9 @@ export function collect(channel: ClientChannel, options: RunOptions): Opened {
   // Whoever listens may fail while the input is still being fed; it is told below.
   whole.catch(() => undefined)
   const result = async (): Promise<ExecResult> => {
-    await feed(channel, options.stdin)
+    // A command that ended without reading its input may leave the feeding without an end; a source that failed is told first.
+    const over = closed.then(() => sleep(feedAfterCloseMs, undefined, { ref: false }))
+    await Promise.race([feed(channel, options.stdin), over])
     const [ended, out, complaints] = await whole
     if (ended === undefined) throw new NoEnd('the host did not say how the command ended')
     if (!reached) throw new NotReached(ended, `${out}${complaints}`)
