@@ -1,7 +1,7 @@
 // A command is data plus a handler. The handler gets a context, returns a result, and throws; only main.ts prints and exits.
 import type { Outcome } from '../model/errors.ts'
 import type { OutputStream } from '../system/exec.ts'
-import type { Screen } from './spinner.ts'
+import type { Screen } from './terminal/spinner.ts'
 
 /** Standard output or standard error, for what hosts say. */
 export interface LineOutput {

@@ -3,9 +3,9 @@ import { Command as Program, CommanderError } from 'commander'
 import { exitCodes, messageOf, NetopsError, type Outcome } from '../model/errors.ts'
 import { buildInfo } from '../system/build-info.ts'
 import type { Command, CommandContext, CommandResult, LineOutput, RawOptions } from './command.ts'
-import { commands } from './commands.ts'
-import { listenForInterrupts } from './interrupts.ts'
-import { isRedrawable, screenBelow, spinnerFor, type Spinner } from './spinner.ts'
+import { commands } from './command-list.ts'
+import { listenForInterrupts } from './terminal/interrupts.ts'
+import { isRedrawable, screenBelow, spinnerFor, type Spinner } from './terminal/spinner.ts'
 
 /** Runs netops with these words and exits with its code. */
 export async function runCli(argv: readonly string[]): Promise<void> {

@@ -1,7 +1,7 @@
 // How long a release must stay healthy and how long that may take: flags, then the fleet file, then the defaults.
 import { duration, type Milliseconds } from '../model/units.ts'
 import type { OptionSpec } from './command.ts'
-import type { Fleet } from './fleet.ts'
+import type { Fleet } from '../fleet/fleet.ts'
 
 // Ten seconds outlast a crash at start and its restarts; two minutes a slow start on a busy host.
 const defaults = { minHealthyMs: 10_000, healthyDeadlineMs: 120_000, keepReleases: 5 }

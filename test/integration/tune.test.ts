@@ -5,7 +5,7 @@ import { describe, expect, inject, test } from 'vitest'
 import { systemCode } from '../../src/model/errors.ts'
 import { stepsOf } from '../../src/model/plan.ts'
 import { serverSettings } from '../../src/model/tuning.ts'
-import { tunedFiles } from '../../src/procedures/tune-facts.ts'
+import { tunedFiles } from '../../src/procedures/tune/facts.ts'
 import { exec } from '../../src/system/exec.ts'
 import { filesBelow, journalsOf, makeSite, smallRelease, treeOf, type Called, type Site } from '../support/site.ts'
 

@@ -1,7 +1,7 @@
 // Inputs and facts of activations for tests: a host on which nothing was deployed, and one on which 1.0.0 runs.
-import type { ActivationInput, ActivationRecord } from '../../src/model/activation.ts'
+import type { ActivationInput, ActivationRecord } from '../../src/procedures/deploy/request.ts'
 import { hostPaths, releaseId } from '../../src/model/paths.ts'
-import { ownFolders, type ActivationFacts } from '../../src/procedures/activation-facts.ts'
+import { ownFolders, type ActivationFacts } from '../../src/procedures/deploy/facts.ts'
 
 export const hashOf = (letter: string): string => letter.repeat(64)
 const endpoints = {

@@ -1,9 +1,9 @@
 // What an operator's journal gets to hold in a deployment to several hosts, from the real plans, up to any point of it.
 import type { JournalEntry, JournalRecord, OwnRecord } from '../../src/model/journal.ts'
 import { stepsOf, type Step } from '../../src/model/plan.ts'
-import { planActivation } from '../../src/procedures/activate.ts'
+import { planActivation } from '../../src/procedures/deploy/plan.ts'
 import { planHash } from '../../src/engine/journal.ts'
-import { planFleet } from '../../src/procedures/fleet.ts'
+import { planFleet } from '../../src/procedures/fleet-plan.ts'
 import { readTemplate } from '../../src/system/assets.ts'
 import { hashOf, input, releaseOf, runningHost } from './activation.ts'
 

@@ -1,5 +1,5 @@
 // What templates/preflight/*.sh print on a host that is fit, and facts of such a host.
-import { parseLook, type Look, type PreflightFacts } from '../../src/procedures/preflight-facts.ts'
+import { parseLook, type Look, type PreflightFacts } from '../../src/procedures/preflight/facts.ts'
 
 /** A healthy Debian on which nothing was deployed, section by section. */
 const fitHost: Readonly<Record<string, string>> = {

@@ -4,9 +4,9 @@ import type { guideKernel } from '../../src/model/tuning-profiles.ts'
 import type { Effect } from '../../src/model/effects.ts'
 import { stepsOf, type Step } from '../../src/model/plan.ts'
 import { parseTuningRecord, type FileState, type TuningInput, type TuningRecord } from '../../src/model/tuning.ts'
-import { planTuning } from '../../src/procedures/tune.ts'
-import { tunedFiles, type KernelValue, type TuningFacts } from '../../src/procedures/tune-facts.ts'
-import type { TuningTemplates } from '../../src/procedures/tune-goal.ts'
+import { planTuning } from '../../src/procedures/tune/plan.ts'
+import { tunedFiles, type KernelValue, type TuningFacts } from '../../src/procedures/tune/facts.ts'
+import type { TuningTemplates } from '../../src/procedures/tune/goal.ts'
 
 export const tuneOrder = (changes: Partial<TuningInput> = {}): TuningInput => ({
   procedure: 'tune',

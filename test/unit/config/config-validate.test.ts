@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { CommandResult } from '../../../src/cli/command.ts'
-import { configValidate } from '../../../src/cli/config-validate.ts'
+import { configValidate } from '../../../src/cli/commands/config-validate.ts'
 import { contextFor } from '../../support/context.ts'
 
 let folder = ''

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { CommandResult, RawOptions } from '../../../src/cli/command.ts'
-import { configValidate } from '../../../src/cli/config-validate.ts'
+import { configValidate } from '../../../src/cli/commands/config-validate.ts'
 import type { LiveFinding } from '../../../src/config/live.ts'
 import { contextFor } from '../../support/context.ts'
 

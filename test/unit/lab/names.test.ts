@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { CommandContext } from '../../../src/cli/command.ts'
-import { labExec, labUp } from '../../../src/cli/lab.ts'
+import { labExec, labUp } from '../../../src/cli/commands/lab.ts'
 import { hostNames, labName } from '../../../src/lab/state.ts'
 
 const context = {} as CommandContext

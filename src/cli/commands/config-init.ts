@@ -1,0 +1,217 @@
+// `netops config init`: the files that a new fleet begins with. Asks what it was not told, writes nothing over what is there.
+import { randomBytes } from 'node:crypto'
+import { join, resolve } from 'node:path'
+import * as z from 'zod'
+import { checkFleetFile } from '../../config/fleet-file.ts'
+import { jsonSchemaText } from '../../config/json-schema.ts'
+import { formatProblems, showValue } from '../../config/problems.ts'
+import { checkServerConfig } from '../../config/server-config.ts'
+import { NetopsError } from '../../model/errors.ts'
+import { defineCommand, type CommandContext } from '../command.ts'
+import { parseOptions } from '../options.ts'
+
+export const configInit = defineCommand({
+  name: 'config init',
+  summary: 'Write a fleet file, a configuration and the secrets they name; asks for what is not given',
+  args: '[folder]',
+  examples: [
+    'netops config init',
+    'netops config init production --environment production --host web1=10.0.0.11 --host web2=10.0.0.12 --tls --auth --yes',
+  ],
+  options: [
+    { flags: '--environment <name>', description: 'what the hosts are: production, staging' },
+    { flags: '--host <name=address>', description: 'a host; once for each', repeats: true },
+    { flags: '--port <port>', description: 'the TCP port that speaks HTTP' },
+    { flags: '--tls', description: 'with TLS: names the certificate and its key, which you put there' },
+    { flags: '--auth', description: 'with tokens: makes the key that they are signed with' },
+    { flags: '-y, --yes', description: 'ask nothing: what is not given has its default' },
+  ],
+  async run({ options, args: [given = '.'] }, context) {
+    const wish = await askFor(parseOptions(schema, options), context)
+    const folder = resolve(context.cwd, given)
+    const files = filesFor(wish)
+    await refuseTaken(
+      folder,
+      files.map(({ name }) => name),
+    )
+    refuseInvalid(files)
+    const { mkdir } = await import('node:fs/promises')
+    const { writeFileAtomic } = await import('../../system/files.ts')
+    await mkdir(folder, { recursive: true })
+    if (files.some(({ name }) => name.startsWith('secrets/'))) {
+      await mkdir(join(folder, 'secrets'), { recursive: true, mode: 0o700 })
+    }
+    for (const { name, text, mode } of files) await writeFileAtomic(join(folder, name), text, mode)
+    const next = [
+      ...(wish.tls ? [`put the certificate and its key at ${join(given, 'secrets')}/server.crt and server.key`] : []),
+      `check them: netops config validate ${join(given, 'netops.yml')}`,
+      'try the hosts: netops inventory check',
+      'deploy: netops deploy --dry-run',
+    ]
+    return {
+      outcome: 'done',
+      data: { folder, files: files.map(({ name, mode }) => ({ name, mode: mode.toString(8).padStart(4, '0') })), next },
+      text: [
+        ...files.map(({ name, about }) => `${join(given, name)}: ${about}`),
+        'Next:',
+        ...next.map((line) => `  ${line}`),
+      ].join('\n'),
+    }
+  },
+})
+
+const hostPair = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}=\S+$/, 'expected NAME=ADDRESS, such as web1=10.0.0.11')
+
+const schema = z.object({
+  environment: z.string().optional(),
+  host: z.array(hostPair).default([]),
+  port: z.coerce.number().int().min(1).max(65535).optional(),
+  tls: z.boolean().optional(),
+  auth: z.boolean().optional(),
+  yes: z.boolean().default(false),
+})
+
+interface Wish {
+  readonly environment: string | undefined
+  readonly hosts: readonly string[]
+  readonly port: number
+  readonly tls: boolean
+  readonly auth: boolean
+}
+
+/** What was not given is asked for, where somebody is there to be asked. */
+async function askFor(given: z.infer<typeof schema>, { ask }: CommandContext): Promise<Wish> {
+  const answer = async (question: string, otherwise: string): Promise<string> => {
+    if (given.yes || ask === undefined) return otherwise
+    const text = (await ask(`${question}${otherwise === '' ? '' : ` [${otherwise}]`}: `)).trim()
+    return text === '' ? otherwise : text
+  }
+  const yes = async (question: string): Promise<boolean> => /^y(?:es)?$/i.test(await answer(`${question} (y/n)`, 'n'))
+  const environment = given.environment ?? (await answer('Environment (production, staging; empty for none)', ''))
+  const hosts =
+    given.host.length > 0
+      ? given.host
+      : (await answer('Hosts, NAME=ADDRESS, separated by spaces', 'web1=192.0.2.11')).split(/[\s,]+/).map(pairOf)
+  const port = given.port ?? schema.shape.port.parse(await answer('TCP port that speaks HTTP', '8080')) ?? 8080
+  return {
+    environment: environment === '' ? undefined : environment,
+    hosts,
+    port,
+    tls: given.tls ?? (await yes('TLS')),
+    auth: given.auth ?? (await yes('Tokens (JWT)')),
+  }
+}
+
+function pairOf(text: string): string {
+  const parsed = hostPair.safeParse(text)
+  if (parsed.success) return parsed.data
+  throw new NetopsError('usage', { message: `${showValue(text)}: expected NAME=ADDRESS, such as web1=10.0.0.11` })
+}
+
+interface NewFile {
+  readonly name: string
+  readonly text: string
+  readonly mode: number
+  /** What is told of it. */
+  readonly about: string
+}
+
+/** The files of a wish. Secrets are made here and stand nowhere else. */
+function filesFor(wish: Wish): readonly NewFile[] {
+  const secrets = wish.tls || wish.auth
+  return [
+    { name: 'netops.yml', text: fleetText(wish), mode: 0o644, about: 'the fleet' },
+    { name: 'config.yaml', text: serverText(wish), mode: 0o644, about: "the server's configuration" },
+    { name: 'netops.schema.json', text: jsonSchemaText('fleet'), mode: 0o644, about: 'for editors' },
+    { name: 'config.schema.json', text: jsonSchemaText('server'), mode: 0o644, about: 'for editors' },
+    ...(secrets ? [{ name: 'secrets/.gitignore', text: '*\n', mode: 0o600, about: 'keeps secrets out of git' }] : []),
+    ...(wish.auth
+      ? [
+          {
+            name: 'secrets/jwt.key',
+            // RFC 7518, 3.2: at least as long as the hash. 48 bytes are 64 characters.
+            text: `${randomBytes(48).toString('base64url')}\n`,
+            mode: 0o600,
+            about: 'the key that tokens are signed with, new',
+          },
+        ]
+      : []),
+  ]
+}
+
+function fleetText({ environment, hosts, tls, auth }: Wish): string {
+  const file = (from: string, to: string): string =>
+    `  - { from: { file: secrets/${from} }, to: /etc/network/${to}, mode: "0600", owner: network_service }`
+  const files = [
+    ...(tls ? [file('server.crt', 'server.crt'), file('server.key', 'server.key')] : []),
+    ...(auth ? [file('jwt.key', 'jwt.key')] : []),
+  ]
+  return [
+    '# yaml-language-server: $schema=netops.schema.json',
+    ...(environment === undefined ? [] : [`environment: ${environment}`]),
+    'config: { file: config.yaml }',
+    ...(files.length === 0 ? [] : ['files:', ...files]),
+    'hosts:',
+    ...hosts.map((pair) => {
+      const at = pair.indexOf('=')
+      return `  ${pair.slice(0, at)}: { address: ${JSON.stringify(pair.slice(at + 1))}, roles: [backend] }`
+    }),
+    '',
+  ].join('\n')
+}
+
+function serverText({ port, tls, auth }: Wish): string {
+  return [
+    '# yaml-language-server: $schema=config.schema.json',
+    '# Every key with its default: netops config show --effective; what each is for: docs/configuration.md',
+    'server:',
+    `  port: ${port}`,
+    ...(tls
+      ? [
+          'security:',
+          '  ssl_enabled: true',
+          '  require_tls: true',
+          '  cert_file: /etc/network/server.crt',
+          '  key_file: /etc/network/server.key',
+        ]
+      : []),
+    ...(auth ? ['auth:', '  enabled: true', '  jwt_secret_file: /etc/network/jwt.key'] : []),
+    'logging:',
+    '  file: /var/log/network/server.log',
+    '',
+  ].join('\n')
+}
+
+/** @throws NetopsError `refused` when a file is there already: nothing is written then */
+async function refuseTaken(folder: string, names: readonly string[]): Promise<void> {
+  const fs = await import('node:fs/promises')
+  const looked = await Promise.all(
+    names.map((name) =>
+      fs.lstat(join(folder, name)).then(
+        () => [name],
+        () => [],
+      ),
+    ),
+  )
+  const taken = looked.flat()
+  if (taken.length === 0) return
+  throw new NetopsError('refused', {
+    message: `${folder} already holds ${taken.join(', ')}`,
+    hint: 'name another folder: netops config init FOLDER',
+  })
+}
+
+/** What was answered ends up in files, and is checked like any other. */
+function refuseInvalid(files: readonly NewFile[]): void {
+  for (const { name, text } of files) {
+    const checked =
+      name === 'netops.yml'
+        ? checkFleetFile(text, name)
+        : name === 'config.yaml'
+          ? checkServerConfig(text, name)
+          : undefined
+    if (checked !== undefined && 'problems' in checked) {
+      throw new NetopsError('usage', { message: formatProblems(checked.problems) })
+    }
+  }
+}

@@ -1,0 +1,65 @@
+// A run as plain lines: one a step when it ends, with how long it took.
+import { Chalk } from 'chalk'
+import type { JournalRecord, Pushed } from '../../../model/journal.ts'
+import { formatBytes, formatDuration } from '../../../model/units.ts'
+import { hasReported, stepNews, type RunView } from './state.ts'
+import { pad, widthOf } from './text.ts'
+
+export interface PlainStyle {
+  readonly color: boolean
+  /** From 1 on, steps that found nothing to do are told too. */
+  readonly verbosity: number
+}
+
+/** What a record adds to the lines, if anything; `run` is the run after that record. */
+export function plainLine(run: RunView, record: JournalRecord, { color, verbosity }: PlainStyle): string | undefined {
+  if (record.type === 'hook') return hookLine(record, color)
+  const news = stepNews(run, record)
+  if (news === undefined) return undefined
+  const { step, host, key, record: own } = news
+  if (own.type === 'begin' || own.type === 'undoing') return undefined
+  // What a host did in its job has been told line by line.
+  const told = step.job && hasReported(host, key)
+  if (step.job && own.type === 'done') return undefined
+  if ((own.type === 'unchanged' || (step.quiet && own.type === 'done')) && verbosity === 0) return undefined
+  const chalk = new Chalk({ level: color ? 1 : 0 })
+  const marks = {
+    done: chalk.green('ok'),
+    unchanged: chalk.dim('unchanged'),
+    failed: chalk.red('FAILED'),
+    undone: chalk.yellow('undone'),
+    'undo-failed': chalk.red('UNDO FAILED'),
+  }
+  const took = step.begun === undefined ? '' : chalk.dim(` ${formatDuration(Date.parse(own.at) - step.begun)}`)
+  const sent = own.type === 'done' && own.pushed !== undefined ? chalk.dim(sentOf(own.pushed)) : ''
+  const reason = 'error' in own && !told ? `\n    ${own.error.message.replaceAll('\n', '\n    ')}` : ''
+  return `${nameColumn(run, host.name)} ${step.title}: ${marks[own.type]}${took}${sent}${reason}`
+}
+
+/** What a configuration weighs interests nobody. */
+const largePush = 1_000_000
+const sentOf = ({ bytes, of }: Pushed): string =>
+  of < largePush ? '' : `, ${formatBytes(bytes)} of ${formatBytes(of)} sent`
+
+/** Whether a record tells of a failure that no earlier record has told. */
+export function isNewFailure(run: RunView, record: JournalRecord): boolean {
+  if (record.type === 'hook') return record.outcome === 'failed'
+  const news = stepNews(run, record)
+  if (news === undefined || !('error' in news.record)) return false
+  return !(news.step.job && hasReported(news.host, news.key))
+}
+
+/** A hook is the operator's own command, and belongs to no host. */
+function hookLine({ phase, argv, outcome, error }: HookRecord, color: boolean): string {
+  const chalk = new Chalk({ level: color ? 1 : 0 })
+  const mark = outcome === 'done' ? chalk.green('ok') : chalk.red('FAILED')
+  return `${phase} hook ${argv.join(' ')}: ${mark}${error === undefined ? '' : `\n    ${error.message}`}`
+}
+
+type HookRecord = Extract<JournalRecord, { type: 'hook' }>
+
+const narrowest = 8
+/** A host's name, as wide as the longest. */
+function nameColumn({ hosts }: RunView, name: string): string {
+  return pad(name, Math.max(narrowest, ...[...hosts.keys()].map(widthOf)))
+}

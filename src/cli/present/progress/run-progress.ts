@@ -1,0 +1,64 @@
+// The progress of any run, drawn from its journal's records: plain lines, or on a terminal a live view of several hosts.
+import { Chalk } from 'chalk'
+import type { JournalRecord } from '../../../model/journal.ts'
+import type { CommandContext } from '../../command.ts'
+import { liveView } from './live-view.ts'
+import { frame, type Paint } from './live.ts'
+import { isNewFailure, plainLine } from './plain.ts'
+import { advance, unknownRun } from './state.ts'
+
+export interface RunProgress {
+  /** Learns a record of old without telling it. */
+  recall(record: JournalRecord): void
+  /** Tells a record that has just come. */
+  see(record: JournalRecord): void
+}
+
+/**
+ * Shows a run. The same for one that this process carries out and for one that it follows.
+ * @param line where plain lines go; above a live view they go to the terminal
+ */
+export function runProgress(
+  context: Pick<CommandContext, 'color' | 'verbosity' | 'progress' | 'screen'>,
+  line: (text: string) => void = context.progress,
+): RunProgress {
+  let run = unknownRun
+  let live = false
+  const paint = painter(context.color)
+  const startLive = (): boolean => {
+    if (context.screen === undefined || run.hosts.size < 2) return false
+    const { screen } = context
+    screen.show(() => liveView(screen, (size) => frame(run, Date.now(), size, paint)))
+    return true
+  }
+  return {
+    recall(record) {
+      run = advance(run, record)
+    },
+    see(record) {
+      run = advance(run, record)
+      live ||= startLive()
+      const text = plainLine(run, record, context)
+      if (text === undefined) return
+      if (!live) line(text)
+      else if (context.verbosity > 0 || isNewFailure(run, record)) context.progress(text)
+    },
+  }
+}
+
+function painter(color: boolean): Paint {
+  const chalk = new Chalk({ level: color ? 1 : 0 })
+  const paints: Partial<Record<Parameters<Paint>[0], (text: string) => string>> = {
+    failed: chalk.red,
+    'rolled-back': chalk.yellow,
+    parked: chalk.yellow,
+    undone: chalk.yellow,
+    unfinished: chalk.yellow,
+    undoing: chalk.yellow,
+    waiting: chalk.dim,
+    'not-begun': chalk.dim,
+    done: chalk.green,
+    unchanged: chalk.dim,
+  }
+  return (standing, text) => paints[standing]?.(text) ?? text
+}

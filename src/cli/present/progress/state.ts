@@ -1,0 +1,294 @@
+// How far a run has come, host by host, from its journal's records alone: what every view of a run is drawn from. Pure.
+import type { ErrorCode } from '../../../model/errors.ts'
+import type { EndRecord, Failure, JournalRecord, OwnRecord, RunRecord } from '../../../model/journal.ts'
+import { stepsOf, type Step } from '../../../model/plan.ts'
+
+/** How one host stands; `unfinished` and `not-begun` are what the end of the run left in the middle or untouched. */
+export type Standing =
+  | 'waiting'
+  | 'working'
+  | 'undoing'
+  | 'done'
+  | 'unchanged'
+  | 'undone'
+  | 'rolled-back'
+  | 'failed'
+  | 'parked'
+  | 'unfinished'
+  | 'not-begun'
+
+export interface StepView {
+  readonly title: string
+  /** A host's part, whose own records are relayed. */
+  readonly job: boolean
+  /** It only takes the host or gives it back: no work on the host by itself. */
+  readonly quiet: boolean
+  readonly undoable: boolean
+  readonly commits: boolean
+  readonly state: 'waiting' | 'begun' | Exclude<StepRecord['type'], 'begin'>
+  /** When it, or its undo, began; by the clock of the machine that wrote the record. */
+  readonly begun: number | undefined
+}
+
+export interface HostView {
+  readonly name: string
+  readonly standing: Standing
+  /** The title of the step that was begun last. */
+  readonly phase: string
+  /** Why it failed. */
+  readonly reason: string | undefined
+  /** When its first step began and when its standing became final; by the clock of the machine that keeps the journal. */
+  readonly since: number | undefined
+  readonly until: number | undefined
+  readonly changed: boolean
+  /** Its steps by their keys: those of the plan, then those that its part reported. */
+  readonly steps: ReadonlyMap<string, StepView>
+}
+
+export interface RunView {
+  readonly title: string
+  readonly since: number | undefined
+  readonly until: number | undefined
+  /** In the order of the plan. */
+  readonly hosts: ReadonlyMap<string, HostView>
+  /** The host of each step, by the step's key. */
+  readonly hostOf: ReadonlyMap<string, string>
+}
+
+const stepTypes = ['begin', 'done', 'unchanged', 'failed', 'undoing', 'undone', 'undo-failed'] as const
+/** The records that move a step from one state to the next. */
+type StepRecord = Extract<OwnRecord, { type: (typeof stepTypes)[number] }>
+const isStepRecord = (record: OwnRecord): record is StepRecord => stepTypes.some((type) => type === record.type)
+
+export const unknownRun: RunView = {
+  title: '',
+  since: undefined,
+  until: undefined,
+  hosts: new Map(),
+  hostOf: new Map(),
+}
+
+/** Where a record comes from: the journal itself, or the part of a host that a step started. */
+interface Origin {
+  readonly job: string | undefined
+  /** When the journal got it. */
+  readonly at: number
+}
+
+/** The run after one more record; a record of a kind that is not known here changes nothing. */
+export function advance(run: RunView, record: JournalRecord): RunView {
+  const at = Date.parse(record.at)
+  return record.type === 'relayed'
+    ? take(run, record.record, { job: record.step, at })
+    : take(run, record, { job: undefined, at })
+}
+
+function take(run: RunView, record: OwnRecord, origin: Origin): RunView {
+  switch (record.type) {
+    case 'run':
+      return learn(run, record, origin)
+    case 'resumed':
+    case 'undo':
+      return reopen(run, origin)
+    case 'parked':
+      return overHosts(run, origin, (host) => parked(host, record.error, origin.at))
+    case 'retry':
+      return takeRetry(run, record, origin)
+    case 'end':
+      return end(run, record, origin)
+    default:
+      return isStepRecord(record) ? takeStep(run, record, origin) : run
+  }
+}
+
+/** Steps of different journals may have the same name. */
+const keyOf = (id: string, { job }: Pick<Origin, 'job'>): string => (job === undefined ? id : `${job}>${id}`)
+
+function learn(run: RunView, { plan }: RunRecord, origin: Origin): RunView {
+  const hostOf = new Map(run.hostOf)
+  const hosts = new Map(run.hosts)
+  for (const step of stepsOf(plan)) {
+    const key = keyOf(step.id, origin)
+    const host = hosts.get(step.host) ?? untouched(step.host)
+    hostOf.set(key, step.host)
+    hosts.set(step.host, { ...host, steps: new Map(host.steps).set(key, host.steps.get(key) ?? planned(step)) })
+  }
+  if (origin.job !== undefined) return { ...run, hosts, hostOf }
+  const title = plan.title
+  return { title, since: origin.at, until: undefined, hosts, hostOf }
+}
+
+const untouched = (name: string): HostView => ({
+  name,
+  standing: 'waiting',
+  phase: '',
+  reason: undefined,
+  since: undefined,
+  until: undefined,
+  changed: false,
+  steps: new Map(),
+})
+
+const planned = ({ title, act, undo, undoUntil, commits }: Step): StepView => ({
+  title,
+  job: act.some((effect) => effect.kind === 'job'),
+  quiet: act.length > 0 && act.every((effect) => effect.kind === 'lease'),
+  undoable: undo.length > 0 || undoUntil !== undefined,
+  commits: commits === true,
+  state: 'waiting',
+  begun: undefined,
+})
+
+/** A record about a step, with what is known of that step and its host. */
+export interface StepNews {
+  readonly record: StepRecord
+  readonly key: string
+  readonly step: StepView
+  readonly host: HostView
+}
+
+/** What a record tells about a step; undefined where it tells of something else, or of a step that no plan named. */
+export function stepNews(run: RunView, record: JournalRecord): StepNews | undefined {
+  const [own, job] = record.type === 'relayed' ? [record.record, record.step] : [record, undefined]
+  return isStepRecord(own) ? find(run, own, job) : undefined
+}
+
+function find(run: RunView, record: StepRecord, job: string | undefined): StepNews | undefined {
+  const key = keyOf(record.step, { job })
+  const host = run.hosts.get(run.hostOf.get(key) ?? '')
+  const step = host?.steps.get(key)
+  return host === undefined || step === undefined ? undefined : { record, key, step, host }
+}
+
+function takeStep(run: RunView, record: StepRecord, origin: Origin): RunView {
+  const news = find(run, record, origin.job)
+  if (news === undefined) return run
+  const { step, host, key } = news
+  const starts = record.type === 'begin' || record.type === 'undoing'
+  const steps = new Map(host.steps).set(key, {
+    ...step,
+    state: record.type === 'begin' ? 'begun' : record.type,
+    begun: starts ? Date.parse(record.at) : step.begun,
+  })
+  return withHost(
+    run,
+    moved({ ...host, steps, since: step.quiet ? host.since : (host.since ?? origin.at) }, news, origin.at),
+  )
+}
+
+function moved(host: HostView, { record, step, key }: StepNews, at: number): HostView {
+  // Whether it is given back says nothing about how its work went.
+  if (step.quiet && (record.type !== 'failed' || host.standing === 'failed')) return host
+  switch (record.type) {
+    case 'begin':
+      return { ...host, standing: 'working', phase: step.title, until: undefined }
+    case 'done':
+      return finished({ ...host, changed: host.changed || record.changed }, at)
+    case 'unchanged':
+      return finished(host, at)
+    case 'undoing':
+      return { ...host, standing: 'undoing', phase: step.title, until: undefined }
+    case 'failed': {
+      // What the host's part itself told is closer to the cause.
+      const reason = (hasReported(host, key) ? host.reason : undefined) ?? record.error.message
+      return { ...host, standing: standingAfter(record.error.code), reason, until: at }
+    }
+    case 'undone':
+      return putBack(host, at)
+    case 'undo-failed':
+      return putBack({ ...host, reason: record.error.message }, at)
+  }
+}
+
+/** Whether a host's part has told of its steps itself. */
+export const hasReported = (host: HostView, job: string): boolean =>
+  [...host.steps.keys()].some((key) => key.startsWith(`${job}>`))
+
+const standingAfter = (code: ErrorCode | 'done'): Standing => (code === 'rolled-back' ? 'rolled-back' : 'failed')
+
+const isFinished = ({ state }: StepView): boolean => state === 'done' || state === 'unchanged'
+
+/** The host is done once all its steps are. */
+function finished(host: HostView, at: number): HostView {
+  if (![...host.steps.values()].every((step) => step.quiet || isFinished(step))) return { ...host, standing: 'working' }
+  return { ...host, standing: host.changed ? 'done' : 'unchanged', until: at }
+}
+
+/** The undo of a host is over when no step is left that it would undo: back to the last one that commits. */
+function putBack(host: HostView, at: number): HostView {
+  const ran = [...host.steps.values()].filter(
+    ({ state, quiet }) => !quiet && state !== 'waiting' && state !== 'unchanged',
+  )
+  const undone = ran.slice(ran.findLastIndex(({ commits, state }) => commits && state === 'done') + 1)
+  const over = ({ undoable, state }: StepView): boolean => !undoable || state === 'undone' || state === 'undo-failed'
+  if (!undone.every(over)) return { ...host, standing: 'undoing' }
+  return { ...host, standing: undone.some(({ state }) => state === 'undo-failed') ? 'failed' : 'undone', until: at }
+}
+
+function takeRetry(run: RunView, record: Extract<OwnRecord, { type: 'retry' }>, origin: Origin): RunView {
+  const key = keyOf(record.step, origin)
+  const host = run.hosts.get(run.hostOf.get(key) ?? '')
+  const step = host?.steps.get(key)
+  if (host === undefined || step === undefined) return run
+  return withHost(run, { ...host, phase: `${step.title} (attempt ${record.attempt + 1})` })
+}
+
+/** The run stopped: what was in the middle can go on later. */
+const parked = (host: HostView, error: Failure, at: number): HostView =>
+  host.standing === 'working' || host.standing === 'undoing'
+    ? { ...host, standing: 'parked', reason: error.message, until: at }
+    : host
+
+function end(run: RunView, record: EndRecord, origin: Origin): RunView {
+  const { job, at } = origin
+  if (job === undefined) return { ...overHosts(run, origin, (host) => left(host, record, at)), until: at }
+  // The step that started the part says when the host is done.
+  if (record.outcome === 'done') return run
+  const standing = standingAfter(record.outcome)
+  return overHosts(run, origin, (host) => ({
+    ...host,
+    standing,
+    reason: host.reason ?? record.error?.message,
+    until: at,
+  }))
+}
+
+/** How the end of the run leaves a host. */
+function left(host: HostView, { outcome }: EndRecord, at: number): HostView {
+  const until = host.until ?? at
+  switch (host.standing) {
+    case 'waiting':
+      return { ...host, standing: 'not-begun' }
+    case 'working':
+    case 'parked':
+      return { ...host, standing: 'unfinished', until }
+    case 'undoing':
+    case 'undone':
+      return { ...host, standing: outcome === 'rolled-back' ? 'rolled-back' : 'undone', until }
+    default:
+      return host
+  }
+}
+
+/** What was left in the middle is at work again. */
+function reopen(run: RunView, origin: Origin): RunView {
+  const reopened = overHosts(run, origin, reopenHost)
+  return origin.job === undefined ? { ...reopened, until: undefined } : reopened
+}
+
+function reopenHost(host: HostView): HostView {
+  if (host.standing === 'not-begun') return { ...host, standing: 'waiting' }
+  const stopped = host.standing === 'parked' || host.standing === 'unfinished'
+  return stopped ? { ...host, standing: 'working', until: undefined } : host
+}
+
+/** Changes the hosts that a record about a whole run is about: all of them, or the one whose part it was. */
+function overHosts(run: RunView, { job }: Origin, change: (host: HostView) => HostView): RunView {
+  const only = job === undefined ? undefined : run.hostOf.get(job)
+  const changed = [...run.hosts].map(
+    ([name, host]) => [name, job === undefined || name === only ? change(host) : host] as const,
+  )
+  return { ...run, hosts: new Map(changed) }
+}
+
+const withHost = (run: RunView, host: HostView): RunView => ({ ...run, hosts: new Map(run.hosts).set(host.name, host) })

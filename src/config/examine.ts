@@ -1,0 +1,101 @@
+// Configuration files as commands take them: which kind a file is, and everything that is to be said of it.
+import { homedir } from 'node:os'
+import { readFile } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { checkFleetFile, hostsOf, located, type FleetFile } from './fleet-file.ts'
+import type { Problem } from './problems.ts'
+import { checkServerConfig, type ReadConfig, type Sources } from './server-config.ts'
+import { readYaml } from './yaml.ts'
+import { messageOf, NetopsError } from '../model/errors.ts'
+import { inventorySchema } from '../model/inventory.ts'
+import { serverSections } from '../model/server-config.ts'
+
+export type FileKind = 'server' | 'fleet'
+
+/** What was found out about one file, and about the files that it names. */
+export interface Examined {
+  readonly file: string
+  readonly kind: FileKind
+  readonly problems: readonly Problem[]
+  readonly notes: readonly string[]
+  /** A valid configuration of the server. */
+  readonly read?: ReadConfig
+  /** A valid fleet file. */
+  readonly fleet?: FleetFile
+}
+
+/** A file's kind by the keys that it has at its top; by its name where they do not tell. */
+function kindOf(text: string, file: string): FileKind {
+  const parsed = readYaml(text)
+  const value = 'document' in parsed ? parsed.document.value : undefined
+  const keys = typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.keys(value) : []
+  const count = (known: object): number =>
+    keys.filter((name) => name !== '$schema' && Object.hasOwn(known, name)).length
+  const [server, fleet] = [count(serverSections), count(inventorySchema.shape)]
+  if (server !== fleet) return server > fleet ? 'server' : 'fleet'
+  return /^netops\b.*\.ya?ml$/.test(basename(file)) ? 'fleet' : 'server'
+}
+
+/** Examines one file; nothing but files is looked at. */
+export async function examineFile(file: string, cwd: string, sources: Sources): Promise<Examined> {
+  let text: string
+  try {
+    text = await readFile(resolve(cwd, file), 'utf8')
+  } catch (error) {
+    const problem = { file, path: '', message: `cannot be read: ${messageOf(error)}` }
+    return { file, kind: 'server', problems: [problem], notes: [] }
+  }
+  return kindOf(text, file) === 'fleet' ? examineFleet(text, file, cwd) : examineServer(text, file, sources)
+}
+
+function examineServer(text: string, file: string, sources: Sources): Examined {
+  const checked = checkServerConfig(text, file, sources)
+  return 'problems' in checked
+    ? { file, kind: 'server', problems: checked.problems, notes: [] }
+    : { file, kind: 'server', problems: [], notes: checked.notes, read: checked }
+}
+
+/** The fleet file, and on each of its hosts the configuration that it would get. */
+async function examineFleet(text: string, file: string, cwd: string): Promise<Examined> {
+  const fleet = checkFleetFile(text, file)
+  if ('problems' in fleet) return { file, kind: 'fleet', problems: fleet.problems, notes: [] }
+  const { inventory } = fleet
+  const place = { folder: dirname(resolve(cwd, file)), home: homedir() }
+  const hosts = hostsOf(fleet, undefined, place)
+  const notes = inventory.hosts_from === undefined ? [] : ['hosts_from was not asked: netops inventory list asks it']
+  const problems: Problem[] = []
+  if (inventory.config !== undefined) {
+    const config = join(dirname(file), inventory.config.file)
+    const given = await readFile(located(inventory.config.file, place), 'utf8').catch((error: unknown) => {
+      const at = fleet.document.placeOfValue(['config', 'file'])
+      problems.push({ file, ...at, path: 'config.file', message: `cannot be read: ${messageOf(error)}` })
+      return undefined
+    })
+    const layers = given === undefined ? [] : [[], ...hosts.map(({ overrides }) => overrides)]
+    const checks = layers.map((overrides) => checkServerConfig(given ?? '', config, { overrides }))
+    problems.push(...checks.flatMap((checked) => ('problems' in checked ? checked.problems : [])))
+  } else if (hosts.some(({ overrides }) => overrides.length > 0)) {
+    notes.push('config: what differs on hosts is given, but no config.file that it differs from')
+  }
+  return { file, kind: 'fleet', problems: distinct(problems), notes, ...(problems.length > 0 ? {} : { fleet }) }
+}
+
+const distinct = (problems: readonly Problem[]): readonly Problem[] => {
+  const seen = new Set<string>()
+  return problems.filter((problem) => {
+    const text = JSON.stringify(problem)
+    return seen.has(text) ? false : seen.add(text)
+  })
+}
+
+/**
+ * The text of a file that a command was given.
+ * @throws NetopsError `usage` when it cannot be read
+ */
+export async function readGiven(file: string, cwd: string): Promise<string> {
+  try {
+    return await readFile(resolve(cwd, file), 'utf8')
+  } catch (error) {
+    throw new NetopsError('usage', { message: `${file} cannot be read: ${messageOf(error)}` })
+  }
+}

@@ -1,0 +1,220 @@
+// What a host is like before an activation, read by plain commands so that it works where netops has never been.
+import { dirname, join } from 'node:path'
+import { listenersIn } from '../../config/live/listeners.ts'
+import { NetopsError } from '../../model/errors.ts'
+import { activationRecord, type ActivationInput, type ActivationRecord } from './request.ts'
+import { hostPaths, serverExecutable, serviceName, serviceUser, type HostPaths } from '../../model/paths.ts'
+import type { HostReader } from '../../drivers/hosts/port.ts'
+import type { ServiceManager, ServiceState } from '../../drivers/services/port.ts'
+import { readEnvironment, refuseOtherEnvironment } from '../environment-mark.ts'
+import { accountCommand, isOlder, oldestGlibc, readNeeds, type HostNeeds } from './host-needs.ts'
+
+export interface ActivationFacts {
+  /** Node's name for the host's platform: `linux-x64`. */
+  readonly platform: string
+  readonly service: ServiceState
+  /** The release that `current` points to. */
+  readonly current: string | undefined
+  /** What was in service, oldest first; the last is what is in service now. */
+  readonly activations: readonly ActivationRecord[]
+  readonly configSha256: string | undefined
+  readonly unit: string | undefined
+  readonly tmpfiles: string | undefined
+  readonly account: boolean
+  readonly missingFolders: readonly string[]
+  readonly releases: readonly string[]
+  /** The hash of the wanted release's executable, where the host has it. */
+  readonly releaseSha256: string | undefined
+  /** What lies where files are to be placed: mode and owner, or null. */
+  readonly placed: Readonly<Record<string, { readonly mode: string; readonly owner: string } | null>>
+  /** What the host is marked as. */
+  readonly environment: string | undefined
+  /** TCP ports on which something listens. */
+  readonly busyPorts: readonly number[]
+  readonly freeBytes: number
+  /** What netops and our executables cannot do without. */
+  readonly needs: HostNeeds
+}
+
+export interface Wanted {
+  readonly root: string
+  readonly release: string
+  /** Where files are to be placed. */
+  readonly files: readonly string[]
+}
+
+/** Reads all facts of an activation from one host. */
+export async function readActivationFacts(
+  reader: HostReader,
+  services: ServiceManager,
+  wanted: Wanted,
+): Promise<ActivationFacts> {
+  const paths = hostPaths(wanted.root)
+  const [platform, service, link, activations, configSha256, unit, tmpfiles] = await Promise.all([
+    readPlatform(reader),
+    services.read(reader, serviceName),
+    reader.readLink(paths.current),
+    readActivations(reader, paths),
+    reader.sha256(paths.config),
+    reader.readText(paths.unit),
+    reader.readText(paths.tmpfiles),
+  ])
+  const folders = [...new Set([...ownFolders(paths), ...wanted.files.map(dirname)])]
+  const [account, missing, releases, releaseSha256, placed, environment, busyPorts, freeBytes, needs] =
+    await Promise.all([
+      reader.query(['getent', 'passwd', serviceUser]),
+      Promise.all(folders.map(async (path) => ((await reader.exists(path)) ? [] : [path]))),
+      reader.list(paths.releases),
+      reader.sha256(join(paths.releases, wanted.release, serverExecutable)),
+      Promise.all(wanted.files.map(async (path) => [path, await readPlaced(reader, path)] as const)),
+      readEnvironment(reader, paths),
+      readBusyPorts(reader),
+      readFreeBytes(reader, paths.releases),
+      readNeeds(reader, services.kind),
+    ])
+  return {
+    platform,
+    service,
+    current: link === undefined ? undefined : link.slice(link.lastIndexOf('/') + 1),
+    activations,
+    configSha256,
+    unit,
+    tmpfiles,
+    account: account.code === 0,
+    missingFolders: missing.flat(),
+    releases: releases.filter((name) => !name.startsWith('.')),
+    releaseSha256,
+    placed: Object.fromEntries(placed),
+    environment,
+    busyPorts,
+    freeBytes,
+    needs,
+  }
+}
+
+async function readPlaced(reader: HostReader, path: string): Promise<{ mode: string; owner: string } | null> {
+  const { code, stdout } = await reader.query(['stat', '--format=%a %U:%G', '--', path])
+  if (code !== 0) return null
+  const [mode = '', owner = ''] = stdout.trim().split(' ')
+  return { mode: mode.padStart(4, '0'), owner }
+}
+
+/** The folders that an activation makes, and takes away again when a first one fails; in the order of making. */
+export const ownFolders = (paths: HostPaths): readonly string[] => [
+  paths.releases,
+  dirname(paths.serverLink),
+  paths.configDir,
+  paths.dataDir,
+  paths.logDir,
+  paths.runtimeDir,
+]
+
+/** What was in service on a host, oldest first. */
+export async function readActivations(reader: HostReader, paths: HostPaths): Promise<readonly ActivationRecord[]> {
+  const ids = await reader.list(paths.history)
+  const texts = await Promise.all(ids.map((id) => reader.readText(join(paths.history, id, 'activation.json'))))
+  return texts.flatMap((text) => (text === undefined ? [] : [parseActivation(text, reader.name)]))
+}
+
+function parseActivation(text: string, host: string): ActivationRecord {
+  const parsed = activationRecord.safeParse(JSON.parse(text))
+  if (parsed.success) return parsed.data
+  throw new NetopsError('refused', {
+    host,
+    message: 'the history of activations was written by a netops that this one does not understand',
+    hint: 'use the newer netops, or move the folder aside: /var/lib/netops/history',
+  })
+}
+
+async function readPlatform(reader: HostReader): Promise<string> {
+  const [system = '', machine = ''] = (await reader.query(['uname', '-sm'])).stdout.trim().toLowerCase().split(' ')
+  return `${system}-${{ x86_64: 'x64', aarch64: 'arm64' }[machine] ?? machine}`
+}
+
+async function readBusyPorts(reader: HostReader): Promise<readonly number[]> {
+  const { stdout } = await reader.query(['cat', '/proc/net/tcp', '/proc/net/tcp6'])
+  return listeningPorts(stdout)
+}
+
+/** The listening ports of a `/proc/net/tcp` text. */
+export const listeningPorts = (text: string): readonly number[] =>
+  [...new Set(listenersIn(text).map(({ port }) => port))].sort((a, b) => a - b)
+
+/** Free bytes of the file system on which a path lies or would lie. */
+async function readFreeBytes(reader: HostReader, path: string): Promise<number> {
+  for (let folder = path; ; folder = dirname(folder)) {
+    const result = await reader.query(['df', '--output=avail', '-B1', folder])
+    if (result.code === 0) return Number(result.stdout.trim().split('\n').at(-1))
+    if (folder === '/')
+      throw new NetopsError('failed', { host: reader.name, message: `df failed: ${result.stderr.trim()}` })
+  }
+}
+
+/** Refuses what would fail later, before anything on the host is touched. */
+export function refuseImpossible(input: ActivationInput, facts: ActivationFacts): void {
+  const { host, release } = input
+  if (input.environment !== undefined) refuseOtherEnvironment(host, facts.environment, input.environment)
+  if (release.platform !== undefined && release.platform !== facts.platform) {
+    throw new NetopsError('refused', {
+      host,
+      message: `the release is built for ${release.platform}, the host is ${facts.platform}`,
+      hint: 'build it on a machine like the host',
+    })
+  }
+  refuseWithoutNeeds(input, facts)
+  if (release.from === undefined && facts.releaseSha256 !== release.sha256) {
+    throw new NetopsError('refused', {
+      host,
+      message:
+        facts.releaseSha256 === undefined
+          ? `release ${release.id} is not on the host any more`
+          : `release ${release.id} on the host is damaged: its hash is ${facts.releaseSha256}`,
+      hint: 'deploy it again with --release FILE',
+    })
+  }
+  // The copy that becomes the release, and as much again for logs and data while it starts.
+  const needed = release.from === undefined ? 0 : 2 * release.size
+  if (facts.freeBytes < needed) {
+    throw new NetopsError('refused', {
+      host,
+      message: `${facts.freeBytes} bytes are free where releases lie, ${needed} are needed`,
+      hint: 'free space, then run the same command again',
+    })
+  }
+  const ours = facts.service.state === 'running' ? (facts.activations.at(-1)?.endpoints.ports ?? []) : []
+  const taken = input.endpoints.ports.filter((port) => facts.busyPorts.includes(port) && !ours.includes(port))
+  if (taken.length > 0) {
+    throw new NetopsError('refused', {
+      host,
+      message: `port ${taken.join(' and ')} is in use by something else`,
+      hint: `see what listens there: ss -ltnp 'sport = :${taken[0] ?? ''}'; or configure another port`,
+    })
+  }
+}
+
+/** Refuses a host on which the activation would stop half way, or nothing of ours could start. */
+function refuseWithoutNeeds({ host, manager }: ActivationInput, { account, needs }: ActivationFacts): void {
+  if (manager === 'systemd' && !needs.systemd) {
+    throw new NetopsError('refused', {
+      host,
+      message: 'systemd does not run this host, and the service is to be its unit',
+      hint: 'deploy to a host that systemd boots, or below a folder of this machine: --root DIR',
+    })
+  }
+  const missing = needs.missingCommands.filter((name) => name !== accountCommand || !account)
+  if (missing.length > 0) {
+    throw new NetopsError('refused', {
+      host,
+      message: `the host lacks ${missing.length === 1 ? 'a command' : 'commands'} that a deployment calls: ${missing.join(', ')}`,
+      hint: 'install what they belong to; netops preflight names all that the host lacks',
+    })
+  }
+  // Whatever the release is, netops itself has to run on the host to bring it into service.
+  if (needs.glibc !== undefined && isOlder(needs.glibc, oldestGlibc)) {
+    throw new NetopsError('refused', {
+      host,
+      message: `the host has glibc ${needs.glibc}, and netops and network_server need ${oldestGlibc} or later`,
+      hint: 'deploy to a newer system: Debian 10, Ubuntu 20.04, RHEL 8 or later',
+    })
+  }
+}

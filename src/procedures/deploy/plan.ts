@@ -1,0 +1,387 @@
+// Brings one release with one configuration into service on one host: the guide's six deployment steps, made safe.
+// Order (docs/decisions.md): everything is verified and in place before the stop, and kept until the new one is healthy.
+import { dirname, join } from 'node:path'
+import type { ActivationInput, ActivationRecord } from './request.ts'
+import { puttingBack, type Effect, type ServiceEffect } from '../../model/effects.ts'
+import { hostPaths, serverExecutable, serviceName, serviceUser } from '../../model/paths.ts'
+import { sequence, type Group, type Step, type Wait } from '../../model/plan.ts'
+import { render } from '../../system/template.ts'
+import { ownFolders, type ActivationFacts } from './facts.ts'
+import { planFiles, type FilePlacement } from './placed-files.ts'
+
+/** Texts of the templates that an activation renders. */
+export interface ActivationTemplates {
+  readonly unit: string
+  readonly tmpfiles: string
+}
+
+/** The steps that bring a release into service; those whose result is there already are marked unchanged. Pure. */
+export function planActivation(input: ActivationInput, facts: ActivationFacts, templates: ActivationTemplates): Group {
+  const draft = new Draft(input, facts, templates)
+  return sequence(`Activate ${input.release.id} on ${input.host}`, [
+    draft.check(),
+    draft.prepare(),
+    draft.backUpConfig(),
+    draft.deployBinaries(),
+    draft.stop(),
+    draft.switchRelease(),
+    draft.updateConfig(),
+    ...(input.files === undefined ? [] : [draft.placeFiles()]),
+    ...(input.manager === 'systemd' ? [draft.installUnit()] : []),
+    draft.start(),
+    draft.verifyHealth(),
+    draft.record(),
+    draft.tidy(),
+  ])
+}
+
+const stoppedDeadlineMs = 60_000
+
+class Draft {
+  readonly #input: ActivationInput
+  readonly #facts: ActivationFacts
+  readonly #paths
+  readonly #files
+  readonly #placement: FilePlacement
+  readonly #same
+  readonly #running: boolean
+  readonly #restart: boolean
+
+  constructor(input: ActivationInput, facts: ActivationFacts, templates: ActivationTemplates) {
+    this.#input = input
+    this.#facts = facts
+    this.#paths = hostPaths(input.root)
+    const paths = this.#paths
+    this.#files = {
+      release: join(paths.releases, input.release.id, serverExecutable),
+      incoming: join(paths.incoming, input.run),
+      savedConfig: join(paths.runs, input.run, 'saved', 'config.yaml'),
+      unit: render(templates.unit, {
+        user: serviceUser,
+        server: join(paths.current, serverExecutable),
+        config: paths.config,
+        dataDir: paths.dataDir,
+        logDir: paths.logDir,
+      }),
+      tmpfiles: render(templates.tmpfiles, { user: serviceUser }),
+    }
+    this.#same = {
+      release: facts.current === input.release.id && facts.releaseSha256 === input.release.sha256,
+      config: facts.configSha256 === input.config.sha256,
+      unit: input.manager === 'process' || (facts.unit === this.#files.unit && facts.tmpfiles === this.#files.tmpfiles),
+    }
+    this.#running = facts.service.state === 'running'
+    this.#placement = planFiles(input, facts, dirname(this.#files.savedConfig))
+    this.#restart = !(this.#same.release && this.#same.config && this.#same.unit) || this.#placement.count > 0
+  }
+
+  /** Nothing is stopped before the new release itself accepts the configuration. */
+  check(): Step {
+    const { release, config, root } = this.#input
+    const executable = release.from ?? this.#files.release
+    const relocated = root === '/' ? [] : ['--root', root]
+    // Checked as they were brought: they are put in place only after the stop.
+    const brought = (this.#input.files ?? []).flatMap(({ from, to }) => ['--instead', `${to}=${from}`])
+    return this.#step('check', 'Check the configuration with the new release', {
+      unchanged: !this.#restart,
+      act: release.checksConfig
+        ? [
+            {
+              kind: 'check',
+              argv: [executable, '--config', config.from, ...relocated, '--check-config', ...brought],
+              code: 'usage',
+            },
+          ]
+        : [],
+      undo: [{ kind: 'remove-tree', path: this.#files.incoming }],
+    })
+  }
+
+  prepare(): Step {
+    const missing = new Set(this.#facts.missingFolders)
+    const folders = ownFolders(this.#paths).filter((path) => missing.has(path))
+    const theirs = new Set([this.#paths.dataDir, this.#paths.logDir, this.#paths.runtimeDir])
+    const account = this.#input.manager === 'systemd' && !this.#facts.account
+    const { environment } = this.#input
+    const marker = this.#paths.environment
+    const mark = environment !== undefined && this.#facts.environment === undefined
+    return this.#step('prepare', 'Prepare the service account and folders', {
+      unchanged: folders.length === 0 && !account && !mark,
+      act: [
+        ...(mark
+          ? ([
+              { kind: 'directory', path: dirname(marker), mode: '0755', ...this.#owner('root') },
+              { kind: 'write', path: marker, content: `${environment}\n`, mode: '0644', ...this.#owner('root') },
+            ] as const)
+          : []),
+        ...(account ? [{ kind: 'account', user: serviceUser } as const] : []),
+        ...folders.map((path): Effect => {
+          const mode = path === this.#paths.dataDir || path === this.#paths.logDir ? '0750' : '0755'
+          return { kind: 'directory', path, mode, ...this.#owner(theirs.has(path) ? serviceUser : 'root') }
+        }),
+      ],
+      // The account stays: it owns the log of the attempt, which tells why it failed.
+      undo: [
+        ...folders.toReversed().map((path): Effect => ({ kind: 'remove-empty', path })),
+        ...(mark
+          ? ([
+              { kind: 'remove', path: marker },
+              { kind: 'remove-empty', path: dirname(marker) },
+            ] as const)
+          : []),
+      ],
+    })
+  }
+
+  backUpConfig(): Step {
+    const { savedConfig } = this.#files
+    const config = this.#facts.configSha256 !== undefined && !this.#same.config
+    return this.#step('backup', 'Back up the current configuration', {
+      unchanged: !config && this.#placement.putAside.length === 0,
+      act: [
+        { kind: 'directory', path: dirname(savedConfig), mode: '0700' },
+        ...(config
+          ? [
+              {
+                kind: 'copy',
+                from: this.#paths.config,
+                path: savedConfig,
+                mode: '0600',
+                ...this.#hash(this.#facts.configSha256),
+              } as const,
+            ]
+          : []),
+        ...this.#placement.putAside,
+      ],
+    })
+  }
+
+  deployBinaries(): Step {
+    const { release } = this.#input
+    const folder = dirname(this.#files.release)
+    const there = this.#facts.releaseSha256 === release.sha256
+    return this.#step('binaries', `Deploy the new binaries (${release.id})`, {
+      unchanged: there,
+      act: there
+        ? []
+        : [
+            { kind: 'directory', path: folder, mode: '0755', ...this.#owner('root') },
+            {
+              kind: 'copy',
+              from: release.from ?? this.#files.release,
+              path: this.#files.release,
+              mode: '0755',
+              ...this.#owner('root'),
+              sha256: release.sha256,
+            },
+          ],
+      // A folder that was there before, whatever its content, may be what serves: an undo leaves it.
+      undo: this.#facts.releases.includes(release.id) ? [] : [{ kind: 'remove-tree', path: folder }],
+    })
+  }
+
+  stop(): Step {
+    const { state } = this.#facts.service
+    return this.#step('stop', 'Stop the service gracefully', {
+      unchanged: !this.#restart || state === 'absent' || state === 'stopped',
+      act: [service('stop')],
+      until: { probe: { kind: 'stopped', unit: serviceName }, holdForMs: 0, deadlineMs: stoppedDeadlineMs },
+      // What did not run before is not started by an undo either.
+      ...(this.#running
+        ? { undo: [service('forget-failures'), service('start')], undoUntil: this.#previousHealthy() }
+        : {}),
+    })
+  }
+
+  switchRelease(): Step {
+    const { current, serverLink } = this.#paths
+    const before = this.#facts.current
+    return this.#step('switch', `Switch to ${this.#input.release.id}`, {
+      unchanged: this.#same.release,
+      act: [
+        { kind: 'link', path: current, target: join('releases', this.#input.release.id) },
+        { kind: 'link', path: serverLink, target: join(current, serverExecutable) },
+      ],
+      undo:
+        before === undefined
+          ? [
+              { kind: 'remove', path: serverLink },
+              { kind: 'remove', path: current },
+            ]
+          : [{ kind: 'link', path: current, target: join('releases', before) }],
+    })
+  }
+
+  updateConfig(): Step {
+    const { config } = this.#paths
+    const access = { mode: '0640', ...this.#owner(`root:${serviceUser}`) }
+    const before = this.#facts.configSha256
+    return this.#step('config', 'Update the configuration', {
+      unchanged: this.#same.config,
+      act: [
+        { kind: 'copy', from: this.#input.config.from, path: config, ...access, sha256: this.#input.config.sha256 },
+      ],
+      undo: [
+        before === undefined
+          ? { kind: 'remove', path: config }
+          : { kind: 'copy', from: this.#files.savedConfig, path: config, ...access, sha256: before },
+      ],
+    })
+  }
+
+  placeFiles(): Step {
+    const { count, place, putBack } = this.#placement
+    return this.#step('files', `Place ${count === 1 ? 'a file' : `${count} files`}`, {
+      act: [...place],
+      undo: [...putBack],
+    })
+  }
+
+  installUnit(): Step {
+    const { unit, tmpfiles } = this.#paths
+    const put = (path: string, content: string): Effect => ({
+      kind: 'write',
+      path,
+      content,
+      mode: '0644',
+      owner: 'root',
+    })
+    const back = (path: string, before: string | undefined): Effect =>
+      before === undefined ? { kind: 'remove', path } : put(path, before)
+    const first = this.#facts.unit === undefined
+    return this.#step('unit', 'Install the systemd unit', {
+      unchanged: this.#same.unit,
+      act: [
+        put(unit, this.#files.unit),
+        put(tmpfiles, this.#files.tmpfiles),
+        service('reload-units'),
+        service('enable'),
+      ],
+      undo: [
+        ...(first ? [service('disable')] : []),
+        back(unit, this.#facts.unit),
+        back(tmpfiles, this.#facts.tmpfiles),
+        service('reload-units'),
+      ],
+    })
+  }
+
+  start(): Step {
+    return this.#step('start', 'Start the service', {
+      unchanged: !this.#restart && this.#running,
+      act: [service('forget-failures'), service('start')],
+      // One that crashed until systemd gave up would stay on its list of failed units, and the host count as degraded.
+      undo: [service('stop'), service('forget-failures')],
+    })
+  }
+
+  verifyHealth(): Step {
+    const { endpoints, release, minHealthyMs, healthyDeadlineMs } = this.#input
+    const fresh = this.#restart || !this.#running
+    return this.#step('health', 'Verify that the service is healthy', {
+      act: [],
+      until: {
+        probe: { kind: 'ready', url: endpoints.readyUrl, unit: serviceName, release: release.id },
+        holdForMs: fresh ? minHealthyMs : 0,
+        deadlineMs: fresh ? healthyDeadlineMs : Math.min(healthyDeadlineMs, 10_000),
+      },
+    })
+  }
+
+  record(): Step {
+    const folder = join(this.#paths.history, this.#input.run)
+    const { checksConfig } = this.#input.release
+    const { id, version, sha256, size } = this.#input.release
+    const record: ActivationRecord = {
+      schema: 'netops/activation/v1',
+      id: this.#input.run,
+      reason: this.#input.reason,
+      release: { id, version, sha256, size },
+      configSha256: this.#input.config.sha256,
+      endpoints: this.#input.endpoints,
+      checksConfig,
+      ...this.#previousOf(),
+    }
+    return this.#step('record', 'Record the activation', {
+      unchanged: !this.#restart && this.#facts.activations.length > 0,
+      commits: true,
+      act: [
+        { kind: 'directory', path: folder, mode: '0700' },
+        { kind: 'copy', from: this.#paths.config, path: join(folder, 'config.yaml'), mode: '0600' },
+        { kind: 'write', path: join(folder, 'activation.json'), mode: '0600', content: `${JSON.stringify(record)}\n` },
+        { kind: 'link', path: this.#paths.netopsLink, target: this.#input.netops },
+      ],
+      // Half a record must not count as what was in service.
+      undo: [{ kind: 'remove-tree', path: folder }],
+    })
+  }
+
+  /** Keeps the newest releases and whatever a rollback may need; takes the rest away. */
+  tidy(): Step {
+    const { release, keepReleases } = this.#input
+    const recent = [release.id, ...this.#facts.activations.map((entry) => entry.release.id).toReversed()]
+    const keep = new Set([...new Set(recent)].slice(0, keepReleases))
+    const stale = this.#facts.releases.filter((id) => !keep.has(id))
+    const forgotten = this.#facts.activations.filter((entry) => !keep.has(entry.release.id))
+    return this.#step('tidy', 'Remove what is no longer needed', {
+      unchanged: !this.#restart,
+      act: [
+        { kind: 'remove-tree', path: this.#files.incoming },
+        ...forgotten.map((entry): Effect => ({ kind: 'remove-tree', path: join(this.#paths.history, entry.id) })),
+        ...stale.map((id): Effect => ({ kind: 'remove-tree', path: join(this.#paths.releases, id) })),
+      ],
+    })
+  }
+
+  /** A rollback stands where the activation it restores stood; everything else comes after what is in service. */
+  #previousOf(): { previous?: string } {
+    const { activations } = this.#facts
+    const { restores } = this.#input
+    const previous =
+      restores === undefined ? activations.at(-1)?.id : activations.find((entry) => entry.id === restores)?.previous
+    return previous === undefined ? {} : { previous }
+  }
+
+  #previousHealthy(): Wait {
+    const before = this.#facts.activations.at(-1)
+    return {
+      probe: {
+        kind: 'ready',
+        url: (before?.endpoints ?? this.#input.endpoints).readyUrl,
+        unit: serviceName,
+        release: this.#facts.current ?? this.#input.release.id,
+      },
+      holdForMs: 1000,
+      deadlineMs: this.#input.healthyDeadlineMs,
+    }
+  }
+
+  /** Below a relocated root everything belongs to whoever runs netops. */
+  #owner(owner: string): { owner?: string } {
+    return this.#input.manager === 'systemd' ? { owner } : {}
+  }
+
+  #hash(sha256: string | undefined): { sha256?: string } {
+    return sha256 === undefined ? {} : { sha256 }
+  }
+
+  #step(id: string, title: string, parts: Parts): Step {
+    const { unchanged, act, undo = [], ...rest } = parts
+    return {
+      kind: 'step',
+      id,
+      host: this.#input.host,
+      title,
+      act: unchanged === true ? [] : act,
+      undo: unchanged === true ? [] : puttingBack(undo),
+      ...(unchanged === true ? { unchanged } : rest),
+    }
+  }
+}
+
+interface Parts extends Partial<Pick<Step, 'undo' | 'until' | 'undoUntil' | 'commits'>> {
+  readonly act: Effect[]
+  readonly unchanged?: boolean
+}
+
+const service = (action: ServiceEffect['action']): ServiceEffect => ({ kind: 'service', unit: serviceName, action })

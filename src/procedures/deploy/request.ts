@@ -1,0 +1,62 @@
+// An activation: one release with one configuration, brought into service on one host. Its order, and the record it leaves.
+import * as z from 'zod'
+import { orderPlace, safeName } from '../../model/order-place.ts'
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
+const release = z.strictObject({
+  /** The folder's name: `1.0.0-3fa94c2b81d0`. */
+  id: safeName,
+  version: z.string(),
+  sha256,
+  size: z.number(),
+})
+
+/** What the configuration says about reaching the service on its own host. */
+const endpoints = z.strictObject({
+  readyUrl: z.url(),
+  healthUrl: z.url(),
+  ports: z.array(z.number()),
+})
+export type Endpoints = z.infer<typeof endpoints>
+
+export const activationInput = z.strictObject({
+  procedure: z.literal('activate'),
+  ...orderPlace,
+  release: release.extend({
+    /** Where the pushed executable lies, unless the release is on the host already. */
+    from: z.string().exactOptional(),
+    /** Whether the executable answers `--check-config`. */
+    checksConfig: z.boolean(),
+    /** `linux-x64`; undefined where nobody said. */
+    platform: z.string().exactOptional(),
+  }),
+  config: z.strictObject({ from: z.string(), sha256 }),
+  /** Files that were brought and are to be put in place; those that the host has already are not among them. */
+  files: z
+    .array(z.strictObject({ from: z.string(), to: z.string(), mode: z.string(), owner: z.string() }))
+    .exactOptional(),
+  /** What the host must be marked as, or is marked as by this activation. */
+  environment: z.string().exactOptional(),
+  endpoints,
+  reason: z.enum(['deploy', 'rollback']),
+  /** For a rollback: the activation that it brings back. */
+  restores: safeName.exactOptional(),
+  minHealthyMs: z.number(),
+  healthyDeadlineMs: z.number(),
+  keepReleases: z.number(),
+})
+export type ActivationInput = z.infer<typeof activationInput>
+
+/** `activation.json` in a host's history. */
+export const activationRecord = z.strictObject({
+  schema: z.literal('netops/activation/v1'),
+  id: safeName,
+  reason: z.enum(['deploy', 'rollback']),
+  release,
+  configSha256: sha256,
+  endpoints,
+  checksConfig: z.boolean(),
+  /** What a rollback from here goes back to. */
+  previous: safeName.exactOptional(),
+})
+export type ActivationRecord = z.infer<typeof activationRecord>

@@ -1,0 +1,114 @@
+// What a host says of itself: the release in service, the service's state, its health, and runs that are under way.
+import { join } from 'node:path'
+import * as z from 'zod'
+import type { HostReader } from '../../drivers/hosts/port.ts'
+import type { ServiceManager, ServiceState } from '../../drivers/services/port.ts'
+import type { ActivationRecord, Endpoints } from '../deploy/request.ts'
+import { parseOwnRecord, type OwnRecord } from '../../model/journal.ts'
+import { hostPaths, serviceName } from '../../model/paths.ts'
+import { readActivations } from '../deploy/facts.ts'
+
+export interface UnfinishedRun {
+  readonly run: string
+  readonly since: string
+  /** The last thing its journal says. */
+  readonly last: string
+}
+
+export interface HostStatus {
+  readonly host: string
+  /** The release that `current` points to; undefined where nothing was deployed. */
+  readonly release: string | undefined
+  readonly activation: ActivationRecord | undefined
+  /** Whether the configuration in place is the one that was activated. */
+  readonly configDrift: boolean
+  readonly service: ServiceState
+  readonly health: Health
+  readonly unfinished: readonly UnfinishedRun[]
+}
+
+export interface Health {
+  readonly healthy: boolean
+  /** `healthy`, `unhealthy`, or why nothing is known. */
+  readonly status: string
+  readonly checks: Readonly<Record<string, boolean>>
+  readonly ready: boolean
+  /** The release that answered. */
+  readonly release: string | undefined
+}
+
+/** An address asked on the host itself. */
+export type GetOnHost = (
+  url: string,
+) => Promise<{ status: number; headers: Record<string, string>; body: string } | undefined>
+
+export interface StatusSources {
+  readonly reader: HostReader
+  readonly services: ServiceManager
+  readonly get: GetOnHost
+  readonly root: string
+}
+
+/** Reads a host's status; nothing on the host is changed. */
+export async function readHostStatus(sources: StatusSources): Promise<HostStatus> {
+  const { reader, services, root } = sources
+  const paths = hostPaths(root)
+  const [link, activations, service, configSha256, unfinished] = await Promise.all([
+    reader.readLink(paths.current),
+    readActivations(reader, paths),
+    services.read(reader, serviceName),
+    reader.sha256(paths.config),
+    readUnfinished(reader, paths.runs),
+  ])
+  const activation = activations.at(-1)
+  return {
+    host: reader.name,
+    release: link?.slice(link.lastIndexOf('/') + 1),
+    activation,
+    configDrift: activation !== undefined && activation.configSha256 !== configSha256,
+    service,
+    health: await readHealth(sources.get, activation?.endpoints),
+    unfinished,
+  }
+}
+
+const healthBody = z.object({ healthy: z.boolean(), status: z.string(), checks: z.record(z.string(), z.boolean()) })
+
+/** Asks the service for its health, from the host itself. */
+async function readHealth(get: GetOnHost, endpoints: Endpoints | undefined): Promise<Health> {
+  const unknown = { healthy: false, checks: {}, ready: false, release: undefined }
+  if (endpoints === undefined) return { ...unknown, status: 'not deployed' }
+  const [health, ready] = await Promise.all([get(endpoints.healthUrl), get(endpoints.readyUrl)])
+  if (health === undefined || ready === undefined) return { ...unknown, status: 'no answer' }
+  const body = healthBody.safeParse(parseJson(health.body))
+  const release = ready.headers['x-release']
+  if (!body.success) return { ...unknown, ready: ready.status === 200, release, status: `answers ${health.status}` }
+  return { ...body.data, ready: ready.status === 200, release }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // Not ours to judge: whatever answers without JSON is reported by its status code.
+    return undefined
+  }
+}
+
+async function readUnfinished(reader: HostReader, runs: string): Promise<readonly UnfinishedRun[]> {
+  const names = await reader.list(runs)
+  const journals = await Promise.all(
+    names.map(async (run) => ({ run, text: await reader.readText(join(runs, run, 'journal.jsonl')) })),
+  )
+  return journals.flatMap(({ run, text }) => {
+    // Fleet runs keep their journal there too below a relocated root; a host's own ends in its name.
+    if (text === undefined || !run.includes('.')) return []
+    const records = text.split('\n').slice(0, -1).map(parseOwnRecord)
+    const [first, last] = [records[0], records.at(-1)]
+    return first === undefined || last === undefined || last.type === 'end'
+      ? []
+      : [{ run, since: first.at, last: describe(last) }]
+  })
+}
+
+const describe = (record: OwnRecord): string => ('step' in record ? `${record.step}: ${record.type}` : record.type)

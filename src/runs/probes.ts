@@ -1,0 +1,79 @@
+// Asks a probe's question of one host, and says what was seen.
+import { quoteCommand } from '../drivers/hosts/quote.ts'
+import { readerOf } from '../drivers/hosts/readers.ts'
+import type { HostConnection } from '../drivers/hosts/port.ts'
+import type { ServiceManager } from '../drivers/services/port.ts'
+import type { Probe, ProbeAnswer } from '../model/effects.ts'
+import { messageOf } from '../model/errors.ts'
+import { sameSysctl, sysctlPath } from '../model/sysctl.ts'
+import { httpGet } from '../system/http.ts'
+
+/** A host with the drivers that act on it. */
+export interface Member {
+  readonly connection: HostConnection
+  readonly services: ServiceManager
+}
+
+const timeoutMs = 5000
+// As many restarts by the service manager since the start show a crash loop; waiting longer cannot help.
+const hopelessRestarts = 2
+
+/** The answer to a probe; never throws for what the host is like, only when it is lost. */
+export async function askProbe(member: Member, probe: Probe): Promise<ProbeAnswer> {
+  switch (probe.kind) {
+    case 'ready':
+    case 'stopped': {
+      const answer = await askService(member, probe)
+      const logs = quoteCommand(member.services.logsCommand(probe.unit))
+      return answer.ok ? answer : { ...answer, hint: `see why on the host: ${logs}` }
+    }
+    case 'sysctl':
+      return compare(probe.values, await readSysctls(member, Object.keys(probe.values)), sameSysctl)
+    case 'unit-limits': {
+      const names = Object.keys(probe.limits)
+      const found = await member.services.readLimits(readerOf(member.connection), probe.unit, names)
+      return compare(probe.limits, found, (a, b) => a === b)
+    }
+  }
+}
+
+type ServiceProbe = Extract<Probe, { unit: string; kind: 'ready' | 'stopped' }>
+
+async function askService({ connection, services }: Member, probe: ServiceProbe): Promise<ProbeAnswer> {
+  const service = await services.read(readerOf(connection), probe.unit)
+  if (probe.kind === 'stopped') {
+    return { ok: service.mainPid === undefined, seen: `the service is ${service.state}` }
+  }
+  const { startId } = service
+  if (service.state === 'failed' || service.restarts >= hopelessRestarts) {
+    return { ok: false, hopeless: true, startId, seen: `the service crashed ${service.restarts} times after its start` }
+  }
+  if (service.state !== 'running') return { ok: false, startId, seen: `the service is ${service.state}` }
+  try {
+    const answer = await httpGet(probe.url, timeoutMs)
+    const release = answer.headers['x-release']
+    if (answer.status !== 200) return { ok: false, startId, seen: `${probe.url} answers ${answer.status}` }
+    // A server that does not name its release is judged by its start alone.
+    const right = release === undefined || release === probe.release
+    return { ok: right, startId, seen: right ? 'ready' : `${probe.url} is answered by release ${release}` }
+  } catch (error) {
+    return { ok: false, startId, seen: `${probe.url}: ${messageOf(error)}` }
+  }
+}
+
+type Values = Readonly<Record<string, string>>
+
+async function readSysctls({ connection }: Member, keys: readonly string[]): Promise<Values> {
+  const reader = readerOf(connection)
+  const read = await Promise.all(
+    keys.map(async (key) => [key, (await reader.readText(sysctlPath(key))) ?? ''] as const),
+  )
+  return Object.fromEntries(read)
+}
+
+/** Values that were set are either there or not: waiting changes nothing. */
+function compare(wanted: Values, found: Values, same: (a: string, b: string) => boolean): ProbeAnswer {
+  const wrong = Object.entries(wanted).filter(([name, value]) => !same(found[name] ?? '', value))
+  const seen = wrong.map(([name, value]) => `${name} reads ${found[name]?.trim() ?? 'nothing'}, ${value} was set`)
+  return wrong.length === 0 ? { ok: true, seen: 'as set' } : { ok: false, hopeless: true, seen: seen.join('; ') }
+}

@@ -1,0 +1,119 @@
+import { basename } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import type { HostReader } from '../../../../src/drivers/hosts/port.ts'
+import type { CleanUpInput } from '../../../../src/procedures/gc/request.ts'
+import { planCleanUp, readCleanUpFacts, type CleanUpFacts, type OldRun } from '../../../../src/procedures/gc/clean-up.ts'
+import { bodyOf } from '../../../../src/engine/steps.ts'
+
+const day = 86_400_000
+const now = 1000 * day
+
+const order: CleanUpInput = {
+  procedure: 'gc',
+  run: 'now.web1',
+  host: 'web1',
+  root: '/',
+  manager: 'systemd',
+  netops: '/opt/network_system/netops/new/netops',
+  olderThanMs: 30 * day,
+  keepRuns: 1,
+}
+const facts = (changes: Partial<CleanUpFacts> = {}): CleanUpFacts => ({
+  now,
+  runs: [],
+  incoming: [],
+  builds: ['new'],
+  linked: 'new',
+  litter: [],
+  ...changes,
+})
+const ran = (run: string, daysAgo: number, changes: Partial<OldRun> = {}): OldRun => ({
+  run,
+  at: now - daysAgo * day,
+  over: true,
+  netops: 'new',
+  ...changes,
+})
+const removed = (found: CleanUpFacts, wanted = order): string[] =>
+  bodyOf(planCleanUp(wanted, found)).flatMap(({ act }) =>
+    act.map((effect) => (effect.kind === 'remove-tree' ? effect.path : effect.kind)),
+  )
+const runs = '/var/lib/netops/runs'
+
+describe('cleaning up', () => {
+  test('finds nothing to do where nothing is old', () => {
+    const plan = planCleanUp(order, facts({ runs: [ran('a', 1), ran('now.web1', 0, { over: false })] }))
+    expect(bodyOf(plan).every(({ unchanged }) => unchanged)).toBe(true)
+  })
+
+  test.each<[string, CleanUpFacts, string[]]>([
+    ['runs that ended long ago', facts({ runs: [ran('new', 2), ran('old', 31)] }), [`${runs}/old`]],
+    ['no run that is younger than was asked', facts({ runs: [ran('new', 2), ran('old', 29)] }), []],
+    ['not the newest runs, however old', facts({ runs: [ran('newest', 40), ran('old', 50)] }), [`${runs}/old`]],
+    ['no run that has not ended', facts({ runs: [ran('new', 2), ran('half', 90, { over: false })] }), []],
+    [
+      'no run whose journal it does not understand',
+      facts({ runs: [ran('new', 2), ran('odd', 0, { over: false, at: undefined })] }),
+      [],
+    ],
+    [
+      'netops builds that nothing needs',
+      facts({ builds: ['new', 'older', 'oldest'], linked: 'older' }),
+      ['/opt/network_system/netops/oldest'],
+    ],
+    [
+      'no netops build that an open run would need',
+      facts({ builds: ['new', 'older'], runs: [ran('half', 90, { over: false, netops: 'older' })] }),
+      [],
+    ],
+    [
+      'what was left half written more than a day ago',
+      facts({
+        litter: [
+          { path: '/a/.x.netops-new', at: now - 2 * day },
+          { path: '/b/.y.netops-new', at: now },
+        ],
+      }),
+      ['/a/.x.netops-new'],
+    ],
+    [
+      'what was pushed for runs that are over, not for open ones',
+      facts({
+        runs: [ran('half.web1', 3, { over: false })],
+        incoming: [
+          { run: 'gone.web1', at: now - 2 * day },
+          { run: 'half.web1', at: now - 3 * day },
+        ],
+      }),
+      ['/opt/network_system/incoming/gone.web1'],
+    ],
+  ])('removes %s', (_, found, expected) => {
+    expect(removed(found)).toEqual(expected)
+  })
+
+  test('never removes the build that carries it out, or its own run', () => {
+    const found = facts({ builds: ['new'], linked: undefined, runs: [ran('now.web1', 90)] })
+    expect(removed(found, { ...order, keepRuns: 0, olderThanMs: 0 })).toEqual([])
+  })
+})
+
+test('what a push leaves when it breaks off is known as half written', async () => {
+  const left = ['', '.part', '.blocks', '-r1', '-r1.part', '-r1.blocks'].map((end) => `.netops.netops-new${end}`)
+  const nothing = () => Promise.resolve(undefined)
+  const reader: HostReader = {
+    name: 'web1',
+    readText: nothing,
+    readLink: nothing,
+    sha256: nothing,
+    list: () => Promise.resolve([]),
+    exists: () => Promise.resolve(false),
+    query([command, folder]) {
+      const names = command === 'find' && folder?.endsWith('/netops') === true ? [...left, 'netops', '.netops'] : []
+      const stdout = names.map((name) => `1.5 ${folder ?? ''}/abc/${name}\0`).join('')
+      return Promise.resolve({ code: 0, stdout, stderr: '' })
+    },
+  }
+  const { litter } = await readCleanUpFacts(reader, order)
+  expect(litter.map(({ path }) => basename(path))).toEqual(expect.arrayContaining(left))
+  expect(litter.every(({ path }) => left.includes(basename(path)))).toBe(true)
+})
