@@ -1,5 +1,7 @@
 // A command is data plus a handler. The handler gets a context, returns a result, and throws; only main.ts prints and exits.
 import type { Outcome } from '../model/errors.ts'
+import type { FleetContext } from '../fleet/context.ts'
+import type { RunContext } from '../runs/context.ts'
 import type { OutputStream } from '../system/exec.ts'
 import type { Screen } from './terminal/spinner.ts'
 
@@ -19,8 +21,6 @@ export interface OptionSpec {
   readonly default?: string | boolean | undefined
   /** It may be given several times: the handler gets a list. */
   readonly repeats?: true
-  /** Hidden options are for netops calling itself on a host. */
-  readonly hidden?: true
 }
 
 /** What a handler gives back: data for `--json`, text for people, and how it went. */
@@ -32,18 +32,12 @@ export interface CommandResult {
   readonly text: string
 }
 
-/** What every handler may use of the outside; built once by main.ts, or by a test. */
-export interface CommandContext {
-  readonly env: Readonly<Record<string, string | undefined>>
-  readonly cwd: string
+/** What every handler may use of the outside; built once by run-cli.ts, or by a test. */
+export interface CommandContext extends FleetContext, RunContext {
   /** Whether `--json` was given: then nothing but the document goes to standard output. */
   readonly json: boolean
-  /** Whether `--jsonl` was given: then each record of the journal goes to standard output as it comes, and no progress is shown. */
-  readonly jsonl?: boolean
   /** How much to tell: 0, 1 with -v, 2 with -vv. */
   readonly verbosity: number
-  /** A line of progress on standard error. */
-  readonly progress: (line: string) => void
   /** A line on standard output, at once (for streams such as `runs follow`). */
   readonly write: (line: string) => void
   /** Where lines of hosts go as they come, byte for byte. */
@@ -54,20 +48,10 @@ export interface CommandContext {
   readonly readInput: () => Promise<string>
   /** Asks whoever sits at the terminal; undefined where nobody does. */
   readonly ask?: ((question: string) => Promise<string>) | undefined
-  /** Asks for a passphrase or a password, without showing what is typed; undefined where nobody sits at a terminal. */
-  readonly askSecret?: ((question: string) => Promise<string>) | undefined
-  /** Whether the key of a host that is not on file is written down: `--accept-new-host-key`. */
-  readonly acceptNewHostKeys: boolean
   /** Whether standard error is a terminal that shows colours. */
   readonly color: boolean
   /** Where several hosts are shown live; undefined where standard error cannot or shall not be redrawn. */
   readonly screen?: Screen | undefined
-  /** Aborted by the first Ctrl-C. */
-  readonly signal: AbortSignal
-  /** Aborted by the second, if the command says that it answers to that; else the second ends the process. */
-  readonly undoSignal: AbortSignal
-  /** Says that the command answers to both: the first stops it after its step, the second takes back what was done. */
-  readonly answerInterrupts: () => void
 }
 
 /** Options as commander parsed them: camel-cased names. */

@@ -49,3 +49,14 @@ export const nameList = z.string().transform((text) =>
     .map((name) => name.trim())
     .filter((name) => name !== ''),
 )
+
+/** The options by which hosts are chosen. */
+export const fleetSchema = z.object({
+  root: z.string().optional(),
+  inventory: z.string().optional(),
+  environment: z.string().optional(),
+  hosts: nameList.optional(),
+  group: nameList.optional(),
+  tag: nameList.optional(),
+  limit: nameList.optional(),
+})

@@ -1,10 +1,12 @@
 // From words to an exit code: parses with commander, runs one command, prints its result once.
 import { Command as Program, CommanderError } from 'commander'
+import { connectionsFor } from '../fleet/connections.ts'
 import { exitCodes, messageOf, NetopsError, type Outcome } from '../model/errors.ts'
 import { buildInfo } from '../system/build-info.ts'
 import type { Command, CommandContext, CommandResult, LineOutput, RawOptions } from './command.ts'
 import { commands } from './command-list.ts'
 import { listenForInterrupts } from './terminal/interrupts.ts'
+import { watcherFor } from './present/run-watcher.ts'
 import { isRedrawable, screenBelow, spinnerFor, type Spinner } from './terminal/spinner.ts'
 
 /** Runs netops with these words and exits with its code. */
@@ -105,8 +107,9 @@ const groupSummaries: Record<string, string> = {
 }
 
 async function perform(command: Command, program: Program, argv: readonly string[]): Promise<number> {
-  const given = program.opts<RawOptions & { json?: boolean; verbose?: number }>()
-  const { json: asked = false, verbose = 0, ...options } = given
+  const { json: asked = false, verbose = 0, ...options } = program.opts<
+    RawOptions & { json?: boolean; verbose?: number }
+  >()
   const jsonl = command.events === true && options.jsonl === true
   const json = asked || jsonl
   const redrawable = isRedrawable(process.stderr, process.env) && !json && command.hidden !== true
@@ -117,7 +120,8 @@ async function perform(command: Command, program: Program, argv: readonly string
     () => process.exit(exitCodes.interrupted.exit),
   )
   const acceptNewHostKeys = options.acceptNewHostKey === true
-  const context = contextOf({ json, jsonl, verbosity: verbose, screen, acceptNewHostKeys, ...interrupts }, spinner)
+  const given = { json, jsonl, verbosity: verbose, screen, acceptNewHostKeys, ...interrupts }
+  const context = contextOf(given, spinner)
   const started = new Date()
   let result: CommandResult
   try {
@@ -149,24 +153,36 @@ async function perform(command: Command, program: Program, argv: readonly string
 // JSON leaves these as they are, and a terminal may take them for commands.
 const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 
-type Given = Pick<
+interface Given extends Pick<
   CommandContext,
-  'json' | 'jsonl' | 'verbosity' | 'screen' | 'acceptNewHostKeys' | 'signal' | 'undoSignal' | 'answerInterrupts'
->
+  'json' | 'verbosity' | 'screen' | 'signal' | 'undoSignal' | 'answerInterrupts'
+> {
+  /** Each record of a run's journal goes to standard output as it comes, and no progress is shown. */
+  readonly jsonl: boolean
+  /** Whether the key of a host that is not on file is written down. */
+  readonly acceptNewHostKeys: boolean
+}
 
-const contextOf = (given: Given, spinner: Spinner): CommandContext => ({
-  ...given,
-  env: process.env,
-  cwd: process.cwd(),
-  color: process.stderr.isTTY && process.env.NO_COLOR === undefined,
-  progress: given.jsonl === true ? () => undefined : (line) => spinner.line(line),
-  write: (line) => spinner.out(line),
-  output: { stdout: outputTo(process.stdout), stderr: outputTo(process.stderr) },
-  readBytes,
-  readInput: async () => Buffer.from(await readBytes()).toString('utf8'),
-  ask: askerFor(given.signal, spinner, 'shown'),
-  askSecret: askerFor(given.signal, spinner, 'hidden'),
-})
+function contextOf({ jsonl, acceptNewHostKeys, ...given }: Given, spinner: Spinner): CommandContext {
+  const outside = {
+    env: process.env,
+    progress: jsonl ? () => undefined : (line: string) => spinner.line(line),
+    write: (line: string) => spinner.out(line),
+    color: process.stderr.isTTY && process.env.NO_COLOR === undefined,
+  }
+  const askSecret = askerFor(given.signal, spinner, 'hidden')
+  return {
+    ...given,
+    ...outside,
+    cwd: process.cwd(),
+    connections: connectionsFor({ ...outside, askSecret, acceptNewHostKeys }),
+    output: { stdout: outputTo(process.stdout), stderr: outputTo(process.stderr) },
+    readBytes,
+    readInput: async () => Buffer.from(await readBytes()).toString('utf8'),
+    ask: askerFor(given.signal, spinner, 'shown'),
+    watchRun: watcherFor({ ...given, ...outside, jsonl }),
+  }
+}
 
 type Typed = 'shown' | 'hidden'
 

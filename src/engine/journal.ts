@@ -77,7 +77,10 @@ export function runState(records: readonly JournalRecord[]): RunState {
 }
 
 /** A plan's hash, whatever the order in which its fields were written. */
-export const planHash = (plan: Plan): string => sha256OfText(JSON.stringify(canonical(plan)))
+export const planHash = (plan: Plan): string => sha256OfText(canonicalJson(plan))
+
+/** A value as JSON with the fields of every object sorted by name. */
+export const canonicalJson = (value: unknown): string => JSON.stringify(canonical(value))
 
 /** The same value with the fields of every object sorted by name. */
 function canonical(value: unknown): unknown {

@@ -1,7 +1,6 @@
 // From options to hosts: the fleet file or a relocated root, connections, and what every fleet command needs of them.
 import { homedir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
-import * as z from 'zod'
 import {
   checkFleetFile,
   checkSaidHosts,
@@ -12,45 +11,25 @@ import {
 } from '../config/fleet-file.ts'
 import { formatProblems, type Problem } from '../config/problems.ts'
 import { NetopsError } from '../model/errors.ts'
-import { fileSource } from '../model/file-source.ts'
 import type { Inventory } from '../model/inventory.ts'
 import { hostPaths } from '../model/paths.ts'
 import { fitsPattern } from '../model/pattern.ts'
+import type { Target } from '../model/target.ts'
 import { readTextIfAny } from '../system/files.ts'
-import type { CommandContext } from '../cli/command.ts'
-import { nameList } from '../cli/options.ts'
+import type { FleetContext } from './context.ts'
 
-export const fleetSchema = z.object({
-  root: z.string().optional(),
-  inventory: z.string().optional(),
-  environment: z.string().optional(),
-  hosts: nameList.optional(),
-  group: nameList.optional(),
-  tag: nameList.optional(),
-  limit: nameList.optional(),
-})
-export type FleetOptions = z.infer<typeof fleetSchema>
+/** Which hosts are meant: a relocated root of this machine, or those of a fleet file that fit all that is said. */
+export interface FleetOptions {
+  readonly root?: string | undefined
+  readonly inventory?: string | undefined
+  readonly environment?: string | undefined
+  readonly hosts?: readonly string[] | undefined
+  readonly group?: readonly string[] | undefined
+  readonly tag?: readonly string[] | undefined
+  readonly limit?: readonly string[] | undefined
+}
 
-/** How to reach one host; plain data, kept in a run's journal so that a resume reaches the same. */
-export const target = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('local'), name: z.string(), root: z.string() }),
-  z.strictObject({
-    kind: z.literal('ssh'),
-    name: z.string(),
-    root: z.literal('/'),
-    address: z.string(),
-    // What is not there is for ssh_config to say.
-    port: z.number().exactOptional(),
-    user: z.string().exactOptional(),
-    identity: z.string().exactOptional(),
-    knownHosts: z.string().exactOptional(),
-    jump: z.string().exactOptional(),
-    connectTimeoutMs: z.number().exactOptional(),
-    become: z.literal('sudo').exactOptional(),
-    becomePassword: z.strictObject({ source: fileSource, folder: z.string() }).exactOptional(),
-  }),
-])
-export type Target = z.infer<typeof target>
+type ReadContext = Pick<FleetContext, 'env' | 'cwd'>
 
 export interface Fleet {
   readonly targets: readonly Target[]
@@ -71,7 +50,7 @@ export interface Fleet {
 }
 
 /** @throws NetopsError `usage` when there is no fleet, or it has no such host; `refused` for another environment */
-export async function readFleet(options: FleetOptions, context: CommandContext): Promise<Fleet> {
+export async function readFleet(options: FleetOptions, context: ReadContext): Promise<Fleet> {
   if (options.root !== undefined) {
     const root = resolveRoot(options.root, context.cwd)
     return {
@@ -127,7 +106,7 @@ interface ReadInventory {
  */
 async function readInventory(
   options: Pick<FleetOptions, 'inventory' | 'environment'>,
-  context: CommandContext,
+  context: ReadContext,
 ): Promise<ReadInventory> {
   const named = options.inventory ?? context.env.NETOPS_INVENTORY
   const name = named ?? (options.environment === undefined ? 'netops.yml' : `netops.${options.environment}.yml`)
@@ -179,7 +158,7 @@ function hooksOf({ hooks }: Inventory, folder: string): Fleet['hooks'] {
 }
 
 /** Where an operator's own runs are kept: `$NETOPS_STATE_DIR`, root's `/var/lib/netops`, else the XDG state folder. */
-export function operatorRuns({ env }: CommandContext): string {
+export function operatorRuns({ env }: Pick<FleetContext, 'env'>): string {
   if (env.NETOPS_STATE_DIR !== undefined) return join(env.NETOPS_STATE_DIR, 'runs')
   if (process.getuid?.() === 0) return hostPaths('/').runs
   return join(env.XDG_STATE_HOME ?? join(homedir(), '.local', 'state'), 'netops', 'runs')

@@ -1,44 +1,60 @@
 // The same work on every chosen host, so many at once; what fails on one host does not keep it from the others.
 import type { HostConnection } from '../drivers/hosts/port.ts'
 import { locate, NetopsError } from '../model/errors.ts'
-import type { CommandContext } from '../cli/command.ts'
-import type { Target } from './fleet.ts'
+import type { Target } from '../model/target.ts'
+import type { FleetContext } from './context.ts'
 
-export interface Work<T> {
+// Enough for the handshakes of a few dozen hosts to overlap, and few enough for any bastion.
+export const usualAtOnce = 20
+
+export interface HostWork<T> {
   readonly targets: readonly Target[]
-  readonly atOnce: number
+  /** On how many hosts at once; {@link usualAtOnce} unless it says so. */
+  readonly atOnce?: number
   readonly work: (connection: HostConnection, target: Target) => Promise<T>
-  /** What stands for a host on which it failed. */
-  readonly failed: (error: NetopsError, target: Target) => Promise<T> | T
+  /** Hears of each host whose work is over, with how many are. */
+  readonly progress?: ((host: string, done: number) => void) | undefined
 }
 
-/** Does the work; the results are in the order of the hosts. */
+/** What came of the work on one host: its value, or why there is none. */
+export type HostAnswer<T> = { readonly host: string; readonly target: Target } & (
+  { readonly value: T; readonly error?: undefined } | { readonly error: NetopsError; readonly value?: undefined }
+)
+
+type PoolContext = Pick<FleetContext, 'connections' | 'signal'>
+
+/** Does the work on each host over a connection of its own; the answers are in the order of the hosts. */
 export async function onEachHost<T>(
-  { targets, atOnce, work, failed }: Work<T>,
-  context: CommandContext,
-): Promise<readonly T[]> {
-  const results: T[] = []
-  const left = [...targets.entries()]
+  { targets, atOnce = usualAtOnce, work, progress }: HostWork<T>,
+  context: PoolContext,
+): Promise<readonly HostAnswer<T>[]> {
+  const answers: HostAnswer<T>[] = []
+  const left = targets.entries()
+  let done = 0
   const worker = async (): Promise<void> => {
-    for (let next = left.shift(); next !== undefined; next = left.shift()) {
-      const [index, target] = next
+    for (const [index, target] of left) {
+      const host = target.name
       try {
-        results[index] = await onHost(target, work, context)
+        answers[index] = { host, target, value: await onHost(target, work, context) }
       } catch (thrown) {
-        results[index] = await failed(locate(thrown, { host: target.name }), target)
+        answers[index] = { host, target, error: locate(thrown, { host }) }
       }
+      done += 1
+      progress?.(host, done)
     }
   }
   await Promise.all(Array.from({ length: Math.min(atOnce, targets.length) }, worker))
-  return results
+  return answers
 }
 
-/** Connects, works, and closes. Ctrl-C leaves a connection that is still being made. */
-export async function onHost<T>(to: Target, work: Work<T>['work'], context: CommandContext): Promise<T> {
-  const { connect } = await import('./connect.ts')
-  const { signal } = context
+/**
+ * Connects, works, and closes. Ctrl-C leaves a connection that is still being made.
+ * @throws NetopsError `interrupted` when it was stopped before it began, else what connecting or the work throws
+ */
+export async function onHost<T>(to: Target, work: HostWork<T>['work'], context: PoolContext): Promise<T> {
+  const { connections, signal } = context
   if (signal.aborted) throw stopped()
-  const connecting = connect(to, context)
+  const connecting = connections.connect(to)
   const aborted = Promise.withResolvers<never>()
   const onAbort = () => aborted.reject(stopped())
   signal.addEventListener('abort', onAbort, { once: true })

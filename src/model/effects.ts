@@ -85,6 +85,9 @@ const fleetLease = z.strictObject({
 })
 export type LeaseEffect = z.infer<typeof fleetLease>
 
+/** What a fleet run has its hosts do. */
+export type RunEffect = JobEffect | UndoJobEffect | LeaseEffect
+
 export const effect = z.discriminatedUnion('kind', [...hostEffects, serviceEffect, job, undoJob, fleetLease])
 export type Effect = z.infer<typeof effect>
 

@@ -1,6 +1,6 @@
 // The values of each tuning profile, each with the sentence that explains it.
 import { scaleFor, threadsFor, threadsReason, type HostSize } from './scale.ts'
-import { kindOf, type TuningWish } from './tuning.ts'
+import { kindOf, type TuningOptions } from './tuning.ts'
 
 export interface WantedSetting {
   readonly name: string
@@ -71,7 +71,7 @@ export const guidePools: readonly WantedSetting[] = [
 export type Before = (key: string) => string | undefined
 
 /** What is wanted of a host: the profile's settings in their order, then those that were named; without the skipped ones. */
-export function wantedSettings(wish: TuningWish, size: HostSize, before: Before): readonly WantedSetting[] {
+export function wantedSettings(wish: TuningOptions, size: HostSize, before: Before): readonly WantedSetting[] {
   const ofProfile = wish.profile === 'guide' ? guideSettings(size) : sizedSettings(size, before)
   const named = Object.entries(wish.set).map(([name, value]) => ({ name, value, reason: 'given with --set' }))
   const all = new Map([...ofProfile, ...named].map((setting) => [setting.name, setting]))
@@ -79,7 +79,7 @@ export function wantedSettings(wish: TuningWish, size: HostSize, before: Before)
 }
 
 /** Every name that a profile sets; the same on every host. */
-export const namesOf = (profile: TuningWish['profile']): readonly string[] =>
+export const namesOf = (profile: TuningOptions['profile']): readonly string[] =>
   wantedSettings({ profile, skip: [], set: {} }, { cores: 1, memoryBytes: 2 ** 30 }, () => undefined).map(
     ({ name }) => name,
   )

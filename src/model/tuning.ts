@@ -1,7 +1,6 @@
-// Tuning of a host: kernel parameters, limits, threads and pools. Its order, and the record of what was there before.
+// Tuning of a host: kernel parameters, limits, threads and pools. Its record of what was there before.
 import * as z from 'zod'
 import { NetopsError } from './errors.ts'
-import { orderPlace } from './order-place.ts'
 import { sysctlName } from './sysctl.ts'
 
 /** Limits by pam_limits' names, with systemd's (limits.conf(5), systemd.exec(5)). */
@@ -38,31 +37,19 @@ export const tuningProfiles = ['guide', 'sized'] as const
 const profile = z.enum(tuningProfiles)
 export type TuningProfile = z.infer<typeof profile>
 
-/** What an operator wants of a host's settings. */
-const tuningWish = {
+/** What an operator can choose of a host's settings, as fields of a request. */
+export const tuningFields = {
   profile,
   /** Settings that are left alone; one that an earlier run set gets its original value back. */
   skip: z.array(name),
   /** Values that win over the profile's. */
   set: z.record(name, value),
 }
-export interface TuningWish {
+export interface TuningOptions {
   readonly profile: TuningProfile
   readonly skip: readonly string[]
   readonly set: Readonly<Record<string, string>>
 }
-
-export const tuningInput = z.strictObject({
-  procedure: z.literal('tune'),
-  ...orderPlace,
-  action: z.enum(['apply', 'revert']),
-  ...tuningWish,
-  /** Whether a running service is restarted where it needs that. */
-  restart: z.boolean(),
-  minHealthyMs: z.number(),
-  healthyDeadlineMs: z.number(),
-})
-export type TuningInput = z.infer<typeof tuningInput>
 
 /** What lies at a path. The owner is by numbers, as `chown` takes it: `0:0`. */
 const fileState = z.discriminatedUnion('kind', [

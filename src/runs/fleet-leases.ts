@@ -1,11 +1,11 @@
-// A fleet run's hold on its hosts: a heartbeat for each, and no word to a host that may be another's by now.
+// The leases of a fleet run on its hosts: a heartbeat for each, and no word to a host that may be another's by now.
 import type { HostConnection } from '../drivers/hosts/port.ts'
 import { leaseTiming } from '../engine/lease-file.ts'
 import { locate, type NetopsError } from '../model/errors.ts'
 import type { LeaseEffect } from '../model/effects.ts'
-import { callLease } from './remote-netops.ts'
+import { leaseRemotely } from './remote-netops.ts'
 
-interface Hold {
+interface KeptLease {
   readonly connection: HostConnection
   readonly effect: LeaseEffect
   readonly timer: NodeJS.Timeout
@@ -17,24 +17,24 @@ interface Hold {
 }
 
 /** All hosts that a fleet run has taken. */
-export class Holds {
-  readonly #holds = new Map<string, Hold>()
+export class FleetLeases {
+  readonly #kept = new Map<string, KeptLease>()
 
   /** Takes a host; returns from whom it was taken over, for people. */
   async take(connection: HostConnection, effect: LeaseEffect): Promise<string | undefined> {
     const sent = performance.now()
-    const takenFrom = await callLease(connection, effect, 'take')
+    const takenFrom = await leaseRemotely(connection, effect, 'take')
     this.#forget(connection.name)
-    const timer = setInterval(() => void this.#renew(hold), leaseTiming.heartbeatMs)
+    const timer = setInterval(() => void this.#renew(kept), leaseTiming.heartbeatMs)
     timer.unref()
-    const hold: Hold = { connection, effect, timer, renewedAt: sent, renewing: undefined, lost: undefined }
-    this.#holds.set(connection.name, hold)
+    const kept: KeptLease = { connection, effect, timer, renewedAt: sent, renewing: undefined, lost: undefined }
+    this.#kept.set(connection.name, kept)
     return takenFrom
   }
 
   async giveBack(connection: HostConnection, effect: LeaseEffect): Promise<void> {
     this.#forget(connection.name)
-    await callLease(connection, effect, 'give-back')
+    await leaseRemotely(connection, effect, 'give-back')
   }
 
   /**
@@ -42,40 +42,40 @@ export class Holds {
    * @throws NetopsError `locked`, resumable, when it is another's; `unreachable` when it cannot be asked
    */
   async assure(host: string): Promise<void> {
-    const hold = this.#holds.get(host)
-    if (hold === undefined) return
+    const kept = this.#kept.get(host)
+    if (kept === undefined) return
     // This process stood still, or the host did not answer: nothing is done before it says that the lease still holds.
-    if (performance.now() - hold.renewedAt > leaseTiming.boundMs / 2) await this.#renew(hold)
-    if (hold.lost !== undefined) throw hold.lost
+    if (performance.now() - kept.renewedAt > leaseTiming.boundMs / 2) await this.#renew(kept)
+    if (kept.lost !== undefined) throw kept.lost
   }
 
   /** Ends all heartbeats. */
   close(): void {
-    for (const host of [...this.#holds.keys()]) this.#forget(host)
+    for (const host of [...this.#kept.keys()]) this.#forget(host)
   }
 
-  #renew(hold: Hold): Promise<void> {
-    hold.renewing ??= this.#renewNow(hold).finally(() => {
-      hold.renewing = undefined
+  #renew(kept: KeptLease): Promise<void> {
+    kept.renewing ??= this.#renewNow(kept).finally(() => {
+      kept.renewing = undefined
     })
-    return hold.renewing
+    return kept.renewing
   }
 
-  async #renewNow(hold: Hold): Promise<void> {
+  async #renewNow(kept: KeptLease): Promise<void> {
     const sent = performance.now()
     try {
-      await callLease(hold.connection, hold.effect, 'renew')
-      hold.renewedAt = sent
-      hold.lost = undefined
+      await leaseRemotely(kept.connection, kept.effect, 'renew')
+      kept.renewedAt = sent
+      kept.lost = undefined
     } catch (thrown) {
       // Nobody waits for most heartbeats: whatever went wrong with one is kept, and told by the effect that needs the host.
-      const error = locate(thrown, { host: hold.connection.name })
-      if (error.code === 'locked' || performance.now() - hold.renewedAt > leaseTiming.boundMs) hold.lost = error
+      const error = locate(thrown, { host: kept.connection.name })
+      if (error.code === 'locked' || performance.now() - kept.renewedAt > leaseTiming.boundMs) kept.lost = error
     }
   }
 
   #forget(host: string): void {
-    clearInterval(this.#holds.get(host)?.timer)
-    this.#holds.delete(host)
+    clearInterval(this.#kept.get(host)?.timer)
+    this.#kept.delete(host)
   }
 }

@@ -1,78 +1,48 @@
-// A host's part of a run: detached from whoever asked for it, under the host's lease, and resumable from its journal.
-import { join } from 'node:path'
-import { begin, listRuns, readJournal, requireStart, runState, type Journal } from '../engine/journal.ts'
+// A host run: a procedure on this host, under the host's lease, from its beginning or from where its journal ends.
+import { begin, readJournal, requireStart, runState, type Journal } from '../engine/journal.ts'
 import { carryRun, isCarried, takeHost, type Taken } from '../engine/lease.ts'
+import { refuseOtherPlan } from '../engine/plan-digest.ts'
 import { requireUndoable, runPlan, undoRun, type RunResult } from '../engine/run.ts'
-import { exitCodes, locate, NetopsError } from '../model/errors.ts'
-import type { HostOrder } from '../procedures/request.ts'
+import { locate, NetopsError } from '../model/errors.ts'
 import { hostPaths, runsCommand } from '../model/paths.ts'
-import { decideHostPart, reasonOf } from '../procedures/list.ts'
-import { execText, start } from '../system/exec.ts'
-import type { CommandContext, CommandResult } from '../cli/command.ts'
-import { servicesFor } from '../drivers/services/choose.ts'
-import { readOrder } from '../cli/commands/host.ts'
-import type { Member } from './probes.ts'
 import { connectHere, readerOf } from '../drivers/hosts/readers.ts'
-import { controlOf, decidedBy, openJournal, plain } from './run-support.ts'
-import { worldOf } from './executor.ts'
+import { servicesFor } from '../drivers/services/choose.ts'
+import type { HostRequest } from '../procedures/host-request.ts'
+import { decide, procedureNamed } from '../procedures/list.ts'
+import { controlOf, type RunContext } from './context.ts'
+import { executorOf } from './executor.ts'
+import { lazyHost } from './hosts.ts'
+import { readRequest } from './host-run-request.ts'
+import { decidedBy, openJournal, plain } from './run-journal.ts'
+import { refuseUndo } from './undo-order.ts'
 
 export type Direction = 'forward' | 'back'
 
-/** Starts a host's part so that it outlives this process and the connection; one that is at work is left alone. */
-export async function startDetached(
-  root: string,
-  run: string,
-  direction: Direction,
-  self: readonly string[],
-): Promise<void> {
-  const paths = hostPaths(root)
-  const state = runState((await readJournal(paths.runs, run)) ?? [])
-  const over = state.end !== undefined && (direction === 'forward' || state.end.undone === true)
-  if (over || (await isCarried(paths.runs, run))) return
-  const argv = [...self, 'host', 'run', run, '--root', root, ...(direction === 'back' ? ['--undo'] : [])]
-  if (root === '/') {
-    // systemd-run(1): a unit of its own, so that stopping the SSH session does not stop it. --collect forgets it when it ends.
-    const unit = `netops-${run.replace(/[^A-Za-z0-9_.-]/g, '-')}${direction === 'back' ? '-undo' : ''}`
-    await execText(['systemd-run', `--unit=${unit}`, '--collect', '--quiet', ...argv])
-  } else {
-    await start(argv, { output: join(paths.runs, run, 'output.log'), detached: true })
-  }
-}
-
 /**
- * As {@link startDetached}, to take a part back.
- * @throws NetopsError `refused` at once when a later run changed the host, or nothing can be undone
+ * Carries out a host run in this process, forward or back.
+ * @throws NetopsError `locked` when another run holds the host, or another process carries this one out
  */
-export async function startUndo(root: string, run: string, self: readonly string[]): Promise<void> {
-  const { runs } = hostPaths(root)
-  await refuseUndo(runs, run)
-  const state = runState((await readJournal(runs, run)) ?? [])
-  if (state.direction === 'forward') requireUndoable(state.records, requireStart(run, state))
-  await startDetached(root, run, 'back', self)
-}
-
-/** Carries out a host's part, forward or back, from its beginning or from where its journal ends. */
 export async function carryOut(
   root: string,
   run: string,
   direction: Direction,
-  context: CommandContext,
-): Promise<CommandResult> {
-  const order = await readOrder(root, run)
+  context: RunContext,
+): Promise<RunResult> {
+  const request = await readRequest(root, run)
   const { runs } = hostPaths(root)
   context.answerInterrupts()
   if (direction === 'back') await refuseUndo(runs, run)
   const carrier = await carryRun(runs, run)
   try {
-    const taken = await takeFor(order, context)
+    const taken = await takeFor(request, context)
     if (taken.takenFrom !== undefined) context.progress(taken.takenFrom)
     let open = true
     try {
       const journal = await openJournal(runs, run, context)
       try {
-        const result = await proceed(order, direction, journal, { taken, context })
+        const result = await proceed(request, direction, journal, { taken, context })
         open = result.open
-        return told(run, result)
+        return result
       } finally {
         journal.close()
       }
@@ -85,58 +55,56 @@ export async function carryOut(
   }
 }
 
-async function takeFor(order: HostOrder, context: CommandContext): Promise<Taken> {
-  const paths = hostPaths(order.root)
+async function takeFor(request: HostRequest, context: RunContext): Promise<Taken> {
+  const paths = hostPaths(request.root)
   try {
-    return await takeHost({ ...paths, netops: order.netops }, order.run, reasonOf(order))
+    const { reason } = procedureNamed(request.procedure)
+    return await takeHost({ ...paths, netops: request.netops }, request.run, reason(request))
   } catch (error) {
     // Another run holds the host: this one ends before it began. A run that had begun stays as it is.
-    if (runState((await readJournal(paths.runs, order.run)) ?? []).start === undefined) {
-      const journal = await openJournal(paths.runs, order.run, context)
-      endWith(journal, error, order.host)
+    if (runState((await readJournal(paths.runs, request.run)) ?? []).start === undefined) {
+      const journal = await openJournal(paths.runs, request.run, context)
+      endWith(journal, error, request.host)
       journal.close()
     }
     throw error
   }
 }
 
-interface Hands {
+interface CarriedOut {
   readonly taken: Taken
-  readonly context: CommandContext
+  readonly context: RunContext
 }
 
 async function proceed(
-  order: HostOrder,
+  request: HostRequest,
   direction: Direction,
   journal: Journal,
-  { taken, context }: Hands,
+  { taken, context }: CarriedOut,
 ): Promise<RunResult> {
-  const member: Member = { connection: connectHere(order.host), services: servicesFor(order.root, order.netops) }
-  const world = worldOf({
-    members: new Map([[order.host, member]]),
-    control: controlOf(context),
-    guard: () => taken.lease.assertHeld(),
-    env: context.env,
-    tell: context.progress,
-  })
+  const { host, root, netops, procedure, run } = request
+  const services = servicesFor(root, netops)
+  const connection = connectHere(host)
+  const hosts = new Map([[host, lazyHost(host, services, () => Promise.resolve(connection))]])
+  const executor = executorOf(hosts, context, () => taken.lease.assertHeld())
+  const control = controlOf(context)
   const state = runState(journal.records)
-  if (direction === 'back' && state.direction === 'forward') return undoRun(journal, world, controlOf(context))
+  if (direction === 'back' && state.direction === 'forward') return undoRun(journal, executor, control)
   if (state.end !== undefined) {
     const { outcome, changed, error } = state.end
     return { outcome, changed, failures: error === undefined ? [] : [error], open: false }
   }
   if (state.start !== undefined) {
     journal.append({ type: 'resumed', by: decidedBy, pid: process.pid })
-    return runPlan(journal, world, controlOf(context))
+    return runPlan(journal, executor, control)
   }
   try {
-    const { services, connection } = member
-    const { facts, plan } = await decideHostPart(order, { reader: readerOf(connection), services })
-    const { run, procedure } = order
-    begin(journal, { run, procedure, by: decidedBy, input: plain(order), facts: plain(facts), plan })
-    return await runPlan(journal, world, controlOf(context))
+    const { facts, plan } = await decide(request, { reader: readerOf(connection), services })
+    if (request.shown !== undefined) refuseOtherPlan(plan, request.shown, host)
+    begin(journal, { run, procedure, by: decidedBy, input: plain(request), facts: plain(facts), plan })
+    return await runPlan(journal, executor, control)
   } catch (error) {
-    return endWith(journal, error, order.host)
+    return endWith(journal, error, host)
   }
 }
 
@@ -148,22 +116,16 @@ function endWith(journal: Journal, thrown: unknown, host: string): RunResult {
   return { outcome: code, changed: false, failures: [error], open: false }
 }
 
-function told(run: string, result: RunResult): CommandResult {
-  const [error] = result.failures
-  return {
-    outcome: result.outcome,
-    data: { run, changed: result.changed, ...(error === undefined ? {} : { error }) },
-    text: error === undefined ? `${run}: done` : `${run}: ${exitCodes[result.outcome].meaning}\n  ${error.message}`,
-  }
-}
-
-/** Goes on with a host's part in this process, from the host itself. */
+/**
+ * Goes on with a host run in this process, from the host itself.
+ * @throws NetopsError `locked` when another process carries it out
+ */
 export async function resumeHere(
   root: string,
   run: string,
   direction: Direction,
-  context: CommandContext,
-): Promise<CommandResult> {
+  context: RunContext,
+): Promise<RunResult> {
   if (!(await isCarried(hostPaths(root).runs, run))) return carryOut(root, run, direction, context)
   throw new NetopsError('locked', {
     message: `run ${run} is being carried out right now`,
@@ -171,21 +133,12 @@ export async function resumeHere(
   })
 }
 
-/** The names of a host's own runs hold the host's: `RUN.web1`. */
-export const isHostRun = (run: string): boolean => run.includes('.')
-
 /**
- * Undo effects put back what was there before their own run, so only the newest change can be taken back.
- * @throws NetopsError `refused` when a later run changed the host
+ * @throws NetopsError `refused` at once when a later run changed the host, or nothing of the run can be undone
  */
-async function refuseUndo(runs: string, run: string): Promise<void> {
-  const all = (await listRuns(runs)).filter((entry) => isHostRun(entry.run))
-  const at = all.findIndex((entry) => entry.run === run)
-  const later = all.slice(at + 1).filter(({ state }) => state.end?.changed === true && state.end.undone !== true)
-  const newest = later.at(-1)
-  if (at < 0 || newest === undefined) return
-  throw new NetopsError('refused', {
-    message: `run ${newest.run} changed this host after run ${run}: what stood before ${run} is not what stood before that`,
-    hint: `take that one back first: netops runs undo ${newest.run}`,
-  })
+export async function requireHostUndo(root: string, run: string): Promise<void> {
+  const { runs } = hostPaths(root)
+  await refuseUndo(runs, run)
+  const state = runState((await readJournal(runs, run)) ?? [])
+  if (state.direction === 'forward') requireUndoable(state.records, requireStart(run, state))
 }

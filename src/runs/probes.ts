@@ -1,37 +1,32 @@
-// Asks a probe's question of one host, and says what was seen.
+// Asks a probe's question of one host, and says what was seen; and what a wait for it looks like.
 import { quoteCommand } from '../drivers/hosts/quote.ts'
 import { readerOf } from '../drivers/hosts/readers.ts'
-import type { HostConnection } from '../drivers/hosts/port.ts'
-import type { ServiceManager } from '../drivers/services/port.ts'
 import type { Probe, ProbeAnswer } from '../model/effects.ts'
 import { messageOf } from '../model/errors.ts'
 import { sameSysctl, sysctlPath } from '../model/sysctl.ts'
+import type { Wait } from '../model/plan.ts'
+import { formatDuration } from '../model/units.ts'
 import { httpGet } from '../system/http.ts'
-
-/** A host with the drivers that act on it. */
-export interface Member {
-  readonly connection: HostConnection
-  readonly services: ServiceManager
-}
+import type { RunHost } from './hosts.ts'
 
 const timeoutMs = 5000
 // As many restarts by the service manager since the start show a crash loop; waiting longer cannot help.
 const hopelessRestarts = 2
 
 /** The answer to a probe; never throws for what the host is like, only when it is lost. */
-export async function askProbe(member: Member, probe: Probe): Promise<ProbeAnswer> {
+export async function askProbe(host: RunHost, probe: Probe): Promise<ProbeAnswer> {
   switch (probe.kind) {
     case 'ready':
     case 'stopped': {
-      const answer = await askService(member, probe)
-      const logs = quoteCommand(member.services.logsCommand(probe.unit))
+      const answer = await askService(host, probe)
+      const logs = quoteCommand(host.services.logsCommand(probe.unit))
       return answer.ok ? answer : { ...answer, hint: `see why on the host: ${logs}` }
     }
     case 'sysctl':
-      return compare(probe.values, await readSysctls(member, Object.keys(probe.values)), sameSysctl)
+      return compare(probe.values, await readSysctls(host, Object.keys(probe.values)), sameSysctl)
     case 'unit-limits': {
       const names = Object.keys(probe.limits)
-      const found = await member.services.readLimits(readerOf(member.connection), probe.unit, names)
+      const found = await host.services.readLimits(readerOf(await host.connection()), probe.unit, names)
       return compare(probe.limits, found, (a, b) => a === b)
     }
   }
@@ -39,8 +34,8 @@ export async function askProbe(member: Member, probe: Probe): Promise<ProbeAnswe
 
 type ServiceProbe = Extract<Probe, { unit: string; kind: 'ready' | 'stopped' }>
 
-async function askService({ connection, services }: Member, probe: ServiceProbe): Promise<ProbeAnswer> {
-  const service = await services.read(readerOf(connection), probe.unit)
+async function askService(host: RunHost, probe: ServiceProbe): Promise<ProbeAnswer> {
+  const service = await host.services.read(readerOf(await host.connection()), probe.unit)
   if (probe.kind === 'stopped') {
     return { ok: service.mainPid === undefined, seen: `the service is ${service.state}` }
   }
@@ -63,8 +58,8 @@ async function askService({ connection, services }: Member, probe: ServiceProbe)
 
 type Values = Readonly<Record<string, string>>
 
-async function readSysctls({ connection }: Member, keys: readonly string[]): Promise<Values> {
-  const reader = readerOf(connection)
+async function readSysctls(host: RunHost, keys: readonly string[]): Promise<Values> {
+  const reader = readerOf(await host.connection())
   const read = await Promise.all(
     keys.map(async (key) => [key, (await reader.readText(sysctlPath(key))) ?? ''] as const),
   )
@@ -76,4 +71,19 @@ function compare(wanted: Values, found: Values, same: (a: string, b: string) => 
   const wrong = Object.entries(wanted).filter(([name, value]) => !same(found[name] ?? '', value))
   const seen = wrong.map(([name, value]) => `${name} reads ${found[name]?.trim() ?? 'nothing'}, ${value} was set`)
   return wrong.length === 0 ? { ok: true, seen: 'as set' } : { ok: false, hopeless: true, seen: seen.join('; ') }
+}
+
+/** What is waited for, for people. */
+export function showWait({ probe, holdForMs, deadlineMs }: Wait): string {
+  const within = `within ${formatDuration(deadlineMs)}`
+  switch (probe.kind) {
+    case 'ready':
+      return `until ${probe.url} is 200 from ${probe.release} ${within}, held for ${formatDuration(holdForMs)}`
+    case 'stopped':
+      return `until ${probe.unit} has stopped, ${within}`
+    case 'sysctl':
+      return `until /proc/sys reads back ${Object.keys(probe.values).join(', ')}`
+    case 'unit-limits':
+      return `until systemd shows ${Object.keys(probe.limits).join(', ')} of ${probe.unit}`
+  }
 }

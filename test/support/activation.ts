@@ -1,5 +1,5 @@
 // Inputs and facts of activations for tests: a host on which nothing was deployed, and one on which 1.0.0 runs.
-import type { ActivationInput, ActivationRecord } from '../../src/procedures/deploy/request.ts'
+import type { ActivationRequest, ActivationRecord } from '../../src/procedures/deploy/request.ts'
 import { hostPaths, releaseId } from '../../src/model/paths.ts'
 import { ownFolders, type ActivationFacts } from '../../src/procedures/deploy/facts.ts'
 
@@ -17,7 +17,7 @@ export const releaseOf = (version: string, letter: string) => ({
   size: 1000,
 })
 
-export const input = (changes: Partial<ActivationInput> = {}): ActivationInput => ({
+export const input = (changes: Partial<ActivationRequest> = {}): ActivationRequest => ({
   procedure: 'activate',
   run: 'run2',
   host: 'web1',

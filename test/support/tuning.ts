@@ -3,12 +3,13 @@ import { hostPaths } from '../../src/model/paths.ts'
 import type { guideKernel } from '../../src/model/tuning-profiles.ts'
 import type { Effect } from '../../src/model/effects.ts'
 import { stepsOf, type Step } from '../../src/model/plan.ts'
-import { parseTuningRecord, type FileState, type TuningInput, type TuningRecord } from '../../src/model/tuning.ts'
+import { parseTuningRecord, type FileState, type TuningRecord } from '../../src/model/tuning.ts'
+import { type TuningRequest } from '../../src/procedures/tune/request.ts'
 import { planTuning } from '../../src/procedures/tune/plan.ts'
 import { tunedFiles, type KernelValue, type TuningFacts } from '../../src/procedures/tune/facts.ts'
 import type { TuningTemplates } from '../../src/procedures/tune/goal.ts'
 
-export const tuneOrder = (changes: Partial<TuningInput> = {}): TuningInput => ({
+export const tuneOrder = (changes: Partial<TuningRequest> = {}): TuningRequest => ({
   procedure: 'tune',
   run: 'run1',
   host: 'web1',
@@ -134,12 +135,12 @@ export const folderOrder = [
 
 const ownPaths = hostPaths('/')
 
-export const plan = (order: TuningInput, facts: TuningFacts): readonly Step[] =>
+export const plan = (order: TuningRequest, facts: TuningFacts): readonly Step[] =>
   stepsOf(planTuning(order, facts, plainTemplates))
 export const actsOf = (steps: readonly Step[]): readonly Effect[] => steps.flatMap(({ act }) => act)
 
 /** A host after it was tuned. */
-export const applied = (facts = untunedHost(), changes: Partial<TuningInput> = {}): TuningFacts =>
+export const applied = (facts = untunedHost(), changes: Partial<TuningRequest> = {}): TuningFacts =>
   after(facts, actsOf(plan(tuneOrder(changes), facts)))
 
 export const recordIn = (facts: TuningFacts): TuningRecord => {

@@ -1,10 +1,8 @@
 // netops deploy: bring a release and its configuration into service.
 import * as z from 'zod'
-import type { ActivationInput } from '../../procedures/deploy/request.ts'
-import { hostPaths, serverExecutable } from '../../model/paths.ts'
 import { defineCommand } from '../command.ts'
-import { dryRunOption, fleetOptions, parseOptions, rootOption } from '../options.ts'
-import { timingOf, timingOptions, timingSchema } from '../timing.ts'
+import { dryRunOption, fleetOptions, fleetSchema, parseOptions, rootOption } from '../options.ts'
+import { timingOptions, timingSchema } from '../timing.ts'
 
 export const deploy = defineCommand({
   name: 'deploy',
@@ -26,83 +24,29 @@ export const deploy = defineCommand({
   ],
   events: true,
   async run({ options }, context) {
-    const { fleetSchema, readFleet } = await import('../../fleet/fleet.ts')
-    const { placeOf, runFleet } = await import('../../runs/fleet-run.ts')
     const parsed = parseOptions(fleetSchema.extend({ ...deploySchema, ...timingSchema }), options)
-    const fleet = await readFleet(parsed, context)
+    const [{ readFleet }, { readFleetConfigs }, { releasePath }, { startFleetRun }] = await Promise.all([
+      import('../../fleet/fleet.ts'),
+      import('../../fleet/configs.ts'),
+      import('../../fleet/own-netops.ts'),
+      import('../../fleet/start-run.ts'),
+    ])
+    const { deploy: procedure } = await import('../../procedures/deploy/fleet-procedure.ts')
     const { readRelease } = await import('../../procedures/deploy/release.ts')
-    const release = await readRelease(parsed, context)
-    const { placeConfig, placeFiles, readConfigs, renderedPath, writeRendered } = await import('../../procedures/deploy/configs.ts')
-    const configs = await readConfigs(parsed.config, fleet, context)
-    const toWrite: { readonly path: string; readonly text: string }[] = []
-    return runFleet(
-      {
-        procedure: 'deploy',
-        fleet,
-        dryRun: parsed.dryRun,
-        decide: async (site, run) => {
-          const { root, name } = site.target
-          const paths = hostPaths(root)
-          const { readerOf } = await import('../../drivers/hosts/readers.ts')
-          const reader = readerOf(site.connection)
-          const onHost = await reader.sha256(`${paths.releases}/${release.id}/${serverExecutable}`)
-          const pushRelease = onHost !== release.file.sha256
-          const incoming = `${paths.incoming}/${run}`
-          const place = await placeConfig(
-            {
-              config: configs.get(name),
-              inPlace: paths.config,
-              incoming: `${incoming}/config.yaml`,
-              rendered: renderedPath(fleet.runs, run.slice(0, -name.length - 1), name),
-            },
-            reader,
-          )
-          if (place.write !== undefined) toWrite.push(place.write)
-          const files = await placeFiles(fleet.members.get(name)?.files ?? [], {
-            reader,
-            incoming,
-            cwd: fleet.folder,
-            env: context.env,
-          })
-          const order: ActivationInput = {
-            procedure: 'activate',
-            ...placeOf(site, run),
-            ...timingOf(parsed, fleet),
-            release: {
-              id: release.id,
-              version: release.version,
-              sha256: release.file.sha256,
-              size: release.file.size,
-              checksConfig: release.checksConfig,
-              ...(release.platform === undefined ? {} : { platform: release.platform }),
-              ...(pushRelease ? { from: `${incoming}/${serverExecutable}` } : {}),
-            },
-            config: { from: place.from, sha256: place.sha256 },
-            ...(files.placed.length === 0 ? {} : { files: files.placed }),
-            ...(fleet.environment === undefined ? {} : { environment: fleet.environment }),
-            endpoints: place.endpoints,
-            reason: 'deploy',
-          }
-          return {
-            order,
-            pushes: [
-              {
-                id: 'release',
-                title: `Push the release (${release.id})`,
-                file: pushRelease ? release.file : undefined,
-                name: serverExecutable,
-                mode: '0755',
-              },
-              { id: 'config', title: 'Push the configuration', file: place.push, name: 'config.yaml', mode: '0600' },
-              ...files.pushes,
-            ],
-          }
-        },
-        // A dry run writes nothing, so what is rendered is written down only now.
-        prepare: () => writeRendered(toWrite),
-      },
-      context,
-    )
+    const { timingOf } = await import('../../procedures/deploy/timing.ts')
+    const { fleetRunResult } = await import('../present/run-result.ts')
+    const fleet = await readFleet(parsed, context)
+    const release = await readRelease(releasePath(parsed.release, context), parsed.releaseVersion)
+    const deployment = {
+      release,
+      configs: await readFleetConfigs(parsed.config, fleet, context.cwd),
+      files: new Map([...fleet.members].map(([name, { files }]) => [name, files])),
+      sources: { cwd: fleet.folder, env: context.env },
+      environment: fleet.environment,
+      timing: timingOf(parsed, fleet),
+    }
+    const end = await startFleetRun(procedure, deployment, { fleet, options: { dryRun: parsed.dryRun } }, context)
+    return fleetRunResult(end)
   },
 })
 

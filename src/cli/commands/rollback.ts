@@ -1,10 +1,9 @@
 // netops rollback: back to what was in service before, release and configuration.
 import * as z from 'zod'
-import { hostPaths } from '../../model/paths.ts'
 import { defineCommand } from '../command.ts'
+import { dryRunOption, fleetOptions, fleetSchema, parseOptions, rootOption } from '../options.ts'
 import { confirmOption } from '../terminal/confirm.ts'
-import { dryRunOption, fleetOptions, parseOptions, rootOption } from '../options.ts'
-import { timingOf, timingOptions, timingSchema } from '../timing.ts'
+import { timingOptions, timingSchema } from '../timing.ts'
 
 export const rollback = defineCommand({
   name: 'rollback',
@@ -27,47 +26,29 @@ export const rollback = defineCommand({
   ],
   events: true,
   async run({ options }, context) {
-    const { fleetSchema, readFleet } = await import('../../fleet/fleet.ts')
-    const { placeOf, runFleet } = await import('../../runs/fleet-run.ts')
-    const { readerOf } = await import('../../drivers/hosts/readers.ts')
-    const { readActivations } = await import('../../procedures/deploy/facts.ts')
-    const { chooseRollback } = await import('../../procedures/deploy/rollback.ts')
-    const schema = fleetSchema.extend({
-      ...timingSchema,
-      to: z.string().optional(),
-      confirm: z.string().optional(),
-      dryRun: z.boolean().default(false),
-    })
-    const parsed = parseOptions(schema, options)
+    const { to, confirm, dryRun, ...parsed } = parseOptions(schema, options)
+    const { readFleet } = await import('../../fleet/fleet.ts')
+    const { startFleetRun } = await import('../../fleet/start-run.ts')
+    const { rollback: procedure } = await import('../../procedures/deploy/rollback-procedure.ts')
+    const { timingOf } = await import('../../procedures/deploy/timing.ts')
+    const { fleetRunResult } = await import('../present/run-result.ts')
+    const { confirmation } = await import('../terminal/confirm.ts')
     const fleet = await readFleet(parsed, context)
-    return runFleet(
-      {
-        procedure: 'rollback',
-        fleet,
-        dryRun: parsed.dryRun,
-        destroys: 'rolls back',
-        confirmed: parsed.confirm,
-        decide: async (site, run) => {
-          const { root, name } = site.target
-          const paths = hostPaths(root)
-          const activations = await readActivations(readerOf(site.connection), paths)
-          const wanted = chooseRollback(name, activations, parsed.to)
-          return {
-            order: {
-              procedure: 'activate',
-              ...placeOf(site, run),
-              ...timingOf(parsed, fleet),
-              release: { ...wanted.release, checksConfig: wanted.checksConfig },
-              config: { from: `${paths.history}/${wanted.id}/config.yaml`, sha256: wanted.configSha256 },
-              endpoints: wanted.endpoints,
-              reason: 'rollback',
-              restores: wanted.id,
-            },
-            pushes: [],
-          }
-        },
-      },
-      context,
+    const confirming = confirmation({ destroys: 'rolls back', confirmed: confirm }, fleet, context)
+    return fleetRunResult(
+      await startFleetRun(
+        procedure,
+        { to, timing: timingOf(parsed, fleet) },
+        { fleet, options: { dryRun, confirm: confirming } },
+        context,
+      ),
     )
   },
+})
+
+const schema = fleetSchema.extend({
+  ...timingSchema,
+  to: z.string().optional(),
+  confirm: z.string().optional(),
+  dryRun: z.boolean().default(false),
 })

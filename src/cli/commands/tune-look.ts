@@ -1,7 +1,7 @@
 // netops tune show, plan and verify: what a host has, what tuning would make of it, and whether it is still as it was tuned.
 import * as z from 'zod'
 import { joinOutcomes, NetopsError, type HostOutcome, type Outcome } from '../../model/errors.ts'
-import type { TuningWish } from '../../model/tuning.ts'
+import type { TuningOptions } from '../../model/tuning.ts'
 import type { Drift } from '../../procedures/tune/verify.ts'
 import type { TuningItem, TuningReport } from '../../procedures/tune/report.ts'
 import { defineCommand, type CommandContext, type CommandResult, type RawOptions } from '../command.ts'
@@ -19,7 +19,7 @@ interface Report {
 /** Reads all hosts and tells what is wished for of each. */
 async function reportAll(
   fleetWords: RawOptions,
-  wish: (read: ReadHost | undefined) => TuningWish,
+  wish: (read: ReadHost | undefined) => TuningOptions,
   context: CommandContext,
 ): Promise<readonly Answer<Report>[]> {
   const { fleetSchema, readFleet } = await import('../../fleet/fleet.ts')
@@ -64,7 +64,7 @@ export const tuneShow = defineCommand({
 const present = ({ name, kind, now, from }: TuningItem) => ({ name, kind, now: now ?? null, from })
 
 /** Settings that an earlier run set beside the profiles'. */
-const recordedNames = (read: ReadHost | undefined): TuningWish['set'] => read?.facts.record?.kernel ?? {}
+const recordedNames = (read: ReadHost | undefined): TuningOptions['set'] => read?.facts.record?.kernel ?? {}
 
 /** Remarks about a wish have no place where only the present is shown. */
 const withoutWish = (item: TuningItem) => ({

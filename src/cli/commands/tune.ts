@@ -1,7 +1,7 @@
 // netops tune apply and revert: a host's kernel parameters, limits, threads and pools, set and taken back.
 import * as z from 'zod'
 import { exitCodes } from '../../model/errors.ts'
-import type { TuningRecord, TuningWish } from '../../model/tuning.ts'
+import type { TuningRecord, TuningOptions } from '../../model/tuning.ts'
 import type { TuningPlace } from '../../procedures/tune/facts.ts'
 import { defineCommand, type CommandContext, type CommandResult } from '../command.ts'
 import { confirmOption } from '../terminal/confirm.ts'
@@ -63,7 +63,7 @@ export const tuneRevert = defineCommand({
 interface Tuning {
   readonly fleet: Fleet
   readonly action: 'apply' | 'revert'
-  readonly wish: TuningWish
+  readonly wish: TuningOptions
   readonly flags: z.infer<z.ZodObject<typeof runSchema>> & { readonly confirm?: string | undefined }
 }
 
@@ -109,7 +109,7 @@ interface Finding {
 async function checkApplied(
   result: CommandResult,
   fleet: Fleet,
-  wish: TuningWish,
+  wish: TuningOptions,
   context: CommandContext,
 ): Promise<CommandResult> {
   const { readHosts, failureOf } = await import('../../fleet/tune-hosts.ts')

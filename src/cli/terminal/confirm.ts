@@ -1,8 +1,8 @@
 // Destructive commands in production: whoever asks for one types the environment's name, so that the wrong window stays harmless.
 import { NetopsError } from '../../model/errors.ts'
 import { isProtected } from '../../model/inventory.ts'
-import type { CommandContext, OptionSpec } from '../command.ts'
 import type { Fleet } from '../../fleet/fleet.ts'
+import type { CommandContext, OptionSpec } from '../command.ts'
 
 export const confirmOption: OptionSpec = {
   flags: '--confirm <environment>',
@@ -15,6 +15,12 @@ interface Destructive {
   readonly confirmed?: string | undefined
 }
 
+/** As {@link confirmDestructive}, for whoever asks only when all else is ready. */
+export const confirmation =
+  (what: Destructive, fleet: Pick<Fleet, 'environment' | 'targets'>, context: Pick<CommandContext, 'ask'>) =>
+  (): Promise<void> =>
+    confirmDestructive(what, fleet, context)
+
 /**
  * Returns when it may go on: outside of production at once, there when the environment's name was given.
  * @throws NetopsError `refused` when it was not
@@ -22,7 +28,7 @@ interface Destructive {
 export async function confirmDestructive(
   { destroys, confirmed }: Destructive,
   { environment, targets }: Pick<Fleet, 'environment' | 'targets'>,
-  context: CommandContext,
+  context: Pick<CommandContext, 'ask'>,
 ): Promise<void> {
   if (environment === undefined || !isProtected(environment)) return
   const names = targets.map(({ name }) => name)

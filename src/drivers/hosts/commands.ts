@@ -1,5 +1,6 @@
 // Each effect on a host as the exact commands that bring it about. Pure: a dry run prints them, a run executes them.
 import { basename, dirname, join } from 'node:path'
+import type { Content } from '../../config/file-sources.ts'
 import type { HostEffect } from '../../model/effects.ts'
 import { describeSource } from '../../model/file-source.ts'
 import { formatBytes } from '../../model/units.ts'
@@ -93,11 +94,6 @@ export function finishPush(effect: Push): readonly HostCommand[] {
   const temporary = temporaryOf(effect)
   return [checkHash(temporary, effect.sha256), ...putInPlace(effect, temporary)]
 }
-
-/** What a source held when it was read. */
-export type Content = { readonly sha256: string } & (
-  { readonly text: string } | { readonly file: string; readonly size: number }
-)
 
 /** The commands of a file whose content is read late; without the content, to be shown. */
 export function provideCommands(

@@ -2,7 +2,7 @@
 import { dirname, join } from 'node:path'
 import { listenersIn } from '../../config/live/listeners.ts'
 import { NetopsError } from '../../model/errors.ts'
-import { activationRecord, type ActivationInput, type ActivationRecord } from './request.ts'
+import { activationRecord, type ActivationRequest, type ActivationRecord } from './request.ts'
 import { hostPaths, serverExecutable, serviceName, serviceUser, type HostPaths } from '../../model/paths.ts'
 import type { HostReader } from '../../drivers/hosts/port.ts'
 import type { ServiceManager, ServiceState } from '../../drivers/services/port.ts'
@@ -151,7 +151,7 @@ async function readFreeBytes(reader: HostReader, path: string): Promise<number> 
 }
 
 /** Refuses what would fail later, before anything on the host is touched. */
-export function refuseImpossible(input: ActivationInput, facts: ActivationFacts): void {
+export function refuseImpossible(input: ActivationRequest, facts: ActivationFacts): void {
   const { host, release } = input
   if (input.environment !== undefined) refuseOtherEnvironment(host, facts.environment, input.environment)
   if (release.platform !== undefined && release.platform !== facts.platform) {
@@ -193,7 +193,7 @@ export function refuseImpossible(input: ActivationInput, facts: ActivationFacts)
 }
 
 /** Refuses a host on which the activation would stop half way, or nothing of ours could start. */
-function refuseWithoutNeeds({ host, manager }: ActivationInput, { account, needs }: ActivationFacts): void {
+function refuseWithoutNeeds({ host, manager }: ActivationRequest, { account, needs }: ActivationFacts): void {
   if (manager === 'systemd' && !needs.systemd) {
     throw new NetopsError('refused', {
       host,

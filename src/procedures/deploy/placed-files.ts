@@ -1,6 +1,6 @@
 // The files that an activation places: what is put aside before, what is placed, and what an undo puts back.
 import { dirname, join } from 'node:path'
-import type { ActivationInput } from './request.ts'
+import type { ActivationRequest } from './request.ts'
 import type { Effect } from '../../model/effects.ts'
 import type { ActivationFacts } from './facts.ts'
 
@@ -19,7 +19,7 @@ export interface FilePlacement {
  * How the files of an order get to their places. No content and no hash is part of it.
  * @param saved the folder in which what is replaced is kept until the run is over
  */
-export function planFiles(input: ActivationInput, facts: ActivationFacts, saved: string): FilePlacement {
+export function planFiles(input: ActivationRequest, facts: ActivationFacts, saved: string): FilePlacement {
   const files = (input.files ?? []).map((file, index) => ({
     ...file,
     before: facts.placed[file.to] ?? undefined,

@@ -1,7 +1,7 @@
 // Brings one release with one configuration into service on one host: the guide's six deployment steps, made safe.
 // Order (docs/decisions.md): everything is verified and in place before the stop, and kept until the new one is healthy.
 import { dirname, join } from 'node:path'
-import type { ActivationInput, ActivationRecord } from './request.ts'
+import type { ActivationRequest, ActivationRecord } from './request.ts'
 import { puttingBack, type Effect, type ServiceEffect } from '../../model/effects.ts'
 import { hostPaths, serverExecutable, serviceName, serviceUser } from '../../model/paths.ts'
 import { sequence, type Group, type Step, type Wait } from '../../model/plan.ts'
@@ -16,7 +16,7 @@ export interface ActivationTemplates {
 }
 
 /** The steps that bring a release into service; those whose result is there already are marked unchanged. Pure. */
-export function planActivation(input: ActivationInput, facts: ActivationFacts, templates: ActivationTemplates): Group {
+export function planActivation(input: ActivationRequest, facts: ActivationFacts, templates: ActivationTemplates): Group {
   const draft = new Draft(input, facts, templates)
   return sequence(`Activate ${input.release.id} on ${input.host}`, [
     draft.check(),
@@ -38,7 +38,7 @@ export function planActivation(input: ActivationInput, facts: ActivationFacts, t
 const stoppedDeadlineMs = 60_000
 
 class Draft {
-  readonly #input: ActivationInput
+  readonly #input: ActivationRequest
   readonly #facts: ActivationFacts
   readonly #paths
   readonly #files
@@ -47,7 +47,7 @@ class Draft {
   readonly #running: boolean
   readonly #restart: boolean
 
-  constructor(input: ActivationInput, facts: ActivationFacts, templates: ActivationTemplates) {
+  constructor(input: ActivationRequest, facts: ActivationFacts, templates: ActivationTemplates) {
     this.#input = input
     this.#facts = facts
     this.#paths = hostPaths(input.root)

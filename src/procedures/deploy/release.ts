@@ -1,13 +1,11 @@
 // Which release is meant, and what the manifest beside it says of it.
 import { stat } from 'node:fs/promises'
-import { basename, resolve } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { NetopsError } from '../../model/errors.ts'
 import { buildManifest } from '../../model/manifest.ts'
-import { releaseId, serverExecutable } from '../../model/paths.ts'
-import type { LocalFile } from '../fleet-plan.ts'
+import { releaseId } from '../../model/paths.ts'
 import { readTextIfAny } from '../../system/files.ts'
-import type { CommandContext } from '../../cli/command.ts'
-import { localFile, manifestBeside, ownNetops } from '../../runs/fleet-run.ts'
+import { readLocalFile, type LocalFile } from '../../system/local-file.ts'
 
 /** An executable to deploy, and what its manifest says of it. */
 export interface ReleaseFile {
@@ -19,38 +17,23 @@ export interface ReleaseFile {
   readonly checksConfig: boolean
 }
 
-export interface ReleaseOptions {
-  readonly release?: string | undefined
-  readonly releaseVersion?: string | undefined
-}
-
-/** Where the release lies: named, or beside the netops that hosts get. */
-const releasePath = ({ release }: ReleaseOptions, context: CommandContext): string =>
-  release === undefined ? resolve(ownNetops(context), '..', serverExecutable) : resolve(context.cwd, release)
-
-/** As {@link readRelease}; undefined where none is named and none was built. */
-export async function readReleaseIfAny(
-  options: ReleaseOptions,
-  context: CommandContext,
-): Promise<ReleaseFile | undefined> {
-  const there = options.release !== undefined || (await isFile(releasePath(options, context)))
-  return there ? readRelease(options, context) : undefined
-}
-
-const isFile = (path: string): Promise<boolean> =>
-  stat(path).then(
+/** As {@link readRelease}; undefined where there is no such file. */
+export async function readReleaseIfAny(path: string): Promise<ReleaseFile | undefined> {
+  const isFile = await stat(path).then(
     (found) => found.isFile(),
     () => false,
   )
+  return isFile ? readRelease(path) : undefined
+}
 
 /**
  * Reads the release that is to be deployed.
+ * @param version what it is called where nothing else says so
  * @throws NetopsError `usage` when there is no such file, `damaged` when it is not what its manifest describes
  */
-export async function readRelease(options: ReleaseOptions, context: CommandContext): Promise<ReleaseFile> {
-  const path = releasePath(options, context)
-  const file = await localFile(path)
-  const text = await readTextIfAny(manifestBeside(path))
+export async function readRelease(path: string, version?: string): Promise<ReleaseFile> {
+  const file = await readLocalFile(path)
+  const text = await readTextIfAny(join(dirname(path), 'manifest.json'))
   const listed = text === undefined ? undefined : buildManifest.parse(JSON.parse(text)).executables
   const known = listed?.find((entry) => entry.name === basename(path))
   if (known !== undefined && known.sha256 !== file.sha256) {
@@ -59,11 +42,11 @@ export async function readRelease(options: ReleaseOptions, context: CommandConte
       hint: 'build it again: netops build',
     })
   }
-  const version = options.releaseVersion ?? known?.version ?? 'unversioned'
+  const named = version ?? known?.version ?? 'unversioned'
   return {
     file,
-    version,
-    id: releaseId(version, file.sha256),
+    version: named,
+    id: releaseId(named, file.sha256),
     platform: known?.platform,
     // Ours does; of another executable nobody knows what it makes of the flag.
     checksConfig: known !== undefined,

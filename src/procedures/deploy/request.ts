@@ -1,6 +1,6 @@
-// An activation: one release with one configuration, brought into service on one host. Its order, and the record it leaves.
+// An activation: one release with one configuration, brought into service on one host. Its request, and the record it leaves.
 import * as z from 'zod'
-import { orderPlace, safeName } from '../../model/order-place.ts'
+import { requestFields, safeName } from '../host-request.ts'
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 const release = z.strictObject({
@@ -19,9 +19,9 @@ const endpoints = z.strictObject({
 })
 export type Endpoints = z.infer<typeof endpoints>
 
-export const activationInput = z.strictObject({
+export const activationRequest = z.strictObject({
   procedure: z.literal('activate'),
-  ...orderPlace,
+  ...requestFields,
   release: release.extend({
     /** Where the pushed executable lies, unless the release is on the host already. */
     from: z.string().exactOptional(),
@@ -45,7 +45,7 @@ export const activationInput = z.strictObject({
   healthyDeadlineMs: z.number(),
   keepReleases: z.number(),
 })
-export type ActivationInput = z.infer<typeof activationInput>
+export type ActivationRequest = z.infer<typeof activationRequest>
 
 /** `activation.json` in a host's history. */
 export const activationRecord = z.strictObject({

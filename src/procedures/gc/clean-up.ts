@@ -1,10 +1,10 @@
 // Removes what netops left on a host and nobody needs any more: old journals, old netops builds, temporary files.
 import { basename, dirname, join } from 'node:path'
+import * as z from 'zod'
 import type { HostReader } from '../../drivers/hosts/port.ts'
 import { runState, parseJournal } from '../../engine/journal.ts'
-import type { CleanUpInput } from './request.ts'
+import type { CleanUpRequest } from './request.ts'
 import type { Effect } from '../../model/effects.ts'
-import { hostOrder } from '../request.ts'
 import { hostPaths, type HostPaths } from '../../model/paths.ts'
 import { sequence, type Group, type Step } from '../../model/plan.ts'
 
@@ -47,7 +47,7 @@ const litterName =
   /^(\..+\.netops-new(-.+|\.part|\.blocks)?|\.[0-9a-f]{12}\.tmp|(fleet-)?lease\.json\.([0-9a-f]{12}|after-[0-9a-f]{16}))$/
 
 /** Reads what lies on a host. */
-export async function readCleanUpFacts(reader: HostReader, order: CleanUpInput): Promise<CleanUpFacts> {
+export async function readCleanUpFacts(reader: HostReader, order: CleanUpRequest): Promise<CleanUpFacts> {
   const paths = hostPaths(order.root)
   const [names, incoming, builds, link, clock, litter] = await Promise.all([
     reader.list(paths.runs),
@@ -84,8 +84,8 @@ async function readRun(reader: HostReader, folder: string): Promise<OldRun> {
     reader.readText(join(folder, 'journal.jsonl')),
     reader.readText(join(folder, 'order.json')),
   ])
-  const ordered = order === undefined ? undefined : hostOrder.safeParse(JSON.parse(order))
-  const netops = ordered?.data === undefined ? undefined : basename(dirname(ordered.data.netops))
+  const requested = order === undefined ? undefined : anyRequest.safeParse(JSON.parse(order))
+  const netops = requested?.data === undefined ? undefined : basename(dirname(requested.data.netops))
   const run = basename(folder)
   if (text === undefined) return { run, at: undefined, over: false, netops }
   try {
@@ -98,20 +98,23 @@ async function readRun(reader: HostReader, folder: string): Promise<OldRun> {
   }
 }
 
+/** What every request says, whatever its procedure is. */
+const anyRequest = z.object({ netops: z.string() })
+
 const dayMs = 86_400_000
 
 /** The runs that have ended and are both older than asked and none of the newest. */
 export function oldRuns(
   runs: readonly OldRun[],
   now: number,
-  { keepRuns, olderThanMs }: Pick<CleanUpInput, 'keepRuns' | 'olderThanMs'>,
+  { keepRuns, olderThanMs }: Pick<CleanUpRequest, 'keepRuns' | 'olderThanMs'>,
 ): readonly OldRun[] {
   const newestFirst = runs.toSorted((a, b) => (b.at ?? 0) - (a.at ?? 0))
   return newestFirst.slice(keepRuns).filter(({ over, at }) => over && at !== undefined && now - at > olderThanMs)
 }
 
 /** The steps that remove what is old; runs that are not over, and whatever they need, stay. Pure. */
-export function planCleanUp(order: CleanUpInput, facts: CleanUpFacts): Group {
+export function planCleanUp(order: CleanUpRequest, facts: CleanUpFacts): Group {
   const paths = hostPaths(order.root)
   const old = (at: number | undefined, ageMs: number): boolean => at !== undefined && facts.now - at > ageMs
   const others = facts.runs.filter(({ run }) => run !== order.run)
@@ -139,7 +142,7 @@ export function planCleanUp(order: CleanUpInput, facts: CleanUpFacts): Group {
 const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`
 
 /** Nothing of it can be brought back, so each is done for good. */
-const removal = ({ host }: CleanUpInput, id: string, title: string, act: Effect[]): Step => ({
+const removal = ({ host }: CleanUpRequest, id: string, title: string, act: Effect[]): Step => ({
   kind: 'step',
   id,
   host,

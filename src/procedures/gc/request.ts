@@ -1,13 +1,13 @@
-// Cleaning up after netops on a host: the order for it.
+// Cleaning up after netops on a host: the request for it.
 import * as z from 'zod'
-import { orderPlace } from '../../model/order-place.ts'
+import { requestFields } from '../host-request.ts'
 
-export const cleanUpInput = z.strictObject({
+export const cleanUpRequest = z.strictObject({
   procedure: z.literal('gc'),
-  ...orderPlace,
+  ...requestFields,
   /** Runs that ended longer ago than this are removed, in ms. */
   olderThanMs: z.number(),
   /** The newest runs that stay whatever their age. */
   keepRuns: z.number(),
 })
-export type CleanUpInput = z.infer<typeof cleanUpInput>
+export type CleanUpRequest = z.infer<typeof cleanUpRequest>

@@ -9,19 +9,12 @@ import { hostPaths, serviceName, serviceUser, systemSettings, type HostPaths } f
 import { filesInOrder, type ConfFile } from '../../model/sysctl-files.ts'
 import { plainSysctl, sysctlPath } from '../../model/sysctl.ts'
 import { guideKernel } from '../../model/tuning-profiles.ts'
-import {
-  kindOf,
-  limitSettings,
-  parseTuningRecord,
-  serverSettings,
-  type FileState,
-  type TuningInput,
-  type TuningRecord,
-} from '../../model/tuning.ts'
+import { kindOf, limitSettings, parseTuningRecord, serverSettings, type FileState, type TuningRecord } from '../../model/tuning.ts'
+import { type TuningRequest } from './request.ts'
 import { readActivations } from '../deploy/facts.ts'
 
 /** What is to be looked at: a place, and the settings that are asked for beside the profiles'. */
-export type TuningPlace = Pick<TuningInput, 'host' | 'root' | 'manager' | 'set'>
+export type TuningPlace = Pick<TuningRequest, 'host' | 'root' | 'manager' | 'set'>
 
 type Values = Readonly<Record<string, string>>
 

@@ -2,16 +2,8 @@
 import { dirname } from 'node:path'
 import { hostPaths, serviceUser, type HostPaths } from '../../model/paths.ts'
 import { wantedSettings, type WantedSetting } from '../../model/tuning-profiles.ts'
-import {
-  kindOf,
-  limitSettings,
-  serverSettings,
-  type FileState,
-  type SettingKind,
-  type TuningInput,
-  type TuningRecord,
-  type TuningWish,
-} from '../../model/tuning.ts'
+import { kindOf, limitSettings, serverSettings, type FileState, type SettingKind, type TuningRecord, type TuningOptions } from '../../model/tuning.ts'
+import { type TuningRequest } from './request.ts'
 import { render } from '../../system/template.ts'
 import { tunedFiles, type TuningFacts, type TuningPlace } from './facts.ts'
 
@@ -56,7 +48,7 @@ export const beforeTuning = (facts: TuningFacts, key: string): string | undefine
   facts.record?.originals.kernel[key] ?? facts.kernel[key]?.value
 
 /** What is asked of a host, the settings that cannot be set there included. */
-export const wantedOf = (order: TuningWish, facts: TuningFacts): readonly WantedSetting[] =>
+export const wantedOf = (order: TuningOptions, facts: TuningFacts): readonly WantedSetting[] =>
   wantedSettings(order, facts, (key) => beforeTuning(facts, key))
 
 /** Why a kernel parameter cannot be set on a host; undefined where it can. Below a relocated root none is. */
@@ -67,13 +59,13 @@ export function whyNotSet(name: string, facts: TuningFacts): string | undefined 
   return known.value === '' ? 'its value cannot be read, so nobody could put it back' : undefined
 }
 
-export function goalOf(order: TuningInput, facts: TuningFacts, templates: TuningTemplates): Goal {
+export function goalOf(order: TuningRequest, facts: TuningFacts, templates: TuningTemplates): Goal {
   if (order.action === 'revert') return revertedGoal(order, facts)
   const goal = appliedGoal(order, facts, templates)
   return { ...goal, record: { ...goal.record, run: order.run } }
 }
 
-function revertedGoal({ manager }: TuningInput, { record, kernel }: TuningFacts): Goal {
+function revertedGoal({ manager }: TuningRequest, { record, kernel }: TuningFacts): Goal {
   const originals = record?.originals ?? { kernel: {}, files: {}, folders: [] }
   return {
     kernel: manager === 'process' ? {} : settable(originals.kernel, kernel),
@@ -88,7 +80,7 @@ function revertedGoal({ manager }: TuningInput, { record, kernel }: TuningFacts)
 const settable = (values: Values, kernel: TuningFacts['kernel']): Values =>
   Object.fromEntries(Object.entries(values).filter(([key]) => kernel[key]?.writable === true))
 
-type Asked = TuningPlace & TuningWish
+type Asked = TuningPlace & TuningOptions
 
 /** What a host is to be like once it is tuned; the record does not name its run yet. */
 export function appliedGoal(

@@ -3,18 +3,18 @@ import { checkServerConfig } from '../../config/server-config.ts'
 import { formatProblems, nearest, showValue } from '../../config/problems.ts'
 import { NetopsError } from '../../model/errors.ts'
 import { guideKernel, namesOf } from '../../model/tuning-profiles.ts'
-import { kindOf, limitSettings, serverSettings, settingName, type TuningWish } from '../../model/tuning.ts'
+import { kindOf, limitSettings, serverSettings, settingName, type TuningOptions } from '../../model/tuning.ts'
 
 const knownNames = [...Object.keys(guideKernel), ...Object.keys(limitSettings), ...Object.keys(serverSettings)]
 
 interface Given {
-  readonly profile: TuningWish['profile']
+  readonly profile: TuningOptions['profile']
   readonly skip: readonly string[]
   readonly set: readonly string[]
 }
 
 /** @throws NetopsError `usage` naming each word that does not fit */
-export function wishOf(given: Given): TuningWish {
+export function wishOf(given: Given): TuningOptions {
   const pairs = given.set.map(pairIn)
   const set = Object.fromEntries(pairs)
   const skip = given.skip.map((name) => known(name, '--skip'))

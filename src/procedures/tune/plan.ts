@@ -8,12 +8,13 @@ import { laterInUnit } from '../../model/limits-files.ts'
 import { hostPaths, serviceName } from '../../model/paths.ts'
 import { sequence, type Group, type Step, type Wait } from '../../model/plan.ts'
 import { sameSysctl } from '../../model/sysctl.ts'
-import { limitSettings, serverSettings, type FileState, type TuningInput, type TuningRecord } from '../../model/tuning.ts'
+import { limitSettings, serverSettings, type FileState, type TuningRecord } from '../../model/tuning.ts'
+import { type TuningRequest } from './request.ts'
 import { granted, type TuningFacts } from './facts.ts'
 import { goalOf, isBelow, sameFile, wantedOf, type Goal, type TuningTemplates } from './goal.ts'
 
 /** The steps of tuning a host or of taking it back; those whose result is there already are marked unchanged. Pure. */
-export function planTuning(order: TuningInput, facts: TuningFacts, templates: TuningTemplates): Group {
+export function planTuning(order: TuningRequest, facts: TuningFacts, templates: TuningTemplates): Group {
   const draft = new Draft(order, facts, goalOf(order, facts, templates))
   const apply = order.action === 'apply'
   const restart = order.restart ? [draft.restart()] : []
@@ -31,7 +32,7 @@ export function planTuning(order: TuningInput, facts: TuningFacts, templates: Tu
 }
 
 /** Refuses what would fail later, or could not be put back, before anything on the host is touched. */
-export function refuseUntunable(order: TuningInput, facts: TuningFacts): void {
+export function refuseUntunable(order: TuningRequest, facts: TuningFacts): void {
   const { host } = order
   for (const [path, state] of Object.entries(facts.files)) {
     if (state.kind !== 'other') continue
@@ -52,7 +53,7 @@ export function refuseUntunable(order: TuningInput, facts: TuningFacts): void {
 }
 
 /** Settings of the server that do not fit together: with them it would not start again. */
-function refuseUnfit(order: TuningInput, facts: TuningFacts): void {
+function refuseUnfit(order: TuningRequest, facts: TuningFacts): void {
   const wanted = wantedOf(order, facts).map(({ name, value }): [string, string] => [name, value])
   const env = Object.fromEntries(
     [...Object.entries(facts.config), ...wanted].flatMap(([name, value]) => {
@@ -71,13 +72,13 @@ function refuseUnfit(order: TuningInput, facts: TuningFacts): void {
 }
 
 class Draft {
-  readonly #order: TuningInput
+  readonly #order: TuningRequest
   readonly #facts: TuningFacts
   readonly #goal: Goal
   readonly #paths
   readonly #real: boolean
 
-  constructor(order: TuningInput, facts: TuningFacts, goal: Goal) {
+  constructor(order: TuningRequest, facts: TuningFacts, goal: Goal) {
     this.#order = order
     this.#facts = facts
     this.#goal = goal

@@ -12,7 +12,7 @@ import {
   parseEnvironmentFile,
   serverSettings,
   type SettingKind,
-  type TuningWish,
+  type TuningOptions,
 } from '../../model/tuning.ts'
 import { granted, type TuningFacts, type TuningPlace } from './facts.ts'
 import {
@@ -50,7 +50,7 @@ export interface TuningReport {
   readonly pending: readonly string[]
 }
 
-export type TuningQuestion = TuningPlace & TuningWish
+export type TuningQuestion = TuningPlace & TuningOptions
 
 /** Answers for every setting that is asked for, in the profile's order. */
 export function reportTuning(asked: TuningQuestion, facts: TuningFacts, templates: TuningTemplates): TuningReport {

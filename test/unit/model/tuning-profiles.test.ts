@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { guideKernel, lowers, namesOf, wantedSettings } from '../../../src/model/tuning-profiles.ts'
-import { kindOf, tuningProfiles, type TuningWish } from '../../../src/model/tuning.ts'
+import { kindOf, tuningProfiles, type TuningOptions } from '../../../src/model/tuning.ts'
 
 const GiB = 2 ** 30
-const wish = (changes: Partial<TuningWish> = {}): TuningWish => ({ profile: 'guide', skip: [], set: {}, ...changes })
+const wish = (changes: Partial<TuningOptions> = {}): TuningOptions => ({ profile: 'guide', skip: [], set: {}, ...changes })
 const small = { cores: 2, memoryBytes: 4 * GiB }
-const valuesOf = (given: TuningWish, size = small, before: Record<string, string> = {}) =>
+const valuesOf = (given: TuningOptions, size = small, before: Record<string, string> = {}) =>
   Object.fromEntries(wantedSettings(given, size, (key) => before[key]).map(({ name, value }) => [name, value]))
 
 describe('the profile of the guide', () => {

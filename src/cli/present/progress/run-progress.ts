@@ -1,18 +1,12 @@
 // The progress of any run, drawn from its journal's records: plain lines, or on a terminal a live view of several hosts.
 import { Chalk } from 'chalk'
 import type { JournalRecord } from '../../../model/journal.ts'
+import type { RunWatcher } from '../../../runs/context.ts'
 import type { CommandContext } from '../../command.ts'
 import { liveView } from './live-view.ts'
 import { frame, type Paint } from './live.ts'
 import { isNewFailure, plainLine } from './plain.ts'
 import { advance, unknownRun } from './state.ts'
-
-export interface RunProgress {
-  /** Learns a record of old without telling it. */
-  recall(record: JournalRecord): void
-  /** Tells a record that has just come. */
-  see(record: JournalRecord): void
-}
 
 /**
  * Shows a run. The same for one that this process carries out and for one that it follows.
@@ -21,7 +15,7 @@ export interface RunProgress {
 export function runProgress(
   context: Pick<CommandContext, 'color' | 'verbosity' | 'progress' | 'screen'>,
   line: (text: string) => void = context.progress,
-): RunProgress {
+): RunWatcher {
   let run = unknownRun
   let live = false
   const paint = painter(context.color)

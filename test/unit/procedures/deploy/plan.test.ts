@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { ActivationInput } from '../../../../src/procedures/deploy/request.ts'
+import type { ActivationRequest } from '../../../../src/procedures/deploy/request.ts'
 import { stepsOf, type Step } from '../../../../src/model/plan.ts'
 import { planActivation } from '../../../../src/procedures/deploy/plan.ts'
 import { listeningPorts, refuseImpossible, type ActivationFacts } from '../../../../src/procedures/deploy/facts.ts'
@@ -12,7 +12,7 @@ const templates = {
 const unit =
   'unit network_service/opt/network_system/current/network_server/etc/network_system/config.yaml/var/lib/network_system/var/log/network'
 const running = (changes: Partial<ActivationFacts> = {}) => runningHost({ unit, ...changes })
-const plan = (given: ActivationInput, facts: ActivationFacts) => stepsOf(planActivation(given, facts, templates))
+const plan = (given: ActivationRequest, facts: ActivationFacts) => stepsOf(planActivation(given, facts, templates))
 const stepIn = (steps: readonly Step[], id: string): Step => {
   const found = steps.find((step) => step.id === id)
   if (found === undefined) throw new Error(`there is no step ${id}`)
@@ -102,7 +102,7 @@ describe('the mark of an environment', () => {
 
 describe('an activation', () => {
   const stopped = { state: 'stopped', mainPid: undefined, startId: undefined, restarts: 0, since: undefined } as const
-  test.each<[string, ActivationInput, ActivationFacts, string[]]>([
+  test.each<[string, ActivationRequest, ActivationFacts, string[]]>([
     ['a first deploy', input(), emptyHost(), all.filter((id) => id !== 'stop' && id !== 'backup')],
     [
       'a second version with another configuration',
@@ -176,7 +176,7 @@ describe('an activation', () => {
     expect(record.undo).toEqual([{ kind: 'remove-tree', path: '/var/lib/netops/history/run2' }])
   })
 
-  test.each<[string, ActivationInput, string | undefined]>([
+  test.each<[string, ActivationRequest, string | undefined]>([
     ['what was in service', input(), 'run1'],
     ['what stood before the one that it brings back', input({ reason: 'rollback', restores: 'run0' }), 'older'],
   ])('records as previous %s', (_, given, previous) => {
@@ -205,7 +205,7 @@ describe('an activation that cannot succeed', () => {
   })
 
   const { needs } = emptyHost()
-  test.each<[string, ActivationInput, Partial<ActivationFacts>]>([
+  test.each<[string, ActivationRequest, Partial<ActivationFacts>]>([
     [
       'useradd where the account is there',
       input(),
@@ -219,7 +219,7 @@ describe('an activation that cannot succeed', () => {
 
   const kept = { ...input().release }
   delete kept.from
-  test.each<[string, ActivationInput, Partial<ActivationFacts>, string]>([
+  test.each<[string, ActivationRequest, Partial<ActivationFacts>, string]>([
     ['for another platform', input(), { platform: 'linux-arm64' }, 'built for linux-x64, the host is linux-arm64'],
     ['of a release that is gone', input({ release: kept }), {}, 'is not on the host any more'],
     [

@@ -1,14 +1,14 @@
 import { basename } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { HostReader } from '../../../../src/drivers/hosts/port.ts'
-import type { CleanUpInput } from '../../../../src/procedures/gc/request.ts'
+import type { CleanUpRequest } from '../../../../src/procedures/gc/request.ts'
 import { planCleanUp, readCleanUpFacts, type CleanUpFacts, type OldRun } from '../../../../src/procedures/gc/clean-up.ts'
 import { bodyOf } from '../../../../src/engine/steps.ts'
 
 const day = 86_400_000
 const now = 1000 * day
 
-const order: CleanUpInput = {
+const order: CleanUpRequest = {
   procedure: 'gc',
   run: 'now.web1',
   host: 'web1',

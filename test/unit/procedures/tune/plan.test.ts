@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest'
 import { hostPaths } from '../../../../src/model/paths.ts'
 import type { Step } from '../../../../src/model/plan.ts'
 import { guideKernel, namesOf } from '../../../../src/model/tuning-profiles.ts'
-import { parseTuningRecord, type FileState, type TuningInput } from '../../../../src/model/tuning.ts'
+import { parseTuningRecord, type FileState } from '../../../../src/model/tuning.ts'
+import { type TuningRequest } from '../../../../src/procedures/tune/request.ts'
 import { tunedFiles, type KernelValue, type TuningFacts } from '../../../../src/procedures/tune/facts.ts'
 import { refuseUntunable } from '../../../../src/procedures/tune/plan.ts'
 import { findDrift, findRemains } from '../../../../src/procedures/tune/verify.ts'
@@ -36,7 +37,7 @@ const tunedUnit = loaded('1000000', '32768')
 const environment = { 'server.worker_threads': '4', 'performance.connection_pool_size': '100' }
 
 describe('tuning', () => {
-  test.each<[string, TuningInput, TuningFacts, string[]]>([
+  test.each<[string, TuningRequest, TuningFacts, string[]]>([
     ['a host for the first time', tuneOrder(), untunedHost(), all],
     ['a host once more', tuneOrder({ run: 'run2' }), tuned, []],
     ['a host whose values drifted', tuneOrder(), { ...tuned, kernel: untunedHost().kernel }, ['sysctl']],
@@ -298,7 +299,7 @@ describe('taking it back', () => {
 })
 
 describe('a host that cannot be tuned', () => {
-  test.each<[string, Partial<TuningInput>, Partial<TuningFacts>, string]>([
+  test.each<[string, Partial<TuningRequest>, Partial<TuningFacts>, string]>([
     [
       'because a folder lies where a file belongs',
       {},

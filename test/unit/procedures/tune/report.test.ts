@@ -1,16 +1,16 @@
 // How each setting of a host stands against what is asked, and what is told of it.
 import { describe, expect, test } from 'vitest'
 import { hostPaths } from '../../../../src/model/paths.ts'
-import type { TuningWish } from '../../../../src/model/tuning.ts'
+import type { TuningOptions } from '../../../../src/model/tuning.ts'
 import type { TuningFacts } from '../../../../src/procedures/tune/facts.ts'
 import { reportTuning, type TuningItem } from '../../../../src/procedures/tune/report.ts'
 import { applied, loaded, plainTemplates, running, tuneOrder, untunedHost } from '../../../support/tuning.ts'
 
 const paths = hostPaths('/')
 const tuned = applied()
-const report = (facts: TuningFacts, wish: Partial<TuningWish> = {}) =>
+const report = (facts: TuningFacts, wish: Partial<TuningOptions> = {}) =>
   reportTuning({ ...tuneOrder(), ...wish }, facts, plainTemplates)
-const itemOf = (name: string, facts: TuningFacts, wish: Partial<TuningWish> = {}): TuningItem => {
+const itemOf = (name: string, facts: TuningFacts, wish: Partial<TuningOptions> = {}): TuningItem => {
   const found = report(facts, wish).items.find((item) => item.name === name)
   if (found === undefined) throw new Error(`there is no item ${name}`)
   return found

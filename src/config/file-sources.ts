@@ -1,11 +1,15 @@
 // The content of placed files, read at the last moment: from a file, a variable or a command of this machine.
 import { readFile, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import type { Content } from '../drivers/hosts/commands.ts'
 import { messageOf, NetopsError } from '../model/errors.ts'
 import { describeSource, type FileSource } from '../model/file-source.ts'
 import { execWithin } from '../system/exec.ts'
 import { sha256OfFile, sha256OfText } from '../system/files.ts'
+
+/** What a source held when it was read. */
+export type Content = { readonly sha256: string } & (
+  { readonly text: string } | { readonly file: string; readonly size: number }
+)
 
 /** Where a source is looked up. */
 export interface SourcePlace {

@@ -3,10 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { HostConnection } from '../drivers/hosts/port.ts'
 import { locate, NetopsError } from '../model/errors.ts'
 import { formatDuration } from '../model/units.ts'
-import type { CommandContext } from '../cli/command.ts'
-import type { Target } from './fleet.ts'
+import type { Target } from '../model/target.ts'
+import { SeenLines } from '../procedures/logs/lines.ts'
+import type { FleetContext } from './context.ts'
 import { onHost } from './pool.ts'
-import { SeenLines } from '../cli/present/log-lines.ts'
 import type { Excerpt } from '../procedures/logs/source.ts'
 
 // The first attempt comes soon, and a fleet that is away for the night is not asked all the time.
@@ -25,7 +25,7 @@ export interface Following {
  * Follows until Ctrl-C.
  * @throws NetopsError `interrupted` then; anything but `unreachable` ends it too
  */
-export async function followLog({ target, excerpt, read }: Following, context: CommandContext): Promise<never> {
+export async function followLog({ target, excerpt, read }: Following, context: FleetContext): Promise<never> {
   const seen = new SeenLines()
   const isNew = (line: string): boolean => {
     waitMs = backoff.firstMs

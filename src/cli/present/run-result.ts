@@ -1,0 +1,86 @@
+// What a run came to, or would come to, for people and for scripts.
+import { exitCodes } from '../../model/errors.ts'
+import { runsCommand } from '../../model/paths.ts'
+import type { FleetRunEnd, FinishedFleetRun, ShownHost } from '../../fleet/start-run.ts'
+import { procedureNamed } from '../../procedures/list.ts'
+import type { ShownStep } from '../../runs/dry-run.ts'
+import { hostResults } from '../../runs/host-results.ts'
+import { plain } from '../../runs/run-journal.ts'
+import type { RunResult } from '../../engine/run.ts'
+import type { CommandResult } from '../command.ts'
+
+export const fleetRunResult = (end: FleetRunEnd): CommandResult =>
+  'shown' in end ? shownResult(end.shown) : finishedResult(end.finished)
+
+/** A dry run for people: each step with its commands, one a line, ready to be read or copied. */
+function shownSteps(steps: readonly ShownStep[], indent: string): string {
+  return steps
+    .flatMap((step) => [
+      `${indent}${step.title}${step.unchanged ? ' (unchanged)' : ''}`,
+      ...step.commands.map((command) => `${indent}    ${command}`),
+      ...(step.waits === undefined ? [] : [`${indent}    (wait) ${step.waits}`]),
+    ])
+    .join('\n')
+}
+
+function shownResult(hosts: readonly ShownHost[]): CommandResult {
+  const text = hosts
+    .map(
+      ({ host, push, own }) =>
+        `${host}: from here\n${shownSteps(push, '  ')}\n${host}: by its own netops\n${shownSteps(own, '  ')}`,
+    )
+    .join('\n\n')
+  const data = hosts.map(({ host, push, own, procedure }) => ({ host, push, [procedure]: own }))
+  return {
+    outcome: 'done',
+    data: { dryRun: true, hosts: plain(data) },
+    text: `${text}\n\nDry run: nothing was changed.`,
+  }
+}
+
+/** The result of a fleet run that has ended or stopped. */
+export function finishedResult({ procedure, run, requests, ...ran }: FinishedFleetRun): CommandResult {
+  const results = hostResults(
+    ran,
+    requests.map(({ host }) => host),
+  ).map((result, index) => {
+    const request = requests[index]
+    const summary =
+      request === undefined
+        ? { text: '', data: {} }
+        : procedureNamed(request.procedure).result(request, result.changed)
+    const { outcome, message } = result
+    const line = outcome === 'done' ? summary.text : `${exitCodes[outcome].meaning}\n  ${message ?? ''}`.trimEnd()
+    return { data: { ...result, ...summary.data }, line: `${result.host}: ${line}` }
+  })
+  const hosts = results.map(({ data }) => data)
+  const lines = results.map(({ line }) => line)
+  const [first] = ran.result.failures
+  const root = requests[0]?.root ?? '/'
+  if (ran.result.open) {
+    lines.push(`The run is not finished. Go on with: ${runsCommand('resume', run, root)}`)
+    lines.push(`                Or take it back: ${runsCommand('undo', run, root)}`)
+  }
+  const error = first && {
+    code: first.code,
+    message: first.message,
+    hint: first.hint,
+    host: first.host,
+    step: first.step,
+  }
+  return {
+    outcome: ran.result.outcome,
+    data: { procedure, run, hosts, ...(error === undefined ? {} : { error }) },
+    text: [...lines, ...(first?.hint === undefined ? [] : [`hint: ${first.hint}`])].join('\n'),
+  }
+}
+
+/** The result of a host run. */
+export function hostRunResult(run: string, result: RunResult): CommandResult {
+  const [error] = result.failures
+  return {
+    outcome: result.outcome,
+    data: { run, changed: result.changed, ...(error === undefined ? {} : { error }) },
+    text: error === undefined ? `${run}: done` : `${run}: ${exitCodes[result.outcome].meaning}\n  ${error.message}`,
+  }
+}

@@ -1,0 +1,82 @@
+// From a target to a connection. All hosts of a command share what they can: ssh_config, keys, passphrases, hosts on the way.
+import { homedir } from 'node:os'
+import type { HostConnection } from '../drivers/hosts/port.ts'
+import type { SshSettings } from '../drivers/hosts/ssh-settings.ts'
+import type { SshHosts } from '../drivers/hosts/ssh.ts'
+import type { SshTargetData, Target } from '../model/target.ts'
+
+/** How the hosts of a command are reached; a command gets it with its context, a test puts its own in its place. */
+export interface Connections {
+  /**
+   * Opens a connection to one host.
+   * @throws NetopsError `unreachable`; `refused` for a host key that is not on file or changed
+   */
+  connect(to: Target): Promise<HostConnection>
+  /** How a host is reached, without reaching it; undefined for this machine. */
+  settings(to: Target): Promise<SshSettings | undefined>
+}
+
+/** What connections may use of the outside. */
+export interface ConnectionsOutside {
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Asks for a passphrase or a password; undefined where nobody sits at a terminal. */
+  readonly askSecret?: ((question: string) => Promise<string>) | undefined
+  /** Where the operator hears of keys that were pinned. */
+  readonly progress: (line: string) => void
+  readonly acceptNewHostKeys: boolean
+}
+
+/** The connections of one command. Nothing is loaded before the first host is reached. */
+export function connectionsFor(outside: ConnectionsOutside): Connections {
+  let shared: Promise<Shared> | undefined
+  const share = (): Promise<Shared> => (shared ??= load(outside))
+  return {
+    async connect(to) {
+      if (to.kind === 'local') {
+        const { connectHere } = await import('../drivers/hosts/readers.ts')
+        return connectHere(to.name)
+      }
+      const { hosts, passwords } = await share()
+      if (to.become === undefined) return hosts.connect({ ...to, become: undefined })
+      return hosts.connect({ ...to, become: { password: () => passwordOf(to, passwords, outside) } })
+    },
+    async settings(to) {
+      if (to.kind === 'local') return undefined
+      return (await share()).hosts.settings({ ...to, become: undefined })
+    },
+  }
+}
+
+interface Shared {
+  readonly hosts: SshHosts
+  /** Passwords of sudo by where they come from, each read or asked for once. */
+  readonly passwords: Map<string, Promise<string | undefined>>
+}
+
+async function load({ env, askSecret, progress, acceptNewHostKeys }: ConnectionsOutside): Promise<Shared> {
+  const { SshHosts: Hosts } = await import('../drivers/hosts/ssh.ts')
+  const hosts = new Hosts({ home: homedir(), env, ask: askSecret, tell: progress, acceptNewHostKeys })
+  return { hosts, passwords: new Map() }
+}
+
+/** The password that sudo asks for: from where the fleet file says, else from whoever sits at the terminal. */
+function passwordOf(
+  { becomePassword, user = '' }: SshTargetData,
+  passwords: Shared['passwords'],
+  { env, askSecret }: ConnectionsOutside,
+): Promise<string | undefined> {
+  const key = JSON.stringify(becomePassword ?? user)
+  const there = passwords.get(key)
+  if (there !== undefined) return there
+  const read = async (): Promise<string | undefined> => {
+    if (becomePassword === undefined) {
+      const answer = (await askSecret?.(`Password of ${user || 'the account'} for sudo: `)) ?? ''
+      return answer === '' ? undefined : answer
+    }
+    const { readSecret } = await import('../config/file-sources.ts')
+    return readSecret('ssh.become_password', becomePassword.source, { cwd: becomePassword.folder, env })
+  }
+  const made = read()
+  passwords.set(key, made)
+  return made
+}

@@ -1,0 +1,21 @@
+// The operator's own runs, which lie on this machine and belong to no host.
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { listRuns } from '../engine/journal.ts'
+import { oldRuns } from '../procedures/gc/clean-up.ts'
+import type { CleanUp } from '../procedures/gc/fleet-procedure.ts'
+
+/** Removes those that have ended and are old; returns their names. */
+export async function removeOwnRuns(
+  runs: string,
+  cleanUp: CleanUp,
+  mode: 'remove' | 'only look',
+): Promise<readonly string[]> {
+  const listed = (await listRuns(runs)).map(({ run, state: { records, end } }) => {
+    const last = records.at(-1)
+    return { run, at: last && Date.parse(last.at), over: end !== undefined, netops: undefined }
+  })
+  const gone = oldRuns(listed, Date.now(), cleanUp).map(({ run }) => run)
+  if (mode === 'remove') for (const run of gone) await rm(join(runs, run), { recursive: true, force: true })
+  return gone
+}

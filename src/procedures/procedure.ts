@@ -1,0 +1,133 @@
+// What a procedure is: one record. The list of them (list.ts) is all that the rest of netops knows of any.
+import type * as z from 'zod'
+import type { HostReader } from '../drivers/hosts/port.ts'
+import type { ServiceManager } from '../drivers/services/port.ts'
+import type { LeaseName } from '../model/leases.ts'
+import type { Plan } from '../model/plan.ts'
+import type { FileSource } from '../model/file-source.ts'
+import type { LocalFile } from '../system/local-file.ts'
+import type { HostPlace, HostRequest } from './host-request.ts'
+
+/** What facts are read through. */
+export interface FactSources {
+  readonly reader: HostReader
+  readonly services: ServiceManager
+}
+
+/** How a host run that is done is described, for people and for scripts. */
+export interface ResultSummary {
+  readonly text: string
+  readonly data: Readonly<Record<string, unknown>>
+}
+
+/** What a host can be asked to do. */
+export interface HostProcedure<Request extends HostRequest = HostRequest, Facts = unknown> {
+  /** The request's `procedure`, and the last word of the step's id in a fleet run: `web1/activate`. */
+  readonly name: string
+  /** Its step in a fleet run, for people. */
+  readonly title: string
+  readonly request: z.ZodType<Request>
+  /** What a host is taken for meanwhile: two runs that share a name exclude each other. */
+  readonly leases: readonly LeaseName[]
+  /** Reads what the plan hangs on. A reader has no call that writes. */
+  readonly facts: (request: Request, sources: FactSources) => Promise<Facts>
+  /**
+   * Pure: what is to be done.
+   * @throws NetopsError `refused` where the facts show that it cannot be done
+   */
+  readonly plan: (request: Request, facts: Facts) => Plan
+  /** Why the host is taken, for whoever finds it so. */
+  readonly reason: (request: Request) => string
+  readonly result: (request: Request, changed: boolean) => ResultSummary
+}
+
+/** What was decided for one host, from its facts. */
+export interface Decision {
+  readonly facts: unknown
+  readonly plan: Plan
+}
+
+/** A procedure that takes any request: it is parsed first. */
+export interface AnyHostProcedure {
+  readonly name: string
+  readonly title: string
+  readonly leases: readonly LeaseName[]
+  /** @throws ZodError for a request that is not this procedure's */
+  parse(request: unknown): HostRequest
+  decide(request: unknown, sources: FactSources): Promise<Decision>
+  reason(request: unknown): string
+  result(request: unknown, changed: boolean): ResultSummary
+}
+
+/** Puts a procedure's record behind requests of any kind, so that all of them fit into one list. */
+export function defineHostProcedure<Request extends HostRequest, Facts>(
+  procedure: HostProcedure<Request, Facts>,
+): AnyHostProcedure {
+  const { name, title, leases, request: schema } = procedure
+  return {
+    name,
+    title,
+    leases,
+    parse: (request) => schema.parse(request),
+    async decide(request, sources) {
+      const parsed = schema.parse(request)
+      const facts = await procedure.facts(parsed, sources)
+      return { facts, plan: procedure.plan(parsed, facts) }
+    },
+    reason: (request) => procedure.reason(schema.parse(request)),
+    result: (request, changed) => procedure.result(schema.parse(request), changed),
+  }
+}
+
+/** A file that a host run needs beside its request. */
+export interface Push {
+  /** Within the host's steps: `release`. */
+  readonly id: string
+  readonly title: string
+  /** Undefined when the host has it already, or its content is read late. */
+  readonly file: LocalFile | undefined
+  /** Where the content is read when it is brought, and the folder that this begins at. */
+  readonly source?: { readonly from: FileSource; readonly cwd: string }
+  /** Its name in the run's folder of incoming files. */
+  readonly name: string
+  readonly mode: string
+}
+
+/** What one host is asked for in a fleet run, and what must be brought for it. */
+export interface Assignment {
+  readonly request: HostRequest
+  readonly pushes: readonly Push[]
+  /** What is written down on this machine before the run begins, readable by nobody else. */
+  readonly writes?: readonly { readonly path: string; readonly text: string }[]
+}
+
+/** A place in a fleet run. */
+export interface AssignedPlace extends HostPlace {
+  readonly fleet: string
+  /** A folder of this machine that belongs to the fleet run. */
+  readonly scratch: string
+}
+
+/** What an operator can have a fleet do: plain data and what each host looks like in, each host's request out. */
+export interface FleetProcedure<Input, Found> {
+  /** What it is called, also by hooks: `tune-revert` runs `pre_tune_revert`. */
+  readonly name: string
+  /** Looks at one host. */
+  readonly look: (input: Input, place: AssignedPlace, reader: HostReader) => Promise<Found>
+  /**
+   * Pure: what the host is asked for.
+   * @param found undefined for a host that could not be reached: it is brought all that it might lack
+   * @throws NetopsError where that cannot be told
+   */
+  readonly assign: (input: Input, place: AssignedPlace, found: Found | undefined) => Assignment
+}
+
+/** The fields of a place that a request carries. */
+export const fieldsOf = ({ run, host, root, manager, netops, fleet }: AssignedPlace): HostPlace => ({
+  run,
+  host,
+  root,
+  manager,
+  netops,
+  fleet,
+})

@@ -1,0 +1,36 @@
+// How each host of a fleet run ended, from the run's records. Pure.
+import { exitCodes, type Outcome } from '../model/errors.ts'
+import { addPushed, type EndRecord, type JournalRecord, type Pushed } from '../model/journal.ts'
+import type { Ran } from './run-journal.ts'
+
+export interface HostResult {
+  readonly host: string
+  readonly outcome: Outcome
+  readonly exit: number
+  readonly changed: boolean
+  /** What was sent to it by pushes, of how much there was to bring. */
+  readonly pushed?: Pushed
+  readonly message?: string
+}
+
+export function hostResults(ran: Ran, hosts: readonly string[]): readonly HostResult[] {
+  return hosts.map((host) => {
+    const end = ran.records.findLast(
+      (record): record is Extract<JournalRecord, { type: 'relayed' }> & { record: EndRecord } =>
+        record.type === 'relayed' && record.step.startsWith(`${host}/`) && record.record.type === 'end',
+    )?.record
+    const pushed = ran.records
+      .flatMap((record) => (record.type === 'done' && record.step.startsWith(`${host}/`) ? (record.pushed ?? []) : []))
+      .reduce<Pushed | undefined>(addPushed, undefined)
+    const failure = ran.result.failures.find((entry) => entry.host === host)
+    const outcome = failure?.code ?? end?.outcome ?? (ran.result.outcome === 'done' ? 'done' : 'failed')
+    return {
+      host,
+      outcome,
+      exit: exitCodes[outcome].exit,
+      changed: end?.changed ?? false,
+      ...(pushed === undefined ? {} : { pushed }),
+      ...(failure === undefined ? {} : { message: failure.message }),
+    }
+  })
+}
