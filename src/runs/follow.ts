@@ -15,9 +15,9 @@ export interface Followed {
 }
 
 export interface Listener {
-  /** The number of the first record to tell. */
+  /** The number of the first record to pass on. */
   readonly from: number
-  readonly tell: (record: JournalRecord) => void
+  readonly see: (record: JournalRecord) => void
 }
 
 /** The last record of a run that has ended, or stopped and can go on. */
@@ -28,11 +28,11 @@ const everyMs = 100
 const settleMs = 5000
 
 /**
- * Tells the records of a run.
+ * Passes the records of a run on.
  * @returns the last, when no process carries the run out any more
  * @throws NetopsError `partly` when nobody carries it out and it has not ended, `interrupted` when aborted
  */
-export async function followRun(followed: Followed, { from, tell }: Listener, signal: AbortSignal): Promise<Ending> {
+export async function followRun(followed: Followed, { from, see }: Listener, signal: AbortSignal): Promise<Ending> {
   const { run, runs, root } = followed
   const begun = Date.now()
   let seenAtWork = false
@@ -46,7 +46,7 @@ export async function followRun(followed: Followed, { from, tell }: Listener, si
     version = await versionOf(journalPath(runs, run))
     if (version !== before) records = (await readJournal(runs, run)) ?? []
     for (const record of records.filter(({ seq }) => seq >= next)) {
-      tell(record)
+      see(record)
       next = record.seq + 1
     }
     const last = records.at(-1)

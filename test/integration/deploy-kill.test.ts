@@ -6,6 +6,7 @@ import { judgeLease } from '../../src/engine/lease-file.ts'
 import { journalPath, runState } from '../../src/engine/journal.ts'
 import type { JournalRecord } from '../../src/model/journal.ts'
 import { messageOf } from '../../src/model/errors.ts'
+import { placeInJournal } from '../../src/runs/run-journal.ts'
 import { exec, start } from '../../src/system/exec.ts'
 import { faultsAt, hostPart, sample } from '../support/kills.ts'
 import {
@@ -35,8 +36,10 @@ async function surviveKill(site: Site, attempt: Attempt, fault: string): Promise
   const run = await pushOnly(site, attempt)
   await hostPart(site, run, { NETOPS_FAULT: fault })
   const killed = (await journalsOf(site, 'torn')).get(`${run}.local`) ?? []
-  if (killed.length !== Number(fault.split(':')[1]) - (fault.startsWith('kill-before') ? 1 : 0)) {
-    throw new Error(`it was not killed there, but after ${killed.length} lines`)
+  const [, moment, place = ''] = /^kill-(before|after):(.+)$/.exec(fault) ?? []
+  const reached = killed.map(placeInJournal)
+  if (moment === 'after' ? reached.at(-1) !== place : reached.includes(place) || runState(killed).end !== undefined) {
+    throw new Error(`it was not killed there, but after ${reached.join(' ')}`)
   }
   const resumed = await site.netops(['runs', 'resume', run, '--json'])
   expect(resumed).toMatchObject({ code: attempt.exit })
@@ -53,8 +56,7 @@ async function surviveKill(site: Site, attempt: Attempt, fault: string): Promise
 async function pushOnly(site: Site, { release, config }: Attempt): Promise<string> {
   const before = await journalsOf(site)
   const words = ['deploy', '--root', site.root, '--release', release.file, '--config', config, ...quick]
-  // Run, netops unchanged; lease, release and configuration begin and done; activate begin.
-  const operator = await exec([inject('builds').netops, ...words], { env: { NETOPS_FAULT: 'kill-after:9' } })
+  const operator = await exec([inject('builds').netops, ...words], { env: { NETOPS_FAULT: 'kill-after:begin:local/activate' } })
   expect(operator).toMatchObject({ code: 137 })
   const added = [...(await journalsOf(site)).entries()].filter(([run]) => !before.has(run))
   expect(added.map(([, records]) => records.at(-1))).toMatchObject([{ type: 'begin', step: 'local/activate' }])
@@ -74,12 +76,12 @@ function expectNothingTwice(records: readonly JournalRecord[]): void {
   expect(runState(records).end).toBeDefined()
 }
 
-/** How many lines the journal of the host's part gets when nobody kills it. */
-async function linesOf(site: Site, attempt: Attempt): Promise<number> {
+/** What the journal of the host run holds when nobody kills it. */
+async function recordsOf(site: Site, attempt: Attempt): Promise<readonly JournalRecord[]> {
   const run = await pushOnly(site, attempt)
   await hostPart(site, run)
   expect((await site.netops(['runs', 'resume', run])).code).toBe(attempt.exit)
-  return (await journalsOf(site)).get(`${run}.local`)?.length ?? 0
+  return (await journalsOf(site)).get(`${run}.local`) ?? []
 }
 
 /** Tries each fault and tells all that did not end well; after one of those the next gets a new site. */
@@ -111,14 +113,14 @@ describe("the host's part, killed before and after each line of its journal and 
       return { release, config, exit: 0, then: { release: release.id, config: await readFile(config, 'utf8') } }
     }
     const { site: first } = await siteInService()
-    const lines = await linesOf(first, await next(first))
+    const whole = await recordsOf(first, await next(first))
     const begun = Date.now()
-    const faults = sample(faultsAt(lines), 10)
+    const faults = sample(faultsAt(whole), 10)
     await tryEach(faults, async (before) => {
       const site = before === 'none' ? first : (await siteInService()).site
       return async (fault) => surviveKill(site, await next(site), fault)
     })
-    console.log(`${lines} lines, ${faults.length} kills in ${Math.round((Date.now() - begun) / 1000)} s`)
+    console.log(`${whole.length} records, ${faults.length} kills in ${Math.round((Date.now() - begun) / 1000)} s`)
   })
 
   test('puts the old release back where the new one crashes', { timeout: 1_800_000 }, async () => {
@@ -130,8 +132,8 @@ describe("the host's part, killed before and after each line of its journal and 
       return { site, attempt }
     }
     const first = await fresh()
-    const lines = await linesOf(first.site, first.attempt)
-    await tryEach(sample(faultsAt(lines), 4), async (before) => {
+    const whole = await recordsOf(first.site, first.attempt)
+    await tryEach(sample(faultsAt(whole), 4), async (before) => {
       const place = before === 'none' ? first : await fresh()
       return (fault) => surviveKill(place.site, place.attempt, fault)
     })

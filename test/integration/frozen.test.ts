@@ -40,7 +40,7 @@ describe('a frozen operator', () => {
     const { site } = await siteInService()
     const [mine, other] = [await smallRelease(site, '1.1.0'), await smallRelease(site, '1.2.0')]
     // It has the host, and stands still before it does anything with it.
-    const frozen = await operator(site, wordsFor(site, mine), { NETOPS_FAULT: 'stop-after:4' })
+    const frozen = await operator(site, wordsFor(site, mine), { NETOPS_FAULT: 'stop-after:done:local/lease' })
     const run = await reached(site, 'local/lease', 'done')
     const taken = await until(async () => {
       const again = await site.deploy(other)

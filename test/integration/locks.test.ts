@@ -33,8 +33,8 @@ describe('a dead operator', () => {
     async () => {
       const { site } = await siteInService()
       const release = await smallRelease(site, '1.1.0')
-      // Run, netops unchanged, lease begin and done: it has the host, and dies.
-      const dead = await operator(site, wordsFor(site, release), { NETOPS_FAULT: 'kill-after:4' })
+      // It has the host, and dies.
+      const dead = await operator(site, wordsFor(site, release), { NETOPS_FAULT: 'kill-after:done:local/lease' })
       expect(await dead.ended).toBe(137)
       const refused = await site.deploy(release)
       expect(refused.code).toBe(6)
@@ -60,7 +60,7 @@ describe('a dead operator', () => {
     async () => {
       const { site } = await siteInService()
       const release = await smallRelease(site, '1.1.0')
-      const dead = await operator(site, wordsFor(site, release), { NETOPS_FAULT: 'kill-after:4' })
+      const dead = await operator(site, wordsFor(site, release), { NETOPS_FAULT: 'kill-after:done:local/lease' })
       await dead.ended
       const held = await judgeLease(site.paths.fleetLease)
       const run = held?.lease.run ?? ''

@@ -17,8 +17,7 @@ async function filesOf(site: Site): Promise<Readonly<Record<string, string>>> {
 /** An operator's netops that dies when the host is about to begin; returns the run. */
 async function orderOnly(site: Site, words: readonly string[]): Promise<string> {
   const before = await journalsOf(site)
-  // Run, netops unchanged, lease begin and done, tune begin.
-  const env = { NETOPS_FAULT: 'kill-after:5' }
+  const env = { NETOPS_FAULT: 'kill-after:begin:local/tune' }
   expect(await exec([inject('builds').netops, ...words, '--root', site.root], { env })).toMatchObject({ code: 137 })
   const added = [...(await journalsOf(site)).keys()].filter((run) => !before.has(run))
   return added[0] ?? ''
@@ -45,10 +44,16 @@ describe("the host's part of tuning, killed before and after lines of its journa
     const counted = await orderOnly(site, apply)
     await hostPart(site, counted)
     expect((await site.netops(['runs', 'resume', counted])).code).toBe(0)
-    const lines = (await journalsOf(site)).get(`${counted}.local`)?.length ?? 0
-    expect(await site.netops(['tune', 'revert'])).toMatchObject({ code: 0 })
+    const back = await orderOnly(site, ['tune', 'revert'])
+    await hostPart(site, back)
+    expect((await site.netops(['runs', 'resume', back])).code).toBe(0)
+    const journals = await journalsOf(site)
+    const [forth, reverting] = [counted, back].map((run) => faultsAt(journals.get(`${run}.local`) ?? []))
+    if (forth === undefined || reverting === undefined || forth.length !== reverting.length) {
+      throw new Error('tuning and taking it back have as many records')
+    }
     const bad: string[] = []
-    for (const fault of sample(faultsAt(lines), 5)) {
+    for (const fault of sample(forth, 5)) {
       try {
         await surviveKill(site, apply, fault)
         expect(await site.netops(['tune', 'verify'])).toMatchObject({ code: 0 })
@@ -56,7 +61,7 @@ describe("the host's part of tuning, killed before and after lines of its journa
           code: 0,
           stdout: expect.stringContaining('nothing to do') as string,
         })
-        await surviveKill(site, ['tune', 'revert'], fault)
+        await surviveKill(site, ['tune', 'revert'], reverting[forth.indexOf(fault)] ?? '')
         expect(await filesOf(site)).toEqual(before)
       } catch (error) {
         bad.push(`${fault}: ${messageOf(error)}`)

@@ -52,12 +52,6 @@ const records = async (run: string) =>
   readRecords(join(await hostRoot(host('web1')), paths.runs, `${run}.web1`, 'journal.jsonl'))
 
 /** The line of a run's journal on the host that begins or ends the step that places files. */
-async function lineOf(run: string, type: 'begin' | 'done'): Promise<number> {
-  const line = (await records(run)).findIndex((record) => isStep(record, 'files', type)) + 1
-  expect(line).toBeGreaterThan(1)
-  return line
-}
-
 /** A deployment whose part on the host is killed, and then gone on with. */
 async function killed(fault: string, planted: string, file?: string): Promise<Called> {
   await on('systemctl', 'set-environment', `NETOPS_FAULT=${fault}`)
@@ -74,10 +68,9 @@ describe('netops on the host, killed while it places a file', () => {
     expect(first.code).toBe(0)
     const whole = await deploy('second')
     expect(whole.code).toBe(0)
-    const [begin, done] = [await lineOf(whole.json.run ?? '', 'begin'), await lineOf(whole.json.run ?? '', 'done')]
     for (const [fault, planted] of [
-      [`kill-after:${begin}`, 'third'],
-      [`kill-before:${done}`, 'fourth'],
+      ['kill-after:begin:files', 'third'],
+      ['kill-before:done:files', 'fourth'],
     ] as const) {
       expect(await killed(fault, planted)).toMatchObject({ code: 0, json: { hosts: [{ outcome: 'done' }] } })
       expect(await placed()).toBe(`600 network_service:network_service\n${planted}`)
@@ -91,8 +84,7 @@ describe('netops on the host, killed while it places a file', () => {
     const whole = await deploy('never', crashing.file)
     expect(whole.code).toBe(8)
     expect(await placed()).toBe(old)
-    const run = whole.json.run ?? ''
-    for (const fault of [`kill-after:${await lineOf(run, 'begin')}`, `kill-before:${await lineOf(run, 'done')}`]) {
+    for (const fault of ['kill-after:begin:files', 'kill-before:done:files']) {
       expect(await killed(fault, 'never', crashing.file)).toMatchObject({ code: 8 })
       expect(await placed()).toBe(old)
       expect((await servedBy(host('web1'))).answering).toMatch(/^1\.0\.0-/)

@@ -17,9 +17,10 @@ import { hostPaths } from '../../src/model/paths.ts'
 import { stepsOf, type Step } from '../../src/model/plan.ts'
 import { plainSysctl, sysctlPath } from '../../src/model/sysctl.ts'
 import { guideKernel } from '../../src/model/tuning-profiles.ts'
-import { tuningTemplates } from '../../src/procedures/list.ts'
+import { lazyHost } from '../../src/runs/hosts.ts'
 import { mostOf, readTuningFacts } from '../../src/procedures/tune/facts.ts'
 import { planTuning } from '../../src/procedures/tune/plan.ts'
+import { tuningTemplates } from '../../src/procedures/tune/templates.ts'
 import { exec } from '../../src/system/exec.ts'
 import { isStep, listTree, readRecords, settled, unitOf, until, writeConfig, type Listing } from '../support/fleet.ts'
 import { useLab } from '../support/lab.ts'
@@ -246,8 +247,7 @@ async function orderOnly(...words: string[]): Promise<{ run: string; job: JobEff
   const runs = join(folder, 'state', 'runs')
   const before = new Set(await readdir(runs))
   const argv = [inject('builds').netops, 'tune', ...words, '--inventory', lab().inventory]
-  // Run, netops unchanged, lease begin and done, tune begin.
-  const env = { NETOPS_STATE_DIR: join(folder, 'state'), NETOPS_FAULT: 'kill-after:5' }
+  const env = { NETOPS_STATE_DIR: join(folder, 'state'), NETOPS_FAULT: 'kill-after:begin:web1/tune' }
   expect(await exec(argv, { env, timeoutMs: 120_000 })).toMatchObject({ code: 137 })
   const run = (await readdir(runs)).find((name) => !before.has(name)) ?? ''
   const begun = (await readRecords(join(runs, run, 'journal.jsonl'))).find((record) => record.type === 'run')
@@ -280,9 +280,6 @@ async function hostPart(job: JobEffect, fault?: string): Promise<readonly Journa
   return readRecords(join(await hostRoot(host('web1')), paths.runs, job.run, 'journal.jsonl'))
 }
 
-const lineOf = (records: readonly JournalRecord[], type: 'begin' | 'done'): number =>
-  records.findIndex((record) => isStep(record, 'sysctl', type)) + 1
-
 describe('netops on the host, killed while it sets the kernel', () => {
   test('goes on to what was asked, forward and back', { timeout: 300_000 }, async () => {
     const before = await kernelOf(ofTheHost)
@@ -295,23 +292,22 @@ describe('netops on the host, killed while it sets the kernel', () => {
       expect(records.filter((record) => isStep(record, 'sysctl', 'done'))).toHaveLength(1)
     }
     const apply = await orderOnly('apply', ...complete())
-    const whole = await hostPart(apply.job)
+    await hostPart(apply.job)
     await resume(apply.run)
     const revert = await orderOnly('revert')
-    const back = await hostPart(revert.job)
+    await hostPart(revert.job)
     await resume(revert.run)
     expect(await kernelOf(ofTheHost)).toEqual(before)
     for (const moment of ['begin', 'done'] as const) {
-      // After the line that says the step begins nothing is set yet; before the one that says it is done, everything is.
-      const fault = (records: readonly JournalRecord[]) =>
-        moment === 'begin' ? `kill-after:${lineOf(records, 'begin')}` : `kill-before:${lineOf(records, 'done')}`
-      await goOn(await orderOnly('apply', ...complete()), fault(whole))
+      // After the record that says the step begins nothing is set yet; before the one that says it is done, everything is.
+      const fault = moment === 'begin' ? 'kill-after:begin:sysctl' : 'kill-before:done:sysctl'
+      await goOn(await orderOnly('apply', ...complete()), fault)
       expect(await kernelOf(ofTheHost)).toEqual(wanted)
       expect(await netops('tune', 'apply', '--json', ...complete())).toMatchObject({
         code: 0,
         json: { hosts: [{ changed: false }] },
       })
-      await goOn(await orderOnly('revert'), fault(back))
+      await goOn(await orderOnly('revert'), fault)
       expect(await kernelOf(ofTheHost)).toEqual(before)
       expect(await netops('tune', 'verify')).toMatchObject({ code: 7 })
     }
@@ -344,7 +340,7 @@ describe("this machine's own kernel", () => {
       await perform(sysctl.act)
       expect(await read()).toEqual(guideKernel)
       if (sysctl.until === undefined) throw new Error('nothing reads back')
-      expect(await askProbe({ connection, services }, sysctl.until.probe)).toMatchObject({ ok: true })
+      expect(await askProbe(lazyHost('here', services, () => Promise.resolve(connection)), sysctl.until.probe)).toMatchObject({ ok: true })
     } finally {
       await perform(sysctl.undo)
     }

@@ -8,7 +8,10 @@ export const contextFor = (given: Partial<CommandContext> = {}): CommandContext 
   cwd: process.cwd(),
   json: false,
   color: false,
-  acceptNewHostKeys: false,
+  connections: {
+    connect: ({ name }) => Promise.reject(new Error(`nobody connects to ${name} here`)),
+    settings: () => Promise.resolve(undefined),
+  },
   verbosity: 0,
   progress: () => undefined,
   write: () => undefined,
@@ -18,5 +21,6 @@ export const contextFor = (given: Partial<CommandContext> = {}): CommandContext 
   signal: new AbortController().signal,
   undoSignal: new AbortController().signal,
   answerInterrupts: () => undefined,
+  watchRun: () => Promise.resolve({ recall: () => undefined, see: () => undefined }),
   ...given,
 })

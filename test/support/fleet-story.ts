@@ -40,8 +40,9 @@ export function deploymentOf(hosts: readonly string[], stamp: Stamp = oneASecond
   const plan = planFleet(
     { run: 'r1', procedure: 'deploy', by: 'alice@ops1' },
     hosts.map((host) => ({
-      order: part(host),
+      request: part(host),
       netops: undefined,
+      shown: undefined,
       pushes: [
         {
           id: 'release',

@@ -1,9 +1,11 @@
-// A host's part that is killed at a chosen line of its journal, as the operator would have started it.
+// A host run that is killed at a chosen record of its journal, as the operator would have started it.
 import { randomInt } from 'node:crypto'
 import { expect } from 'vitest'
 import { judgeLease } from '../../src/engine/lease-file.ts'
 import { runState } from '../../src/engine/journal.ts'
+import type { JournalRecord } from '../../src/model/journal.ts'
 import { stepsOf } from '../../src/model/plan.ts'
+import { placeInJournal } from '../../src/runs/run-journal.ts'
 import { exec } from '../../src/system/exec.ts'
 import { journalsOf, pause, type Site } from './site.ts'
 
@@ -30,9 +32,9 @@ const never = (): never => {
   throw new Error('the run has no beginning')
 }
 
-/** Before and after each line. */
-export const faultsAt = (lines: number): readonly string[] =>
-  Array.from({ length: lines }, (_, index) => [`kill-before:${index + 1}`, `kill-after:${index + 1}`]).flat()
+/** Before and after each record of a run that nobody kills. */
+export const faultsAt = (records: readonly JournalRecord[]): readonly string[] =>
+  records.map(placeInJournal).flatMap((place) => [`kill-before:${place}`, `kill-after:${place}`])
 
 /** All of them in an endurance run; else some, chosen by a printed seed. */
 export function sample(faults: readonly string[], count: number): readonly string[] {

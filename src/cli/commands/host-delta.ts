@@ -1,15 +1,13 @@
 // What netops does on a host for a push that sends only what the host lacks (drivers/hosts/push.ts). Hidden from help.
 import { defineCommand } from '../command.ts'
-
-const quiet = { outcome: 'done', data: {}, text: '' } as const
+import { onHost, quiet } from './host-shared.ts'
 
 export const hostBlocks = defineCommand({
+  ...onHost,
   name: 'host blocks',
-  hidden: true,
+  options: [],
   summary: 'Print the hash of each block of a file, one a line',
   args: '<file>',
-  examples: [],
-  options: [],
   async run({ args }, context) {
     const { hashBlocks } = await import('../../system/blocks.ts')
     for await (const hash of hashBlocks(args[0] ?? '')) context.write(hash)
@@ -18,12 +16,11 @@ export const hostBlocks = defineCommand({
 })
 
 export const hostAssemble = defineCommand({
+  ...onHost,
   name: 'host assemble',
-  hidden: true,
+  options: [],
   summary: 'Fill a file from others on this machine and from the stream on standard input',
   args: '<file>',
-  examples: [],
-  options: [],
   async run({ args }) {
     const { assemble } = await import('../../system/assemble.ts')
     await assemble(args[0] ?? '', process.stdin)

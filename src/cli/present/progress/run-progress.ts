@@ -1,6 +1,5 @@
 // The progress of any run, drawn from its journal's records: plain lines, or on a terminal a live view of several hosts.
 import { Chalk } from 'chalk'
-import type { JournalRecord } from '../../../model/journal.ts'
 import type { RunWatcher } from '../../../runs/context.ts'
 import type { CommandContext } from '../../command.ts'
 import { liveView } from './live-view.ts'

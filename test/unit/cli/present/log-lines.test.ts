@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { LastLines, mergeByTime, readable, SeenLines } from '../../../../src/cli/present/log-lines.ts'
+import { readable } from '../../../../src/cli/present/log-lines.ts'
+import { LastLines, mergeByTime, SeenLines } from '../../../../src/procedures/logs/lines.ts'
 import { onlyFile, readLog } from '../../../../src/procedures/logs/source.ts'
 import { parseSince } from '../../../../src/cli/commands/logs.ts'
 import { serverConfigSchema } from '../../../../src/model/server-config.ts'

@@ -1,0 +1,29 @@
+// netops runs list: what was run from here, or on this host, and how it went.
+import * as z from 'zod'
+import { defineCommand } from '../command.ts'
+import { parseOptions, rootOption } from '../options.ts'
+import { placeOfRuns } from './runs-place.ts'
+
+export const runsList = defineCommand({
+  name: 'runs list',
+  summary: 'List runs, oldest first',
+  examples: ['netops runs list', 'netops runs list --root /tmp/site --json'],
+  options: [rootOption],
+  async run({ options }, context) {
+    const { runs } = await placeOfRuns(parseOptions(z.object({ root: z.string().optional() }), options).root, context)
+    const { listRuns } = await import('../../engine/journal.ts')
+    const listed = (await listRuns(runs)).map(({ run, state }) => ({
+      run,
+      procedure: state.start?.procedure ?? 'unknown',
+      started: state.start?.at ?? state.end?.at ?? null,
+      outcome: state.end?.outcome ?? (state.records.at(-1)?.type === 'parked' ? 'parked' : 'unfinished'),
+      undone: state.end?.undone === true && state.end.outcome !== 'refused',
+    }))
+    const lines = listed.map((entry) => `${entry.run}  ${entry.outcome}${entry.undone ? ', undone' : ''}`)
+    return {
+      outcome: 'done',
+      data: { runs: listed },
+      text: lines.length === 0 ? `no runs in ${runs}` : lines.join('\n'),
+    }
+  },
+})
