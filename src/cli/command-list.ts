@@ -29,6 +29,7 @@ export const commands: Readonly<Record<string, Load>> = {
   'service start': async () => (await import('./commands/service.ts')).serviceStart,
   'service stop': async () => (await import('./commands/service.ts')).serviceStop,
   'runs list': async () => (await import('./commands/runs-list.ts')).runsList,
+  'runs start': async () => (await import('./commands/runs-start.ts')).runsStart,
   'runs show': async () => (await import('./commands/runs-show.ts')).runsShow,
   'runs follow': async () => (await import('./commands/runs-follow.ts')).runsFollow,
   'runs resume': async () => (await import('./commands/runs-resume.ts')).runsResume,

@@ -3,11 +3,11 @@ import { dirname, join } from 'node:path'
 import { mkdir } from 'node:fs/promises'
 import { userInfo, hostname } from 'node:os'
 import { readerOf } from '../drivers/hosts/readers.ts'
-import { locate, type NetopsError } from '../model/errors.ts'
+import { failureOf, locate, NetopsError } from '../model/errors.ts'
 import { digestOf } from '../engine/plan-digest.ts'
 import type { Hooks } from '../model/journal.ts'
 import type { Target } from '../model/target.ts'
-import { planFleet, type FleetRun, type HostShare } from '../procedures/fleet-plan.ts'
+import { planFleet, type FleetRun, type HostShare, type RolloutPolicy } from '../procedures/fleet-plan.ts'
 import type { HostRequest } from '../procedures/host-request.ts'
 import { decide } from '../procedures/list.ts'
 import type { AssignedPlace, Decision, FleetProcedure } from '../procedures/procedure.ts'
@@ -28,6 +28,8 @@ export interface FleetRunOptions {
   readonly dryRun: boolean
   /** Returns when the run may begin; not asked for a dry run. */
   readonly confirm?: (() => Promise<void>) | undefined
+  /** How it goes through the hosts; undefined where the operator has no say in it. */
+  readonly policy?: RolloutPolicy | undefined
 }
 
 /** What a dry run found out about one host. */
@@ -40,13 +42,24 @@ export interface ShownHost {
   readonly procedure: string
 }
 
+/** A host on which it cannot be done, or that cannot be looked at. */
+export interface RefusedHost {
+  readonly host: string
+  readonly error: NetopsError
+}
+
 export interface FinishedFleetRun extends Ran {
   readonly procedure: string
   readonly run: string
+  /** All hosts of the run, in the order of the fleet. */
+  readonly hosts: readonly string[]
+  /** What hosts were asked for; one for which nothing could be done is not among them. */
   readonly requests: readonly HostRequest[]
 }
 
-export type FleetRunEnd = { readonly shown: readonly ShownHost[] } | { readonly finished: FinishedFleetRun }
+export type FleetRunEnd =
+  | { readonly shown: readonly ShownHost[]; readonly refused: readonly RefusedHost[] }
+  | { readonly finished: FinishedFleetRun }
 
 /** Runs a fleet procedure, or shows it. */
 export async function startFleetRun<Input, Found>(
@@ -60,17 +73,13 @@ export async function startFleetRun<Input, Found>(
   const run = newRunId(name, new Date())
   const hosts = runHosts(fleet.targets, netops.sha256, context.connections)
   try {
-    await onEach(fleet, hosts, async (to, host) => {
-      await guardEnvironment(to, await host.connection(), fleet.environment)
-    })
-    const drafts = await onEach(fleet, hosts, (to, host) =>
-      draft({ procedure, input, fleet, run, netops }, to, host),
-    )
+    const { drafts, refused } = await draftAll({ procedure, input, fleet, run, netops }, hosts, options)
     const fleetRun: FleetRun = { run, procedure: name, by: `${userInfo().username}@${hostname()}` }
-    if (options.dryRun) return { shown: drafts.map((one) => show(one, fleetRun)) }
+    if (options.dryRun) return { shown: drafts.map((one) => show(one, fleetRun)), refused }
     await options.confirm?.()
     await writeDown(drafts.flatMap(({ share }) => share.writes ?? []))
     const shares = drafts.map(({ share }) => share)
+    const impossible = refused.map(({ host, error }) => ({ host, failure: failureOf(error) }))
     const { targets, environment } = fleet
     const ran = await beginFleetRun(
       {
@@ -82,14 +91,15 @@ export async function startFleetRun<Input, Found>(
           netops: netops.sha256,
           ...(environment === undefined ? {} : { environment }),
         },
-        facts: Object.fromEntries(drafts.map(({ host, decision }) => [host.name, decision.facts])),
-        plan: planFleet(fleetRun, shares),
+        facts: Object.fromEntries(drafts.map(({ host, decision }) => [host.name, decision?.facts ?? null])),
+        plan: planFleet(fleetRun, { shares, impossible }, options.policy),
         hooks: hooksOf(fleet, name),
       },
       hosts,
       context,
     )
-    return { finished: { ...ran, procedure: name, run, requests: shares.map(({ request }) => request) } }
+    const requests = shares.map(({ request }) => request)
+    return { finished: { ...ran, procedure: name, run, hosts: targets.map((to) => to.name), requests } }
   } finally {
     await Promise.all([...hosts.values()].map((host) => host.close()))
   }
@@ -107,7 +117,8 @@ function hooksOf({ hooks }: Fleet, procedure: string): Hooks | undefined {
 interface Draft {
   readonly host: RunHost
   readonly share: HostShare
-  readonly decision: Decision
+  /** Undefined where the host could not be looked at. */
+  readonly decision: Decision | undefined
 }
 
 interface Drafting<Input, Found> {
@@ -118,13 +129,90 @@ interface Drafting<Input, Found> {
   readonly netops: LocalFile
 }
 
-async function draft<Input, Found>(
-  { procedure, input, fleet, run, netops }: Drafting<Input, Found>,
-  to: Target,
-  host: RunHost,
-): Promise<Draft> {
-  const reader = readerOf(await host.connection())
-  const place: AssignedPlace = {
+/**
+ * Looks at every host. Without a failure budget the first that cannot be looked at, or on which it cannot be done, ends it
+ * all; with one they are set aside, as long as there are no more than that and any host is left.
+ * @throws NetopsError of the first host that is one too many; nothing was touched then
+ */
+async function draftAll<Input, Found>(
+  drafting: Drafting<Input, Found>,
+  hosts: ReadonlyMap<string, RunHost>,
+  { policy }: FleetRunOptions,
+): Promise<{ readonly drafts: readonly Draft[]; readonly refused: readonly RefusedHost[] }> {
+  const { targets, environment } = drafting.fleet
+  const looking = targets.map((to) => ({ to, host: hostNamed(hosts, to.name) }))
+  const marked = await settle(looking, async ({ to, host }) =>
+    guardEnvironment(to, await host.connection(), environment),
+  )
+  const budget = policy?.maxFailures ?? 0
+  const failures = new Map<string, NetopsError>()
+  const note = (settled: typeof marked): void => {
+    for (const { host, error } of settled) if (error !== undefined) failures.set(host, failures.get(host) ?? error)
+    const [first] = [...failures.values()]
+    if (first === undefined || (failures.size <= budget && failures.size < targets.length)) return
+    throw policy === undefined || targets.length === 1 ? first : withWayOut(first, failures.size)
+  }
+  note(marked)
+  const drafts = new Map<string, Draft>()
+  note(
+    await settle(
+      looking.filter(({ to }) => !failures.has(to.name)),
+      async ({ to, host }) => {
+        drafts.set(to.name, await draft(drafting, to, host))
+      },
+    ),
+  )
+  const refused: RefusedHost[] = []
+  for (const { to, host } of looking) {
+    const error = failures.get(to.name)
+    if (error === undefined) continue
+    const unseen = error.code === 'unreachable' ? draftUnseen(drafting, to, host) : undefined
+    if (unseen === undefined) refused.push({ host: to.name, error })
+    else drafts.set(to.name, unseen)
+  }
+  return { drafts: targets.flatMap(({ name }) => drafts.get(name) ?? []), refused }
+}
+
+const hostNamed = (hosts: ReadonlyMap<string, RunHost>, name: string): RunHost => {
+  const host = hosts.get(name)
+  if (host === undefined) throw new TypeError(`${name} is not a host of this run`)
+  return host
+}
+
+const withWayOut = (error: NetopsError, failed: number): NetopsError =>
+  new NetopsError(error.code, {
+    message: error.message,
+    host: error.host,
+    step: error.step,
+    hint: `${error.hint === undefined ? '' : `${error.hint}; or `}go on without ${failed === 1 ? 'it' : `the ${failed} hosts that failed`}: --max-failures ${failed}`,
+    cause: error.cause,
+  })
+
+interface Looking {
+  readonly to: Target
+  readonly host: RunHost
+}
+
+/** Does the same on every host at once; each with its failure, if any, in the order of the fleet. */
+async function settle(
+  looking: readonly Looking[],
+  work: (one: Looking) => Promise<void>,
+): Promise<readonly { readonly host: string; readonly error: NetopsError | undefined }[]> {
+  return Promise.all(
+    looking.map(async (one) => {
+      const host = one.to.name
+      try {
+        await work(one)
+        return { host, error: undefined }
+      } catch (thrown) {
+        return { host, error: locate(thrown, { host }) }
+      }
+    }),
+  )
+}
+
+function placeOn<Input, Found>({ fleet, run, netops }: Drafting<Input, Found>, to: Target, host: RunHost): AssignedPlace {
+  return {
     run: `${run}.${to.name}`,
     host: to.name,
     root: to.root,
@@ -133,6 +221,12 @@ async function draft<Input, Found>(
     fleet: run,
     scratch: join(fleet.runs, run),
   }
+}
+
+async function draft<Input, Found>(drafting: Drafting<Input, Found>, to: Target, host: RunHost): Promise<Draft> {
+  const { procedure, input, netops } = drafting
+  const reader = readerOf(await host.connection())
+  const place = placeOn(drafting, to, host)
   const assignment = procedure.assign(input, place, await procedure.look(input, place, reader))
   const [decision, present] = await Promise.all([
     decide(assignment.request, { reader, services: host.services }),
@@ -142,31 +236,23 @@ async function draft<Input, Found>(
   return { host, decision, share: { ...assignment, netops: lacks, shown: digestOf(decision.plan) } }
 }
 
-/** Does the same on every host at once; the first failure, in the order of the fleet, is thrown with its host. */
-async function onEach<T>(
-  { targets }: Fleet,
-  hosts: ReadonlyMap<string, RunHost>,
-  work: (to: Target, host: RunHost) => Promise<T>,
-): Promise<readonly T[]> {
-  const settled = await Promise.allSettled(
-    targets.map((to) => {
-      const host = hosts.get(to.name)
-      return host === undefined ? Promise.reject(new TypeError(`${to.name} is not a host of this run`)) : work(to, host)
-    }),
-  )
-  return settled.map((result, index) => {
-    if (result.status === 'fulfilled') return result.value
-    throw located(result.reason, targets[index])
-  })
+/** A host that could not be reached: it is brought all that it may lack, once it can be. Undefined where that is not enough. */
+function draftUnseen<Input, Found>(drafting: Drafting<Input, Found>, to: Target, host: RunHost): Draft | undefined {
+  const { procedure, input, netops } = drafting
+  try {
+    const assignment = procedure.assign(input, placeOn(drafting, to, host), undefined)
+    return { host, decision: undefined, share: { ...assignment, netops, shown: undefined, unseen: true } }
+  } catch (error) {
+    if (error instanceof NetopsError) return undefined
+    throw error
+  }
 }
-
-const located = (thrown: unknown, to: Target | undefined): NetopsError => locate(thrown, { host: to?.name ?? '' })
 
 function show({ host, share, decision }: Draft, fleetRun: FleetRun): ShownHost {
   return {
     host: host.name,
-    push: shownPlan(planFleet(fleetRun, [share]), host.services),
-    own: shownPlan(decision.plan, host.services),
+    push: shownPlan(planFleet(fleetRun, { shares: [share] }), host.services),
+    own: decision === undefined ? [] : shownPlan(decision.plan, host.services),
     procedure: share.request.procedure,
   }
 }

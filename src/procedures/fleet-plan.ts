@@ -1,9 +1,21 @@
-// A procedure on a fleet: brings each host what it lacks, takes the hosts, has each do its part by itself, gives them back.
+// A procedure on a fleet: brings each host what it lacks, takes the hosts, has each do its share by itself, gives them back.
 import { dirname, join } from 'node:path'
 import type { Effect, LeaseEffect } from '../model/effects.ts'
 import { hostPaths } from '../model/paths.ts'
-import { independently, sequence, together, type Group, type Step } from '../model/plan.ts'
+import type { Failure } from '../model/failure.ts'
+import {
+  allOrNone,
+  batchSizes,
+  operatorHost,
+  sequence,
+  tolerantly,
+  type BatchSize,
+  type Group,
+  type Plan,
+  type Step,
+} from '../model/plan.ts'
 import type { PlanDigest } from '../model/plan-digest.ts'
+import { formatDuration } from '../model/units.ts'
 import type { LocalFile } from '../system/local-file.ts'
 import { procedureNamed } from './list.ts'
 import type { Assignment } from './procedure.ts'
@@ -14,6 +26,14 @@ export interface HostShare extends Assignment {
   readonly netops: LocalFile | undefined
   /** The plan that was decided from here, which the host's own must not differ from; undefined where it could not be. */
   readonly shown: PlanDigest | undefined
+  /** The host could not be looked at: it is tried, and does what it finds to be done. */
+  readonly unseen?: true
+}
+
+/** A host that is part of the run and for which nothing can be done: it is counted and named. */
+export interface ImpossibleHost {
+  readonly host: string
+  readonly failure: Failure
 }
 
 export interface FleetRun {
@@ -23,14 +43,36 @@ export interface FleetRun {
   readonly by: string
 }
 
-/** How many hosts are worked on at once. */
+/** How a run goes through its hosts. Without any of it: all of them at once, and a host that fails leaves the others alone. */
+export interface RolloutPolicy {
+  /** The sizes of batches, the last one again and again: a number of hosts or a share of all. */
+  readonly batches?: readonly BatchSize[] | undefined
+  /** On how many hosts at once. */
+  readonly maxUnavailable?: number | undefined
+  /** How many hosts may fail, or be out of reach, before no other is begun. */
+  readonly maxFailures?: number | undefined
+  /** Between two batches, in ms. */
+  readonly pauseMs?: number | undefined
+}
+
+export interface FleetMembers {
+  readonly shares: readonly HostShare[]
+  readonly impossible?: readonly ImpossibleHost[]
+}
+
+/** How many hosts are worked on at once unless a policy says so. */
 const parallelHosts = 10
 
 /**
  * The steps of a procedure on several hosts. The hosts are taken in the order of their names, so that of two operators one
- * gets all and the other none; then a host that fails leaves the others alone. Pure.
+ * gets all and the other none; then a host that fails leaves the others alone. A host that is lost on the way keeps nobody
+ * from the others. Pure.
  */
-export function planFleet({ run, procedure, by }: FleetRun, shares: readonly HostShare[]): Group {
+export function planFleet(
+  { run, procedure, by }: FleetRun,
+  { shares, impossible = [] }: FleetMembers,
+  policy: RolloutPolicy = {},
+): Group {
   const lease = (share: HostShare, action: LeaseEffect['action']): LeaseEffect => ({
     kind: 'lease',
     action,
@@ -38,21 +80,85 @@ export function planFleet({ run, procedure, by }: FleetRun, shares: readonly Hos
     reason: `${procedure} by ${by}`,
     netops: share.request.netops,
     root: share.request.root,
+    ...leasesOf(share),
   })
   const inOrder = shares.toSorted((a, b) => (a.request.host < b.request.host ? -1 : 1))
-  const take = inOrder.map((share) => ({
-    ...step(share, 'lease', 'Take the host', [lease(share, 'take')]),
-    renews: true as const,
-  }))
+  const hosts = shares.length + impossible.length
+  // Nothing is touched before all hosts are taken: there only those that are lost are let go.
+  const before = { maxFailures: policy.maxFailures ?? 0, maxLost: hosts, onLost: 'park' } as const
   return {
-    ...sequence(`${procedure} on ${shares.length} hosts`, [
-      together('Push netops', shares.map(pushNetops), parallelHosts),
-      sequence('Take the hosts', take),
-      independently(`${procedure} on each host`, shares.map(planHost), parallelHosts),
+    ...sequence(`${procedure} on ${hosts} hosts`, [
+      { ...allOrNone('Push netops', shares.map(pushNetops), parallelHosts), ...before },
+      {
+        ...sequence(
+          'Take the hosts',
+          inOrder.map((share) => ({
+            ...step(share, 'lease', 'Take the host', [lease(share, 'take')]),
+            when: { step: `${share.request.host}/netops`, is: 'done' } as const,
+            transient: true as const,
+          })),
+        ),
+        ...before,
+        // Another operator is at work on the same hosts: then one gets all, and the other none.
+        intolerable: ['locked'],
+      },
+      rollout(`${procedure} on each host`, shares, impossible, policy),
     ]),
-    always: inOrder.map((share) => step(share, 'give-back', 'Give the host back', [lease(share, 'give-back')])),
+    onLost: 'park',
+    always: inOrder.map((share) => ({
+      ...step(share, 'give-back', 'Give the host back', [lease(share, 'give-back')]),
+      when: { step: `${share.request.host}/lease`, is: 'begun' } as const,
+    })),
   }
 }
+
+/** Each host by itself, in batches where the policy asks for them. */
+function rollout(
+  title: string,
+  shares: readonly HostShare[],
+  impossible: readonly ImpossibleHost[],
+  { batches, maxUnavailable = parallelHosts, maxFailures, pauseMs }: RolloutPolicy,
+): Group {
+  // Whatever is known to fail counts from the beginning, and is no part of a batch that others are judged by.
+  const [unseen, seen] = [shares.filter((share) => share.unseen === true), shares.filter(({ unseen }) => !unseen)]
+  const members: readonly Plan[] = [...impossible.map(planImpossible), ...[...unseen, ...seen].map(planHost)]
+  const sizes = batches === undefined ? [] : batchSizes(batches, seen.length)
+  const [first = 0, ...rest] = sizes
+  const waves = { sizes: [members.length - seen.length + first, ...rest], between: rest.map((_, at) => pause(at, pauseMs)) }
+  return tolerantly(title, members, {
+    limit: maxUnavailable,
+    maxFailures: maxFailures ?? members.length,
+    ...(rest.length === 0 ? {} : { batches: pauseMs === undefined ? { sizes: waves.sizes } : waves }),
+  })
+}
+
+/** @param at which batch it comes after, from 0 */
+const pause = (at: number, pauseMs = 0): Step => ({
+  kind: 'step',
+  id: `batch-${at + 1}/pause`,
+  host: operatorHost,
+  title: `Pause for ${formatDuration(pauseMs)} before the next batch`,
+  act: [],
+  undo: [],
+  until: {
+    probe: { kind: 'elapsed' },
+    holdForMs: 0,
+    deadlineMs: pauseMs,
+    onDeadline: 'go-on',
+    from: operatorHost,
+    met: 'over',
+  },
+})
+
+const planImpossible = ({ host, failure }: ImpossibleHost): Step => ({
+  kind: 'step',
+  id: `${host}/look`,
+  host,
+  title: 'Look whether it can be done',
+  act: [],
+  undo: [],
+  impossible: failure,
+})
 
 const step = ({ request: { host } }: HostShare, id: string, title: string, act: readonly Effect[]): Step => ({
   kind: 'step',
@@ -63,6 +169,12 @@ const step = ({ request: { host } }: HostShare, id: string, title: string, act: 
   undo: [],
   ...(act.length === 0 ? { unchanged: true } : {}),
 })
+
+/** Which of a host's leases the fleet takes: those of the procedure, where they are not just the release's. */
+function leasesOf({ request }: HostShare): Pick<LeaseEffect, 'leases'> {
+  const { leases } = procedureNamed(request.procedure)
+  return leases.length === 1 && leases[0] === 'release' ? {} : { leases: [...leases] }
+}
 
 const folder = (path: string, mode: string): Effect => ({ kind: 'directory', path, mode })
 
@@ -107,12 +219,13 @@ function planHost(share: HostShare): Group {
           : []
     return step(share, id, title, content.length === 0 ? [] : [folder(incoming, '0700'), ...content])
   })
-  const hostRun: Effect = { kind: 'job', run, netops, root, input: { ...request, ...(shown && { shown }) } }
-  return sequence(`${procedure} on ${host}`, [
+  const hostRun: Effect = { kind: 'host-run', run, netops, root, input: { ...request, ...(shown && { shown }) } }
+  const steps = [
     ...pushes,
     {
       ...step(share, procedure, procedureNamed(procedure).title, [hostRun]),
-      undo: [{ kind: 'undo-job', run, netops, root }],
+      undo: [{ kind: 'undo-host-run' as const, run, netops, root }],
     },
-  ])
+  ]
+  return { ...sequence(`${procedure} on ${host}`, steps), when: { step: `${host}/lease`, is: 'done' } }
 }

@@ -48,6 +48,8 @@ export async function beginFleetRun(start: FleetRunStart, hosts: Hosts, context:
 /** What is known of a fleet run that goes on. */
 export interface ResumedFleetRun extends Ran {
   readonly procedure: string
+  /** All hosts of the run, in the order of the fleet. */
+  readonly hosts: readonly string[]
   readonly requests: readonly HostRequest[]
 }
 
@@ -75,7 +77,10 @@ export async function resumeFleetRun(
       await Promise.all([...hosts.values()].map((host) => host.close()))
     }
   })
-  return { ...ran, procedure: start?.procedure ?? '', requests: start === undefined ? [] : requestsIn(start.plan) }
+  if (start === undefined) throw new TypeError(`run ${run} goes on without its beginning`)
+  const { procedure, plan, input } = start
+  const hosts = fleetInput.parse(input).targets.map(({ name }) => name)
+  return { ...ran, procedure, hosts, requests: requestsIn(plan) }
 }
 
 function goOn(journal: Journal, direction: Direction, executor: World, context: RunContext): Promise<RunResult> {
@@ -97,5 +102,5 @@ async function acting<T>(hosts: Hosts, context: RunContext, work: (executor: Wor
 /** What each host is asked for by a plan. */
 const requestsIn = (plan: Plan): readonly HostRequest[] =>
   stepsOf(plan).flatMap(({ act }) =>
-    act.flatMap((effect) => (effect.kind === 'job' ? [parseRequest(effect.input)] : [])),
+    act.flatMap((effect) => (effect.kind === 'host-run' ? [parseRequest(effect.input)] : [])),
   )

@@ -51,7 +51,6 @@ const placed = async (): Promise<string> =>
 const records = async (run: string) =>
   readRecords(join(await hostRoot(host('web1')), paths.runs, `${run}.web1`, 'journal.jsonl'))
 
-/** The line of a run's journal on the host that begins or ends the step that places files. */
 /** A deployment whose part on the host is killed, and then gone on with. */
 async function killed(fault: string, planted: string, file?: string): Promise<Called> {
   await on('systemctl', 'set-environment', `NETOPS_FAULT=${fault}`)

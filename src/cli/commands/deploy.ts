@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { defineCommand } from '../command.ts'
 import { dryRunOption, fleetOptions, fleetSchema, parseOptions, rootOption } from '../options.ts'
+import { policyOf, rolloutOptions, rolloutSchema } from '../rollout.ts'
 import { timingOptions, timingSchema } from '../timing.ts'
 
 export const deploy = defineCommand({
@@ -10,6 +11,7 @@ export const deploy = defineCommand({
   examples: [
     'netops deploy --dry-run',
     'netops deploy --hosts web1,web2 --config production.yaml',
+    'netops deploy --batch 1,25% --pause 2m --max-failures 1',
     'netops deploy --root /tmp/site --config examples/config.yaml',
     'netops deploy --release ./other_server --release-version 2.4.1',
   ],
@@ -19,12 +21,13 @@ export const deploy = defineCommand({
     { flags: '--release <file>', description: 'the executable to deploy (default: build/network_server)' },
     { flags: '--release-version <version>', description: 'its version, where no manifest.json beside it says so' },
     { flags: '--config <file>', description: "the configuration (default: the fleet file's, else what the host has)" },
+    ...rolloutOptions,
     ...timingOptions,
     dryRunOption,
   ],
   events: true,
   async run({ options }, context) {
-    const parsed = parseOptions(fleetSchema.extend({ ...deploySchema, ...timingSchema }), options)
+    const parsed = parseOptions(fleetSchema.extend({ ...deploySchema, ...rolloutSchema, ...timingSchema }), options)
     const [{ readFleet }, { readFleetConfigs }, { releasePath }, { startFleetRun }] = await Promise.all([
       import('../../fleet/fleet.ts'),
       import('../../fleet/configs.ts'),
@@ -45,8 +48,8 @@ export const deploy = defineCommand({
       environment: fleet.environment,
       timing: timingOf(parsed, fleet),
     }
-    const end = await startFleetRun(procedure, deployment, { fleet, options: { dryRun: parsed.dryRun } }, context)
-    return fleetRunResult(end)
+    const how = { dryRun: parsed.dryRun, policy: policyOf(parsed) }
+    return fleetRunResult(await startFleetRun(procedure, deployment, { fleet, options: how }, context))
   },
 })
 

@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { defineCommand } from '../command.ts'
 import { dryRunOption, fleetOptions, fleetSchema, parseOptions, rootOption } from '../options.ts'
+import { policyOf, rolloutOptions, rolloutSchema } from '../rollout.ts'
 import { confirmOption } from '../terminal/confirm.ts'
 import { timingOptions, timingSchema } from '../timing.ts'
 
@@ -20,6 +21,7 @@ export const rollback = defineCommand({
       flags: '--to <release>',
       description: 'a release that was in service: its id or version (default: the one before)',
     },
+    ...rolloutOptions,
     ...timingOptions,
     dryRunOption,
     confirmOption,
@@ -39,7 +41,7 @@ export const rollback = defineCommand({
       await startFleetRun(
         procedure,
         { to, timing: timingOf(parsed, fleet) },
-        { fleet, options: { dryRun, confirm: confirming } },
+        { fleet, options: { dryRun, confirm: confirming, policy: policyOf(parsed) } },
         context,
       ),
     )
@@ -47,6 +49,7 @@ export const rollback = defineCommand({
 })
 
 const schema = fleetSchema.extend({
+  ...rolloutSchema,
   ...timingSchema,
   to: z.string().optional(),
   confirm: z.string().optional(),

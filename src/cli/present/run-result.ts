@@ -1,7 +1,7 @@
 // What a run came to, or would come to, for people and for scripts.
 import { exitCodes } from '../../model/errors.ts'
 import { runsCommand } from '../../model/paths.ts'
-import type { FleetRunEnd, FinishedFleetRun, ShownHost } from '../../fleet/start-run.ts'
+import type { FleetRunEnd, FinishedFleetRun } from '../../fleet/start-run.ts'
 import { procedureNamed } from '../../procedures/list.ts'
 import type { ShownStep } from '../../runs/dry-run.ts'
 import { hostResults } from '../../runs/host-results.ts'
@@ -10,10 +10,12 @@ import type { RunResult } from '../../engine/run.ts'
 import type { CommandResult } from '../command.ts'
 
 export const fleetRunResult = (end: FleetRunEnd): CommandResult =>
-  'shown' in end ? shownResult(end.shown) : finishedResult(end.finished)
+  'shown' in end ? shownResult(end) : finishedResult(end.finished)
+
+type ShownRun = Extract<FleetRunEnd, { readonly shown: unknown }>
 
 /** A dry run for people: each step with its commands, one a line, ready to be read or copied. */
-function shownSteps(steps: readonly ShownStep[], indent: string): string {
+export function shownSteps(steps: readonly ShownStep[], indent: string): string {
   return steps
     .flatMap((step) => [
       `${indent}${step.title}${step.unchanged ? ' (unchanged)' : ''}`,
@@ -23,28 +25,32 @@ function shownSteps(steps: readonly ShownStep[], indent: string): string {
     .join('\n')
 }
 
-function shownResult(hosts: readonly ShownHost[]): CommandResult {
-  const text = hosts
+function shownResult({ shown, refused }: ShownRun): CommandResult {
+  const text = shown
     .map(
       ({ host, push, own }) =>
-        `${host}: from here\n${shownSteps(push, '  ')}\n${host}: by its own netops\n${shownSteps(own, '  ')}`,
+        `${host}: from here\n${shownSteps(push, '  ')}\n${host}: by its own netops\n${own.length === 0 ? '  (out of reach: decided there, once it is back)' : shownSteps(own, '  ')}`,
     )
+    .concat(refused.map(({ host, error }) => `${host}: left out\n  ${error.message}`))
     .join('\n\n')
-  const data = hosts.map(({ host, push, own, procedure }) => ({ host, push, [procedure]: own }))
+  const data = shown.map(({ host, push, own, procedure }) => ({ host, push, [procedure]: own }))
   return {
     outcome: 'done',
-    data: { dryRun: true, hosts: plain(data) },
+    data: {
+      dryRun: true,
+      hosts: plain([
+        ...data,
+        ...refused.map(({ host, error: { code, message, hint } }) => ({ host, error: { code, message, hint } })),
+      ]),
+    },
     text: `${text}\n\nDry run: nothing was changed.`,
   }
 }
 
 /** The result of a fleet run that has ended or stopped. */
-export function finishedResult({ procedure, run, requests, ...ran }: FinishedFleetRun): CommandResult {
-  const results = hostResults(
-    ran,
-    requests.map(({ host }) => host),
-  ).map((result, index) => {
-    const request = requests[index]
+export function finishedResult({ procedure, run, hosts: names, requests, ...ran }: FinishedFleetRun): CommandResult {
+  const results = hostResults(ran, names).map((result) => {
+    const request = requests.find(({ host }) => host === result.host)
     const summary =
       request === undefined
         ? { text: '', data: {} }
