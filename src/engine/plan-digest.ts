@@ -3,20 +3,24 @@ import { NetopsError } from '../model/errors.ts'
 import type { PlanDigest } from '../model/plan-digest.ts'
 import { stepsOf, type Plan, type Step } from '../model/plan.ts'
 import { sha256OfText } from '../system/files.ts'
-import { canonicalJson, planHash } from './journal.ts'
+import { canonicalJson } from './journal.ts'
 
-const hashOf = ({ act, undo }: Step): string => sha256OfText(canonicalJson({ act, undo }))
+// Whatever the run is called: a dry run and the run after it come to the same.
+const hashed = (value: unknown, run: string): string =>
+  sha256OfText(canonicalJson(value).replaceAll(JSON.stringify(run).slice(1, -1), 'RUN'))
+
+const hashOf = ({ act, undo }: Step, run: string): string => hashed({ act, undo }, run)
 
 /** A step that applies nothing only looks or waits, so it changes nothing. */
 const changes = (step: Step): boolean => step.unchanged !== true && step.act.length + step.undo.length > 0
 
-/** The plan by its hashes. */
-export const digestOf = (plan: Plan): PlanDigest => ({
-  sha256: planHash(plan),
+/** The plan of a run by its hashes, whatever the run is called. */
+export const digestOf = (plan: Plan, run: string): PlanDigest => ({
+  sha256: hashed(plan, run),
   steps: Object.fromEntries(
     stepsOf(plan)
       .filter(changes)
-      .map((step) => [step.id, hashOf(step)]),
+      .map((step) => [step.id, hashOf(step, run)]),
   ),
 })
 
@@ -25,9 +29,9 @@ export const digestOf = (plan: Plan): PlanDigest => ({
  * there by now, are no difference.
  * @throws NetopsError `refused` naming the first step that would do something else
  */
-export function refuseOtherPlan(plan: Plan, shown: PlanDigest, host: string): void {
-  if (planHash(plan) === shown.sha256) return
-  const other = stepsOf(plan).find((step) => changes(step) && shown.steps[step.id] !== hashOf(step))
+export function refuseOtherPlan(plan: Plan, shown: PlanDigest, { run, host }: { run: string; host: string }): void {
+  if (hashed(plan, run) === shown.sha256) return
+  const other = stepsOf(plan).find((step) => changes(step) && shown.steps[step.id] !== hashOf(step, run))
   if (other === undefined) return
   throw new NetopsError('refused', {
     host,

@@ -233,7 +233,7 @@ async function draft<Input, Found>(drafting: Drafting<Input, Found>, to: Target,
     reader.sha256(place.netops),
   ])
   const lacks = present === netops.sha256 ? undefined : netops
-  return { host, decision, share: { ...assignment, netops: lacks, shown: digestOf(decision.plan) } }
+  return { host, decision, share: { ...assignment, netops: lacks, shown: digestOf(decision.plan, place.run) } }
 }
 
 /** A host that could not be reached: it is brought all that it may lack, once it can be. Undefined where that is not enough. */

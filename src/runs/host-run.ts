@@ -100,7 +100,7 @@ async function proceed(
   }
   try {
     const { facts, plan } = await decide(request, { reader: readerOf(connection), services })
-    if (request.shown !== undefined) refuseOtherPlan(plan, request.shown, host)
+    if (request.shown !== undefined) refuseOtherPlan(plan, request.shown, request)
     begin(journal, { run, procedure, by: decidedBy, input: plain(request), facts: plain(facts), plan })
     return await runPlan(journal, executor, control)
   } catch (error) {
