@@ -7,6 +7,7 @@ import type { Relay } from '../engine/world.ts'
 import { errorCodes, NetopsError } from '../model/errors.ts'
 import type { JobEffect, LeaseEffect, UndoJobEffect } from '../model/effects.ts'
 import { parseOwnRecord, type EndRecord, type Failure } from '../model/journal.ts'
+import { parseJson } from '../model/json.ts'
 
 const failed = z.object({ code: z.enum(errorCodes), message: z.string(), hint: z.string().optional() })
 
@@ -36,15 +37,6 @@ export async function callNetops<Shape extends z.ZodRawShape>(
   if (answer.success) return answer.data
   const said = stderr.trim() || `it exited with ${code}`
   throw new NetopsError('failed', { host, message: `netops on the host did not answer: ${said}` })
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    // No document: what the command said instead is told.
-    return undefined
-  }
 }
 
 type Call = JobEffect | UndoJobEffect | LeaseEffect

@@ -1,6 +1,7 @@
 // Tuning of a host: kernel parameters, limits, threads and pools. Its order, and the record of what was there before.
 import * as z from 'zod'
 import { NetopsError } from './errors.ts'
+import { parseJson } from './json.ts'
 import { orderPlace } from './order-place.ts'
 import { sysctlName } from './sysctl.ts'
 
@@ -102,22 +103,13 @@ export type TuningRecord = z.infer<typeof tuningRecord>
 
 /** @throws NetopsError `refused` when this netops does not understand the record */
 export function parseTuningRecord(text: string, path: string, host: string): TuningRecord {
-  const parsed = tuningRecord.safeParse(jsonIn(text))
+  const parsed = tuningRecord.safeParse(parseJson(text))
   if (parsed.success) return parsed.data
   throw new NetopsError('refused', {
     host,
     message: `${path} was written by a netops that this one does not understand, or is damaged`,
     hint: `use the newer netops. The file holds the original values; where it is beyond repair, move it aside`,
   })
-}
-
-function jsonIn(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    // Not JSON is one of the ways not to be a record.
-    return undefined
-  }
 }
 
 /** The variables of an environment file (systemd.exec(5), EnvironmentFile=) as far as it holds plain `NAME=value` lines. */

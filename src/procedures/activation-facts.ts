@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { listenersIn } from '../config/live/listeners.ts'
 import { NetopsError } from '../model/errors.ts'
 import { activationRecord, type ActivationInput, type ActivationRecord } from '../model/activation.ts'
+import { parseJson } from '../model/json.ts'
 import { hostPaths, serverExecutable, serviceName, serviceUser, type HostPaths } from '../model/paths.ts'
 import type { HostReader } from '../drivers/hosts/port.ts'
 import type { ServiceManager, ServiceState } from '../drivers/services/port.ts'
@@ -117,7 +118,7 @@ export async function readActivations(reader: HostReader, paths: HostPaths): Pro
 }
 
 function parseActivation(text: string, host: string): ActivationRecord {
-  const parsed = activationRecord.safeParse(JSON.parse(text))
+  const parsed = activationRecord.safeParse(parseJson(text))
   if (parsed.success) return parsed.data
   throw new NetopsError('refused', {
     host,

@@ -5,6 +5,7 @@ import type { HostReader } from '../drivers/hosts/port.ts'
 import type { ServiceManager, ServiceState } from '../drivers/services/port.ts'
 import type { ActivationRecord, Endpoints } from '../model/activation.ts'
 import { parseOwnRecord, type OwnRecord } from '../model/journal.ts'
+import { parseJson } from '../model/json.ts'
 import { hostPaths, serviceName } from '../model/paths.ts'
 import { readActivations } from './activation-facts.ts'
 
@@ -82,17 +83,9 @@ async function readHealth(get: GetOnHost, endpoints: Endpoints | undefined): Pro
   if (health === undefined || ready === undefined) return { ...unknown, status: 'no answer' }
   const body = healthBody.safeParse(parseJson(health.body))
   const release = ready.headers['x-release']
+  // Not ours to judge: whatever answers without JSON is reported by its status code.
   if (!body.success) return { ...unknown, ready: ready.status === 200, release, status: `answers ${health.status}` }
   return { ...body.data, ready: ready.status === 200, release }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    // Not ours to judge: whatever answers without JSON is reported by its status code.
-    return undefined
-  }
 }
 
 async function readUnfinished(reader: HostReader, runs: string): Promise<readonly UnfinishedRun[]> {

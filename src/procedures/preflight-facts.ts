@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { HostReader } from '../drivers/hosts/port.ts'
 import type { ServiceManager, ServiceState } from '../drivers/services/port.ts'
 import { activationRecord } from '../model/activation.ts'
+import { parseJson } from '../model/json.ts'
 import { hostPaths, serverExecutable, serviceName } from '../model/paths.ts'
 import { readTemplate } from '../system/assets.ts'
 import { listeningPorts } from './activation-facts.ts'
@@ -245,13 +246,8 @@ function diskIn(line: string): readonly Disk[] {
 
 /** The ports that the record names; what a newer netops wrote, or nobody, names none. */
 function recordedPorts(text: string): readonly number[] {
-  try {
-    const parsed = activationRecord.safeParse(JSON.parse(text))
-    return parsed.success ? parsed.data.endpoints.ports : []
-  } catch {
-    // Never deployed to, or not readable for this user: then no port counts as our own.
-    return []
-  }
+  // Never deployed to, or not readable for this user: then no port counts as our own.
+  return activationRecord.safeParse(parseJson(text)).data?.endpoints.ports ?? []
 }
 
 /** Lines of `ss -H -ltnp`, or those of /proc/net/tcp on a host without it. */

@@ -4,6 +4,7 @@ import { formatProblems } from '../config/problems.ts'
 import { checkServerConfig } from '../config/server-config.ts'
 import { NetopsError } from '../model/errors.ts'
 import { puttingBack, type Effect, type ServiceEffect } from '../model/effects.ts'
+import { canonicalJson } from '../model/json.ts'
 import { laterInUnit } from '../model/limits-files.ts'
 import { hostPaths, serviceName } from '../model/paths.ts'
 import { sequence, type Group, type Step, type Wait } from '../model/plan.ts'
@@ -91,7 +92,8 @@ class Draft {
     const before = this.#facts.files[tuning] ?? absent
     const wanted = this.#goal.record
     const known = this.#facts.record
-    const same = wanted === undefined ? known === undefined : sameJson({ ...known, run: '' }, { ...wanted, run: '' })
+    const withoutRun = (record: TuningRecord | undefined): string => canonicalJson({ ...record, run: '' })
+    const same = wanted === undefined ? known === undefined : withoutRun(known) === withoutRun(wanted)
     const goal: FileState =
       wanted === undefined
         ? absent
@@ -275,19 +277,6 @@ export function stillTuned(record: TuningRecord, facts: TuningFacts): readonly s
 }
 
 const absent: FileState = { kind: 'absent' }
-const sameJson = (one: unknown, other: unknown): boolean =>
-  JSON.stringify(sorted(one)) === JSON.stringify(sorted(other))
-
-/** The order of an object's keys says nothing. */
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted)
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(
-    Object.entries(value)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, inner]) => [key, sorted(inner)]),
-  )
-}
 
 const removeEmpty = (path: string): Effect => ({ kind: 'remove-empty', path })
 const service = (action: ServiceEffect['action']): ServiceEffect => ({ kind: 'service', unit: serviceName, action })
