@@ -1,4 +1,5 @@
 // The same work on every chosen host, so many at once; what fails on one host does not keep it from the others.
+import pLimit from 'p-limit'
 import type { HostConnection } from '../drivers/hosts/port.ts'
 import { locate, NetopsError } from '../model/errors.ts'
 import type { CommandContext } from './command.ts'
@@ -17,20 +18,13 @@ export async function onEachHost<T>(
   { targets, atOnce, work, failed }: Work<T>,
   context: CommandContext,
 ): Promise<readonly T[]> {
-  const results: T[] = []
-  const left = [...targets.entries()]
-  const worker = async (): Promise<void> => {
-    for (let next = left.shift(); next !== undefined; next = left.shift()) {
-      const [index, target] = next
-      try {
-        results[index] = await onHost(target, work, context)
-      } catch (thrown) {
-        results[index] = await failed(locate(thrown, { host: target.name }), target)
-      }
+  return pLimit(atOnce).map(targets, async (target) => {
+    try {
+      return await onHost(target, work, context)
+    } catch (thrown) {
+      return failed(locate(thrown, { host: target.name }), target)
     }
-  }
-  await Promise.all(Array.from({ length: Math.min(atOnce, targets.length) }, worker))
-  return results
+  })
 }
 
 /** Connects, works, and closes. Ctrl-C leaves a connection that is still being made. */
