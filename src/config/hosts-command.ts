@@ -1,5 +1,6 @@
 // The command of `hosts_from`: run with bounds, and whatever goes wrong with it is told by what it did.
 import { messageOf, NetopsError } from '../model/errors.ts'
+import { parseJson } from '../model/json.ts'
 import { formatDuration, type Milliseconds } from '../model/units.ts'
 import { execWithin, type ExecResult } from '../system/exec.ts'
 import { showValue } from './problems.ts'
@@ -41,9 +42,7 @@ export async function askForHosts({ command, timeout, cwd }: HostsCommand): Prom
   }
   if (stdout.trim() === '') return refuse('printed nothing; expected JSON')
   if (stdout.length > mostBytes) return refuse(`printed more than ${mostBytes} characters; expected JSON`)
-  try {
-    JSON.parse(stdout)
-  } catch {
+  if (parseJson(stdout) === undefined) {
     return refuse(`printed ${showValue(stdout.trim().split('\n')[0])}; expected JSON`)
   }
   return stdout

@@ -1,5 +1,6 @@
 // Every key of network_server's configuration as one table, read from the schema: names, variables, defaults, secrets.
 import * as z from 'zod'
+import { parseJson } from '../model/json.ts'
 import { aboutOf, notesOf, type KeyNotes } from '../model/schema-notes.ts'
 import { serverSections } from '../model/server-config.ts'
 import { defaultOf, innermost, takesNumbers, isBoolean } from './schema-words.ts'
@@ -52,10 +53,7 @@ export function readAs({ schema }: ServerKey, text: string): unknown {
   const inner = innermost(schema)
   if (!(inner instanceof z.ZodArray)) return text
   if (innermost(inner.element) instanceof z.ZodString) return text.split(',').map((item) => item.trim())
-  try {
-    return JSON.parse(text) as unknown
-  } catch {
-    // Not JSON: the check will say that it expects a list.
-    return text
-  }
+  const value = parseJson(text)
+  // Not JSON: the check will say that it expects a list.
+  return value === undefined ? text : value
 }

@@ -10,6 +10,7 @@ import {
   type JournalRecord,
   type RunRecord,
 } from '../model/journal.ts'
+import { canonicalJson } from '../model/json.ts'
 import type { Plan } from '../model/plan.ts'
 import { listIfAny, readTextIfAny, sha256OfText, syncFolder } from '../system/files.ts'
 
@@ -78,19 +79,6 @@ export function runState(records: readonly JournalRecord[]): RunState {
 
 /** A plan's hash, whatever the order in which its fields were written. */
 export const planHash = (plan: Plan): string => sha256OfText(canonicalJson(plan))
-
-/** A value as JSON with the fields of every object sorted by name. */
-export const canonicalJson = (value: unknown): string => JSON.stringify(canonical(value))
-
-/** The same value with the fields of every object sorted by name. */
-function canonical(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(canonical)
-  if (typeof value !== 'object' || value === null) return value
-  const fields = Object.entries(value).filter(([, field]) => field !== undefined)
-  return Object.fromEntries(
-    fields.sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, field]) => [name, canonical(field)]),
-  )
-}
 
 /**
  * The beginning of a run that is to go on.

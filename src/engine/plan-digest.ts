@@ -1,9 +1,9 @@
 // Whether a host would do what the operator was shown: plans compared by their hashes. Pure.
 import { NetopsError } from '../model/errors.ts'
+import { canonicalJson } from '../model/json.ts'
 import type { PlanDigest } from '../model/plan-digest.ts'
 import { stepsOf, type Plan, type Step } from '../model/plan.ts'
 import { sha256OfText } from '../system/files.ts'
-import { canonicalJson } from './journal.ts'
 
 // Whatever the run is called: a dry run and the run after it come to the same.
 const hashed = (value: unknown, run: string): string =>

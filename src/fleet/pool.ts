@@ -1,4 +1,5 @@
 // The same work on every chosen host, so many at once; what fails on one host does not keep it from the others.
+import pLimit from 'p-limit'
 import type { HostConnection } from '../drivers/hosts/port.ts'
 import { locate, NetopsError } from '../model/errors.ts'
 import type { Target } from '../model/target.ts'
@@ -28,23 +29,18 @@ export async function onEachHost<T>(
   { targets, atOnce = usualAtOnce, work, progress }: HostWork<T>,
   context: PoolContext,
 ): Promise<readonly HostAnswer<T>[]> {
-  const answers: HostAnswer<T>[] = []
-  const left = targets.entries()
   let done = 0
-  const worker = async (): Promise<void> => {
-    for (const [index, target] of left) {
-      const host = target.name
-      try {
-        answers[index] = { host, target, value: await onHost(target, work, context) }
-      } catch (thrown) {
-        answers[index] = { host, target, error: locate(thrown, { host }) }
-      }
+  return pLimit(atOnce).map(targets, async (target): Promise<HostAnswer<T>> => {
+    const host = target.name
+    try {
+      return { host, target, value: await onHost(target, work, context) }
+    } catch (thrown) {
+      return { host, target, error: locate(thrown, { host }) }
+    } finally {
       done += 1
       progress?.(host, done)
     }
-  }
-  await Promise.all(Array.from({ length: Math.min(atOnce, targets.length) }, worker))
-  return answers
+  })
 }
 
 /**

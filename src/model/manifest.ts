@@ -1,5 +1,6 @@
 // What a build made: `manifest.json` beside the executables, which a deployment checks them against.
 import * as z from 'zod'
+import { sha256Hex } from './sha256.ts'
 
 /** The executables that a checkout builds. */
 export const executableNames = ['network_server', 'netops'] as const
@@ -26,7 +27,7 @@ const builtExecutable = z.object({
   node: semver,
   /** In bytes. */
   size: z.int().positive(),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  sha256: sha256Hex,
 })
 export type BuiltExecutable = Readonly<z.infer<typeof builtExecutable>>
 

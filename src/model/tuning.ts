@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { NetopsError } from './errors.ts'
 import { sysctlName } from './sysctl.ts'
+import { parseJson } from './json.ts'
 
 /** Limits by pam_limits' names, with systemd's (limits.conf(5), systemd.exec(5)). */
 export const limitSettings: Readonly<Record<string, string>> = { nofile: 'LimitNOFILE', nproc: 'LimitNPROC' }
@@ -89,22 +90,13 @@ export type TuningRecord = z.infer<typeof tuningRecord>
 
 /** @throws NetopsError `refused` when this netops does not understand the record */
 export function parseTuningRecord(text: string, path: string, host: string): TuningRecord {
-  const parsed = tuningRecord.safeParse(jsonIn(text))
+  const parsed = tuningRecord.safeParse(parseJson(text))
   if (parsed.success) return parsed.data
   throw new NetopsError('refused', {
     host,
     message: `${path} was written by a netops that this one does not understand, or is damaged`,
     hint: `use the newer netops. The file holds the original values; where it is beyond repair, move it aside`,
   })
-}
-
-function jsonIn(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    // Not JSON is one of the ways not to be a record.
-    return undefined
-  }
 }
 
 /** The variables of an environment file (systemd.exec(5), EnvironmentFile=) as far as it holds plain `NAME=value` lines. */

@@ -3,6 +3,7 @@ import { userInfo, hostname } from 'node:os'
 import * as z from 'zod'
 import type { HostCommand, HostConnection } from '../drivers/hosts/port.ts'
 import { errorCodes, NetopsError } from '../model/errors.ts'
+import { parseJson } from '../model/json.ts'
 import type { LeaseEffect, RunEffect } from '../model/effects.ts'
 
 const failed = z.object({ code: z.enum(errorCodes), message: z.string(), hint: z.string().optional() })
@@ -33,15 +34,6 @@ export async function callNetops<Shape extends z.ZodRawShape>(
   if (answer.success) return answer.data
   const reason = stderr.trim() || `it exited with ${code}`
   throw new NetopsError('failed', { host, message: `netops on the host did not answer: ${reason}` })
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    // No document: what the command said instead is told.
-    return undefined
-  }
 }
 
 /** The command of an effect that netops on the host carries out; without the effect's document. */

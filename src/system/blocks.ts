@@ -14,7 +14,7 @@ export interface Blocks {
   readonly hashes: readonly string[]
 }
 
-/** The hash of a block from its SHA-256, whoever made that. */
+/** The hash of a block from its SHA-256. */
 export const blockHash = (sha256: string): string => sha256.slice(0, digits)
 
 /** Reads a file once, a few blocks at a time, and gives the hash of each. */

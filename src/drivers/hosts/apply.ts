@@ -21,16 +21,16 @@ export async function applyCommands(connection: HostConnection, commands: readon
     const result = await connection.run(argvOf(batch), { stdin: last?.stdin, timeoutMs })
     const { failed, ...told } = whichFailed(batch, result)
     if (failed !== undefined) throw commandFailed(connection.name, failed, told)
-    next += batch.length + (result.code === 0 ? (last?.sparesNext ?? 0) : 0)
+    next += batch.length + (result.code === 0 ? (last?.skipNextIfOk ?? 0) : 0)
   }
 }
 
 /** The first of some commands: as many as take no input and may answer success alone, and the one after them. */
 function batchOf(commands: readonly HostCommand[]): readonly HostCommand[] {
   let length = quoteCommand(commands[0]?.argv ?? []).length
-  const last = commands.findIndex(({ stdin, okCodes, sparesNext }, index) => {
+  const last = commands.findIndex(({ stdin, okCodes, skipNextIfOk }, index) => {
     length += quoteCommand(commands[index + 1]?.argv ?? []).length
-    return stdin !== undefined || okCodes !== undefined || sparesNext !== undefined || length > longestBatch
+    return stdin !== undefined || okCodes !== undefined || skipNextIfOk !== undefined || length > longestBatch
   })
   return last === -1 ? commands : commands.slice(0, last + 1)
 }

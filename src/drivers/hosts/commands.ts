@@ -167,7 +167,7 @@ const whereNeeded = (
     ? replacing
     : [
         // cmp(1): 1 they differ, 2 one is missing; whatever it is, it is replaced.
-        { ...same, okCodes: [0, 1, 2], sparesNext: replacing.length },
+        { ...same, okCodes: [0, 1, 2], skipNextIfOk: replacing.length },
         ...replacing,
         ...(effect.owner === undefined ? [] : [{ argv: ['chown', effect.owner, effect.path] }]),
         { argv: ['chmod', effect.mode, effect.path] },

@@ -16,7 +16,7 @@ export interface HostCommand {
   /** Exit codes that count as success; 0 alone by default. */
   readonly okCodes?: readonly number[] | undefined
   /** How many of the commands that follow are left out where this one exits with 0. */
-  readonly sparesNext?: number | undefined
+  readonly skipNextIfOk?: number | undefined
   /** How long it may take; ten minutes unless it says so. */
   readonly timeoutMs?: number | undefined
   /** What the failure is called. */

@@ -3,11 +3,11 @@ import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { HostEffect } from '../../model/effects.ts'
 import { locate } from '../../model/errors.ts'
-import { blockHash, blockSize, hashBlocks, type Blocks } from '../../system/blocks.ts'
+import { blockSize, hashBlocks, type Blocks } from '../../system/blocks.ts'
 import { dataIn, matchBlocks, type Run } from '../../system/delta.ts'
 import { applyCommands } from './apply.ts'
 import { newMark, partialOf, temporaryOf } from './commands.ts'
-import { hashByCoreutils, hashByNetops, keepPartial, listBases, longestDeal } from './delta-commands.ts'
+import { hashCommand, keepPartial, listBases } from './delta-commands.ts'
 import type { HostConnection } from './port.ts'
 
 export type PushEffect = Extract<HostEffect, { kind: 'push' }>
@@ -16,8 +16,8 @@ export type PushEffect = Extract<HostEffect, { kind: 'push' }>
 export interface Delta {
   readonly runs: readonly Run[]
   readonly bases: readonly string[]
-  /** The netops build on the host that puts it together; undefined where coreutils have to. */
-  readonly netops: string | undefined
+  /** The netops build on the host that puts it together. */
+  readonly netops: string
 }
 
 /** A file on the host that may have blocks of the new one. */
@@ -59,7 +59,8 @@ export async function lookForBases(
   const there = parseBases(stdout, effect)
   const temporary = temporaryOf(effect)
   const [written, kept] = [temporary, partialOf(temporary)].map((name) => there.find(({ path }) => path === name))
-  if (written === undefined) return there
+  // Without netops nothing comes of it: it is written over.
+  if (written === undefined || netopsAmong(there) === undefined) return there
   const others = there.filter((base) => base !== written)
   // Both are beginnings of the file. The longer one has all of the other.
   if (kept !== undefined && kept.size >= written.size) return others
@@ -80,31 +81,26 @@ function parseBases(listed: string, { path: target }: PushEffect): readonly OnHo
   return [...found.values()].sort((a, b) => b.changed - a.changed)
 }
 
-/** What of a file to copy on the host; undefined where that is not worth it. */
+/** What of a file to copy on the host; undefined where that is not worth it, or no netops is there to do it. */
 export async function findDelta(
   connection: HostConnection,
   effect: PushEffect,
   there: readonly OnHost[],
 ): Promise<Delta | undefined> {
+  const netops = netopsAmong(there)
   const bases = chooseBases(there, effect)
-  if (bases.length === 0) return undefined
+  if (netops === undefined || bases.length === 0) return undefined
   const wanted = await sourceBlocks(effect)
   if (wanted.size !== effect.size) return undefined
-  const helper = there.find(({ path }) => basename(path) === 'netops')?.path
-  const byNetops = helper === undefined ? [] : await hashAll(connection, bases, (path) => hashByNetops(helper, path))
-  const netops = byNetops.length === 0 ? undefined : helper
-  const hashed = netops === undefined ? await hashByHand(connection, bases, effect) : byNetops
-  const partials = hashed.filter(({ partial }) => partial)
-  // A beginning needs few runs, whatever else it takes.
-  const ways = partials.length === 0 || partials.length === hashed.length ? [hashed] : [hashed, partials]
-  return ways
-    .map((from) => ({ runs: matchBlocks(wanted, from), bases: from.map(({ path }) => path), netops }))
-    .find(
-      ({ runs }) =>
-        dataIn(runs) <= (partials.length === 0 ? worthwhile * effect.size : effect.size - 1) &&
-        (netops !== undefined || runs.length <= longestDeal),
-    )
+  const hashed = await hashAll(connection, bases, netops)
+  const runs = matchBlocks(wanted, hashed)
+  const most = hashed.some(({ partial }) => partial) ? effect.size - 1 : worthwhile * effect.size
+  return dataIn(runs) <= most ? { runs, bases: hashed.map(({ path }) => path), netops } : undefined
 }
+
+/** A netops build on the host, which can hash blocks and put them together. */
+const netopsAmong = (there: readonly OnHost[]): string | undefined =>
+  there.find(({ path }) => basename(path) === 'netops')?.path
 
 /**
  * What was left half written, then the newest build of the same program, and the newest of the other: after a change of Node
@@ -124,25 +120,19 @@ function chooseBases(there: readonly OnHost[], { path, size }: PushEffect): read
 
 type Hashed = Blocks & OnHost
 
-async function hashByHand(connection: HostConnection, bases: readonly OnHost[], effect: PushEffect) {
-  const folder = `${temporaryOf(effect)}.blocks`
-  const hashed: Hashed[] = []
-  // One after the other: each needs the room of a base on the host's disk.
-  for (const base of bases) hashed.push(...(await hashAll(connection, [base], (path) => hashByCoreutils(folder, path))))
-  return hashed
-}
-
 /** The blocks of the bases; without those that could not be read as they were listed. */
 async function hashAll(
   connection: HostConnection,
   bases: readonly OnHost[],
-  commandOf: (path: string) => readonly string[],
+  netops: string,
 ): Promise<readonly Hashed[]> {
   const hashed = await Promise.all(
     bases.map(async (base) => {
-      const result = await unlessLost(() => connection.run(commandOf(base.path), { timeoutMs: lookTimeoutMs }))
+      const result = await unlessLost(() =>
+        connection.run(hashCommand(netops, base.path), { timeoutMs: lookTimeoutMs }),
+      )
       if (result instanceof Error || result.code !== 0) return []
-      const hashes = [...result.stdout.matchAll(/^[0-9a-f]{32,64}(?=\s)/gm)].map(([hash]) => blockHash(hash))
+      const hashes = [...result.stdout.matchAll(/^[0-9a-f]{32}$/gm)].map(([hash]) => hash)
       // Another push may be writing it right now: what was there when it was read, is there to be copied.
       const asListed = base.partial || hashes.length === Math.ceil(base.size / blockSize)
       return asListed ? [{ ...base, hashes }] : []

@@ -6,7 +6,7 @@ import { writeDelta } from '../../system/delta-stream.ts'
 import { SharedFiles, type SharedFile, type Stretch } from '../../system/shared-files.ts'
 import { applyCommands } from './apply.ts'
 import { beginPush, extendPushed, fillPushed, finishPush, partialOf, pushCommands, temporaryOf } from './commands.ts'
-import { assembleCommand, dealCommand, lookForGzip, unzipping } from './delta-commands.ts'
+import { assembleCommand, lookForGzip, unzipping } from './delta-commands.ts'
 import { fastLink, isMeasured, linkSpeed, measureBy, slowLink } from './link-speed.ts'
 import { findDelta, lookForBases, unlessLost, type Delta, type PushEffect } from './push-delta.ts'
 import type { HostCommand, HostConnection } from './port.ts'
@@ -77,17 +77,11 @@ async function bring(sending: Sending, tell: (line: string) => void): Promise<vo
 
 async function sendDelta(sending: Sending, delta: Delta): Promise<void> {
   const { connection, effect } = sending
-  const { netops, runs, bases } = delta
-  const data = runs.filter(({ kind }) => kind === 'data')
-  const content =
-    netops === undefined
-      ? await sent(sending, dealCommand(temporaryOf(effect), runs, bases), data)
-      : await assembled(sending, delta, netops)
-  await applyCommands(connection, pushCommands(effect, content))
+  await applyCommands(connection, pushCommands(effect, await assembled(sending, delta)))
 }
 
 /** A command by which a netops build on the host puts the file together. */
-async function assembled(sending: Sending, { runs, bases }: Delta, netops: string): Promise<HostCommand> {
+async function assembled(sending: Sending, { runs, bases, netops }: Delta): Promise<HostCommand> {
   const { effect, file } = sending
   const length = dataIn(runs)
   const isFast = length >= worthMeasuring.zstd && (await speedOf(sending)) > fastLink
@@ -99,24 +93,22 @@ async function sendWhole(sending: Sending): Promise<void> {
   const { connection, effect } = sending
   const { size } = effect
   if (size < worthMeasuring.gzip || !mayBeSlow(effect) || isMeasured(connection)) {
-    const content = await sent(sending, fillPushed(effect), [{ offset: 0, length: size }])
+    const content = await sent(sending, fillPushed(effect), { offset: 0, length: size })
     return applyCommands(connection, pushCommands(effect, content))
   }
   const { read } = sending.file
   const first = fed(sending, fillPushed(effect), beginning, () => read([{ offset: 0, length: beginning }]))
   await measureBy(connection, beginning, () => applyCommands(connection, [beginPush(effect), first]))
-  const rest = await sent(sending, extendPushed(effect), [{ offset: beginning, length: size - beginning }])
+  const rest = await sent(sending, extendPushed(effect), { offset: beginning, length: size - beginning })
   await applyCommands(connection, [rest, ...finishPush(effect)])
 }
 
-/** A command that is fed with parts of the file, compressed where that is quicker. */
-async function sent(sending: Sending, argv: readonly string[], parts: readonly Stretch[]): Promise<HostCommand> {
-  const length = parts.reduce((sum, part) => sum + part.length, 0)
+/** A command that is fed with a part of the file, compressed where that is quicker. */
+async function sent(sending: Sending, argv: readonly string[], part: Stretch): Promise<HostCommand> {
   const { read, readZipped } = sending.file
-  const enough = isMeasured(sending.connection) ? worthZipping : worthMeasuring.gzip
-  return length >= enough && (await gainsByGzip(sending))
-    ? fed(sending, unzipping(argv), length, () => readZipped(parts))
-    : fed(sending, argv, length, () => read(parts))
+  return part.length >= worthZipping && (await gainsByGzip(sending))
+    ? fed(sending, unzipping(argv), part.length, () => readZipped([part]))
+    : fed(sending, argv, part.length, () => read([part]))
 }
 
 const fed = (
@@ -134,7 +126,8 @@ const fed = (
 const mayBeSlow = ({ bases }: PushEffect): boolean => bases !== undefined
 
 async function gainsByGzip(sending: Sending): Promise<boolean> {
-  if (!mayBeSlow(sending.effect) || (await speedOf(sending)) >= slowLink) return false
+  // Of a file that is too small to measure the link by, nothing is sent just to find out.
+  if (!isMeasured(sending.connection) || (await speedOf(sending)) >= slowLink) return false
   return (await sending.connection.run(lookForGzip, { timeoutMs: commandTimeoutMs })).code === 0
 }
 

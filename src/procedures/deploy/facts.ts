@@ -8,6 +8,7 @@ import type { HostReader } from '../../drivers/hosts/port.ts'
 import type { ServiceManager, ServiceState } from '../../drivers/services/port.ts'
 import { readEnvironment, refuseOtherEnvironment } from '../environment-mark.ts'
 import { accountCommand, isOlder, oldestGlibc, readNeeds, type HostNeeds } from './host-needs.ts'
+import { parseJson } from '../../model/json.ts'
 
 export interface ActivationFacts {
   /** Node's name for the host's platform: `linux-x64`. */
@@ -117,7 +118,7 @@ export async function readActivations(reader: HostReader, paths: HostPaths): Pro
 }
 
 function parseActivation(text: string, host: string): ActivationRecord {
-  const parsed = activationRecord.safeParse(JSON.parse(text))
+  const parsed = activationRecord.safeParse(parseJson(text))
   if (parsed.success) return parsed.data
   throw new NetopsError('refused', {
     host,

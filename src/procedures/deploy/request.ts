@@ -1,13 +1,13 @@
 // An activation: one release with one configuration, brought into service on one host. Its request, and the record it leaves.
 import * as z from 'zod'
 import { requestFields, safeName } from '../host-request.ts'
+import { sha256Hex } from '../../model/sha256.ts'
 
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 const release = z.strictObject({
   /** The folder's name: `1.0.0-3fa94c2b81d0`. */
   id: safeName,
   version: z.string(),
-  sha256,
+  sha256: sha256Hex,
   size: z.number(),
 })
 
@@ -30,7 +30,7 @@ export const activationRequest = z.strictObject({
     /** `linux-x64`; undefined where nobody said. */
     platform: z.string().exactOptional(),
   }),
-  config: z.strictObject({ from: z.string(), sha256 }),
+  config: z.strictObject({ from: z.string(), sha256: sha256Hex }),
   /** Files that were brought and are to be put in place; those that the host has already are not among them. */
   files: z
     .array(z.strictObject({ from: z.string(), to: z.string(), mode: z.string(), owner: z.string() }))
@@ -53,7 +53,7 @@ export const activationRecord = z.strictObject({
   id: safeName,
   reason: z.enum(['deploy', 'rollback']),
   release,
-  configSha256: sha256,
+  configSha256: sha256Hex,
   endpoints,
   checksConfig: z.boolean(),
   /** What a rollback from here goes back to. */

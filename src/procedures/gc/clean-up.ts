@@ -42,9 +42,9 @@ const littered = (paths: HostPaths): readonly string[] => [
   paths.history,
   ...['unit', 'tmpfiles', 'netopsLink'].map((name) => dirname(paths[name as 'unit'])),
 ]
-// Names that netops gives to files until they are whole (commands.ts, delta-commands.ts, files.ts, lease-file.ts).
+// Names that netops gives to files until they are whole (commands.ts, files.ts, lease-file.ts).
 const litterName =
-  /^(\..+\.netops-new(-.+|\.part|\.blocks)?|\.[0-9a-f]{12}\.tmp|(fleet-)?lease\.json\.([0-9a-f]{12}|after-[0-9a-f]{16}))$/
+  /^(\..+\.netops-new(-.+|\.part)?|\.[0-9a-f]{12}\.tmp|(fleet-)?lease\.json\.([0-9a-f]{12}|after-[0-9a-f]{16}))$/
 
 /** Reads what lies on a host. */
 export async function readCleanUpFacts(reader: HostReader, order: CleanUpRequest): Promise<CleanUpFacts> {

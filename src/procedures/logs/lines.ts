@@ -1,4 +1,5 @@
 // Log lines of several hosts: what they say, and their order.
+import { parseJson } from '../../model/json.ts'
 
 /** A line of the server's log: an object with a time. */
 interface Entry {
@@ -11,14 +12,10 @@ interface Entry {
 /** What a line says, where it is JSON with a time; undefined for all others. */
 export function parseLogLine(line: string): Entry | undefined {
   if (!line.startsWith('{')) return undefined
-  try {
-    const fields = JSON.parse(line) as Record<string, unknown>
-    const ms = typeof fields.time === 'string' ? Date.parse(fields.time) : Number.NaN
-    return Number.isNaN(ms) ? undefined : { time: String(fields.time), ms, fields }
-  } catch {
-    // Something else that begins with a brace: it is shown as it stands.
-    return undefined
-  }
+  // Something else that begins with a brace is shown as it stands.
+  const fields = parseJson(line) as Record<string, unknown> | undefined
+  const ms = typeof fields?.time === 'string' ? Date.parse(fields.time) : Number.NaN
+  return fields === undefined || Number.isNaN(ms) ? undefined : { time: String(fields.time), ms, fields }
 }
 
 export interface HostLine {

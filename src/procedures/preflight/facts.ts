@@ -8,6 +8,7 @@ import { readTemplate } from '../../system/assets.ts'
 import { listeningPorts } from '../deploy/facts.ts'
 import { readEnvironment } from '../environment-mark.ts'
 import { allCommands, glibcIn } from '../deploy/host-needs.ts'
+import { parseJson } from '../../model/json.ts'
 
 /** What lies on a file system that has to have room. */
 export type Place = 'releases' | 'data' | 'logs'
@@ -245,13 +246,8 @@ function diskIn(line: string): readonly Disk[] {
 
 /** The ports that the record names; what a newer netops wrote, or nobody, names none. */
 function recordedPorts(text: string): readonly number[] {
-  try {
-    const parsed = activationRecord.safeParse(JSON.parse(text))
-    return parsed.success ? parsed.data.endpoints.ports : []
-  } catch {
-    // Never deployed to, or not readable for this user: then no port counts as our own.
-    return []
-  }
+  // Never deployed to, or not readable for this user: then no port counts as our own.
+  return activationRecord.safeParse(parseJson(text)).data?.endpoints.ports ?? []
 }
 
 /** Lines of `ss -H -ltnp`, or those of /proc/net/tcp on a host without it. */

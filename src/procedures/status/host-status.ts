@@ -7,6 +7,7 @@ import type { ActivationRecord, Endpoints } from '../deploy/request.ts'
 import { parseOwnRecord, type OwnRecord } from '../../model/journal.ts'
 import { hostPaths, serviceName } from '../../model/paths.ts'
 import { readActivations } from '../deploy/facts.ts'
+import { parseJson } from '../../model/json.ts'
 
 export interface UnfinishedRun {
   readonly run: string
@@ -82,17 +83,9 @@ async function readHealth(get: GetOnHost, endpoints: Endpoints | undefined): Pro
   if (health === undefined || ready === undefined) return { ...unknown, status: 'no answer' }
   const body = healthBody.safeParse(parseJson(health.body))
   const release = ready.headers['x-release']
+  // Not ours to judge: whatever answers without JSON is reported by its status code.
   if (!body.success) return { ...unknown, ready: ready.status === 200, release, status: `answers ${health.status}` }
   return { ...body.data, ready: ready.status === 200, release }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    // Not ours to judge: whatever answers without JSON is reported by its status code.
-    return undefined
-  }
 }
 
 async function readUnfinished(reader: HostReader, runs: string): Promise<readonly UnfinishedRun[]> {

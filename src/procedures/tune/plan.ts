@@ -12,6 +12,7 @@ import { limitSettings, serverSettings, type FileState, type TuningRecord } from
 import { type TuningRequest } from './request.ts'
 import { granted, type TuningFacts } from './facts.ts'
 import { goalOf, isBelow, sameFile, wantedOf, type Goal, type TuningTemplates } from './goal.ts'
+import { canonicalJson } from '../../model/json.ts'
 
 /** The steps of tuning a host or of taking it back; those whose result is there already are marked unchanged. Pure. */
 export function planTuning(order: TuningRequest, facts: TuningFacts, templates: TuningTemplates): Group {
@@ -92,7 +93,8 @@ class Draft {
     const before = this.#facts.files[tuning] ?? absent
     const wanted = this.#goal.record
     const known = this.#facts.record
-    const same = wanted === undefined ? known === undefined : sameJson({ ...known, run: '' }, { ...wanted, run: '' })
+    const withoutRun = (record: TuningRecord | undefined): string => canonicalJson({ ...record, run: '' })
+    const same = wanted === undefined ? known === undefined : withoutRun(known) === withoutRun(wanted)
     const goal: FileState =
       wanted === undefined
         ? absent
@@ -276,19 +278,6 @@ export function stillTuned(record: TuningRecord, facts: TuningFacts): readonly s
 }
 
 const absent: FileState = { kind: 'absent' }
-const sameJson = (one: unknown, other: unknown): boolean =>
-  JSON.stringify(sorted(one)) === JSON.stringify(sorted(other))
-
-/** The order of an object's keys says nothing. */
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted)
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(
-    Object.entries(value)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, inner]) => [key, sorted(inner)]),
-  )
-}
 
 const removeEmpty = (path: string): Effect => ({ kind: 'remove-empty', path })
 const service = (action: ServiceEffect['action']): ServiceEffect => ({ kind: 'service', unit: serviceName, action })

@@ -1,5 +1,4 @@
 // Redraws a frame in place at the bottom of a terminal; lines that are to stay go above it.
-import { stripVTControlCharacters } from 'node:util'
 import type { View } from '../../terminal/spinner.ts'
 import type { Size } from './live.ts'
 import { widthOf } from './text.ts'
@@ -63,4 +62,4 @@ export function liveView(surface: Surface, frame: (size: Size) => readonly strin
 
 /** How many rows drawn lines take now: a terminal that was made narrower has wrapped them. */
 const heightOf = (lines: readonly string[], { columns }: Size): number =>
-  lines.reduce((height, line) => height + Math.max(1, Math.ceil(widthOf(stripVTControlCharacters(line)) / columns)), 0)
+  lines.reduce((height, line) => height + Math.max(1, Math.ceil(widthOf(line) / columns)), 0)

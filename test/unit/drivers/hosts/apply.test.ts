@@ -34,7 +34,7 @@ describe('commands', () => {
   })
 
   test('are left out where one before them spares them', async () => {
-    const compared: HostCommand = { argv: ['cmp'], okCodes: [0, 1], sparesNext: 2 }
+    const compared: HostCommand = { argv: ['cmp'], okCodes: [0, 1], skipNextIfOk: 2 }
     const all = [plain('a'), compared, plain('b'), plain('c'), plain('d')]
     const same = hostThat({ code: 0 })
     await applyCommands(same.host, all)

@@ -98,7 +98,7 @@ describe('cleaning up', () => {
 })
 
 test('what a push leaves when it breaks off is known as half written', async () => {
-  const left = ['', '.part', '.blocks', '-r1', '-r1.part', '-r1.blocks'].map((end) => `.netops.netops-new${end}`)
+  const left = ['', '.part', '-r1', '-r1.part'].map((end) => `.netops.netops-new${end}`)
   const nothing = () => Promise.resolve(undefined)
   const reader: HostReader = {
     name: 'web1',
