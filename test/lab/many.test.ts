@@ -13,7 +13,7 @@ import { useLab } from '../support/lab.ts'
 
 const names = Array.from({ length: 20 }, (_, index) => `web${index + 1}`)
 const [dead, hanging, full] = ['web3', 'web7', 'web12'] as const
-const troubled = [dead, hanging, full]
+const troubled: readonly string[] = [dead, hanging, full]
 const fit = names.filter((name) => !troubled.includes(name))
 
 // systemd takes some for each host, and a machine's usual 128 are not enough for twenty (inotify(7)).
@@ -38,7 +38,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }))
 /** The server itself is on the hosts already: what is deployed is a few lines, so that twenty copies take no minutes. */
 async function serveFromBase(name: string): Promise<void> {
   const copied = await execOnHost(host(name), ['dd', 'of=/srv/server', 'bs=1M', 'status=none'], {
-    stdin: { file: inject('builds').server1, size: 0 },
+    stdin: { file: inject('builds').server1 },
   })
   expect(copied.code).toBe(0)
   expect((await execOnHost(host(name), ['chmod', '0755', '/srv/server'])).code).toBe(0)

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { execOnHost, hostRoot } from '../../src/lab/host.ts'
 import { hostPaths } from '../../src/model/paths.ts'
 import { exec } from '../../src/system/exec.ts'
-import { foreignRelease, isStep, readRecords, servedBy, unitOf, writeConfig, type Release } from '../support/fleet.ts'
+import { foreignRelease, readRecords, servedBy, unitOf, writeConfig, type Release } from '../support/fleet.ts'
 import { useLab } from '../support/lab.ts'
 
 const { lab, host } = useLab('web1')
