@@ -58,7 +58,6 @@ async function sideOf(name: string, place: Place, context: CommandContext): Prom
 
 /** What a host has. */
 async function presentOn(host: string, place: Place, context: CommandContext): Promise<Side> {
-  const { connect } = await import('../../fleet/connect.ts')
   const { readFleet } = await import('../../fleet/fleet.ts')
   const { hostPaths } = await import('../../model/paths.ts')
   const { NetopsError } = await import('../../model/errors.ts')
@@ -66,7 +65,7 @@ async function presentOn(host: string, place: Place, context: CommandContext): P
   const { readServerConfig } = await import('../../config/server-config.ts')
   const [target] = (await readFleet({ ...place, hosts: [host] }, context)).targets
   if (target === undefined) throw new TypeError(`the fleet has ${host}, but no way to it`)
-  const connection = await connect(target, context)
+  const connection = await context.connections.connect(target)
   try {
     const path = hostPaths(target.root).config
     const text = await readerOf(connection).readText(path)
@@ -83,11 +82,11 @@ async function presentOn(host: string, place: Place, context: CommandContext): P
 /** What a deployment would bring to a host. */
 async function wantedOn(host: string, place: Place, context: CommandContext): Promise<Side> {
   const { readFleet } = await import('../../fleet/fleet.ts')
-  const { readConfigs } = await import('../../procedures/deploy/configs.ts')
+  const { readFleetConfigs } = await import('../../fleet/configs.ts')
   const { readServerConfig } = await import('../../config/server-config.ts')
   const { NetopsError } = await import('../../model/errors.ts')
   const fleet = await readFleet({ ...place, hosts: [host] }, context)
-  const config = (await readConfigs(undefined, fleet, context)).get(host)
+  const config = (await readFleetConfigs(undefined, fleet, context.cwd)).get(host)
   if (config === undefined) {
     throw new NetopsError('usage', {
       message: 'the fleet file names no configuration, so a deployment would bring none',

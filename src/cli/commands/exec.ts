@@ -8,8 +8,9 @@ import { duration, formatDuration } from '../../model/units.ts'
 import { refuseOtherEnvironment } from '../../procedures/environment-mark.ts'
 import type { Input, OutputStream } from '../../system/exec.ts'
 import { defineCommand, type CommandContext, type CommandResult } from '../command.ts'
-import type { Fleet, Target } from '../../fleet/fleet.ts'
-import { fleetOptions, parseOptions, rootOption } from '../options.ts'
+import type { Fleet } from '../../fleet/fleet.ts'
+import type { Target } from '../../model/target.ts'
+import { fleetOptions, fleetSchema, parseOptions, rootOption } from '../options.ts'
 
 const defaultAtOnce = 50
 // In JSON each of these may become six characters, and one text in Node holds 512 Mi of them.
@@ -45,7 +46,7 @@ export const exec = defineCommand({
   ],
   streams: true,
   async run({ options, args: argv }, context) {
-    const { fleetSchema, readFleet } = await import('../../fleet/fleet.ts')
+    const { readFleet } = await import('../../fleet/fleet.ts')
     const wish = parseOptions(fleetSchema.extend(own), options)
     requireCommand(argv)
     const fleet = await readFleet(wish, context)
@@ -102,14 +103,16 @@ async function runEverywhere(order: Order, context: CommandContext): Promise<Com
   const { onEachHost } = await import('../../fleet/pool.ts')
   const { targets } = order.fleet
   const sinkOf = await sinks(order, context)
-  const ran = await onEachHost<Ran>(
+  const answers = await onEachHost<Ran>(
     {
       targets,
       atOnce: order.atOnce,
       work: (connection, target) => runOn(connection, target, order, { sink: sinkOf(target.name), context }),
-      failed: (error, { name }) => ({ host: name, code: undefined, stdout: '', stderr: '', ms: 0, error }),
     },
     context,
+  )
+  const ran = answers.map(
+    ({ host, value, error }): Ran => value ?? { host, code: undefined, stdout: '', stderr: '', ms: 0, error },
   )
   if (!context.json) tell(ran, context)
   return {

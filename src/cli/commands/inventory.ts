@@ -5,11 +5,12 @@ import { describeSource } from '../../model/file-source.ts'
 import { formatDuration } from '../../model/units.ts'
 import type { SshSettings } from '../../drivers/hosts/ssh-settings.ts'
 import { defineCommand, type CommandContext } from '../command.ts'
-import type { Fleet, Target } from '../../fleet/fleet.ts'
-import { fleetOptions, inventoryOptions, parseOptions } from '../options.ts'
+import type { Fleet } from '../../fleet/fleet.ts'
+import type { Target } from '../../model/target.ts'
+import { fleetOptions, fleetSchema, inventoryOptions, parseOptions } from '../options.ts'
 
 async function fleetOf(options: Readonly<Record<string, unknown>>, context: CommandContext): Promise<Fleet> {
-  const { fleetSchema, readFleet } = await import('../../fleet/fleet.ts')
+  const { readFleet } = await import('../../fleet/fleet.ts')
   return readFleet(parseOptions(fleetSchema, options), context)
 }
 
@@ -43,10 +44,9 @@ interface Reached {
 
 /** The hosts of the fleet file with how they are reached, by that file and ssh_config together. */
 async function withSettings(fleet: Fleet, context: CommandContext): Promise<readonly Reached[]> {
-  const { settingsFor } = await import('../../fleet/connect.ts')
   const all = await Promise.all(
     fleet.targets.map(async (target) => {
-      const [host, settings] = [fleet.members.get(target.name), await settingsFor(target, context)]
+      const [host, settings] = [fleet.members.get(target.name), await context.connections.settings(target)]
       return host === undefined || settings === undefined ? [] : [{ host, settings }]
     }),
   )
@@ -161,7 +161,6 @@ export const inventoryCheck = defineCommand({
 })
 
 async function ask(target: Target, environment: string | undefined, context: CommandContext): Promise<Answer> {
-  const { connect } = await import('../../fleet/connect.ts')
   const { readerOf } = await import('../../drivers/hosts/readers.ts')
   const { readEnvironment, refuseOtherEnvironment } = await import('../../procedures/environment-mark.ts')
   const { hostPaths } = await import('../../model/paths.ts')
@@ -169,7 +168,7 @@ async function ask(target: Target, environment: string | undefined, context: Com
   const answer = { host: target.name, system: undefined, marked: undefined, error: undefined }
   const since = () => Math.round(performance.now() - begun)
   try {
-    const connection = await connect(target, context)
+    const connection = await context.connections.connect(target)
     try {
       const reader = readerOf(connection)
       const { stdout } = await reader.query(['uname', '-srm'])

@@ -6,8 +6,9 @@ import { joinOutcomes, locate, NetopsError, type HostOutcome } from '../../model
 import { hostPaths } from '../../model/paths.ts'
 import { defineCommand, type CommandContext, type CommandResult, type Invocation } from '../command.ts'
 import { confirmOption } from '../terminal/confirm.ts'
-import type { Fleet, Target } from '../../fleet/fleet.ts'
-import { fleetOptions, parseOptions, rootOption } from '../options.ts'
+import type { Fleet } from '../../fleet/fleet.ts'
+import type { Target } from '../../model/target.ts'
+import { fleetOptions, fleetSchema, parseOptions, rootOption } from '../options.ts'
 
 const lockState = z.object({
   kind: z.enum(['host', 'fleet']),
@@ -58,7 +59,7 @@ async function onEach(
   { options }: Invocation,
   context: CommandContext,
 ): Promise<CommandResult> {
-  const { fleetSchema, readFleet } = await import('../../fleet/fleet.ts')
+  const { readFleet } = await import('../../fleet/fleet.ts')
   const parsed = parseOptions(fleetSchema.extend(releaseSchema), options)
   if (parsed.force && parsed.run === undefined) {
     throw new NetopsError('usage', {
@@ -123,12 +124,11 @@ async function onHost(
   { environment }: Pick<Fleet, 'environment'>,
   context: CommandContext,
 ): Promise<readonly LockState[]> {
-  const { connect } = await import('../../fleet/connect.ts')
   const { callNetops } = await import('../../runs/remote-netops.ts')
-  const { guardEnvironment } = await import('../../runs/fleet-run.ts')
-  const connection = await connect(to, context)
+  const { guardEnvironment } = await import('../../fleet/environment.ts')
+  const connection = await context.connections.connect(to)
   try {
-    if (words.includes('release')) await guardEnvironment({ target: to, connection }, environment)
+    if (words.includes('release')) await guardEnvironment(to, connection, environment)
     const netops = await findNetops(connection)
     if (netops === undefined) return []
     const argv = [netops, ...words, '--root', '/']

@@ -4,10 +4,11 @@ import type { HostConnection } from '../../drivers/hosts/port.ts'
 import { joinOutcomes, locate, NetopsError, type Outcome } from '../../model/errors.ts'
 import { duration } from '../../model/units.ts'
 import { defineCommand, type CommandContext, type CommandResult } from '../command.ts'
-import type { Fleet, Target } from '../../fleet/fleet.ts'
+import type { Fleet } from '../../fleet/fleet.ts'
+import type { Target } from '../../model/target.ts'
 
 import type { Excerpt, LogSource } from '../../procedures/logs/source.ts'
-import { fleetOptions, parseOptions, rootOption } from '../options.ts'
+import { fleetOptions, fleetSchema, parseOptions, rootOption } from '../options.ts'
 
 const atOnce = 50
 const defaultLines = { plain: 100, searched: 10_000 }
@@ -48,7 +49,7 @@ export const logs = defineCommand({
   ],
   streams: true,
   async run({ options }, context) {
-    const { fleetSchema, readFleet } = await import('../../fleet/fleet.ts')
+    const { readFleet } = await import('../../fleet/fleet.ts')
     const wish = parseOptions(fleetSchema.extend(own), options)
     if (wish.follow && context.json) {
       throw new NetopsError('usage', {
@@ -100,10 +101,10 @@ interface Log {
 /** Reads all logs to their ends, then shows them merged. */
 async function show(order: Order, context: CommandContext): Promise<CommandResult> {
   const { onEachHost } = await import('../../fleet/pool.ts')
-  const { LastLines, mergeByTime } = await import('../present/log-lines.ts')
+  const { LastLines, mergeByTime } = await import('../../procedures/logs/lines.ts')
   const { describeLog } = await import('../../procedures/logs/source.ts')
   const { targets } = order.fleet
-  const read = await onEachHost<Log>(
+  const answers = await onEachHost<Log>(
     {
       targets,
       atOnce,
@@ -117,9 +118,11 @@ async function show(order: Order, context: CommandContext): Promise<CommandResul
         const error = code === 0 ? undefined : unreadable(target, source, said)
         return { host: target.name, source, lines: kept.lines(), dropped: kept.dropped, error }
       },
-      failed: (error, { name }) => ({ host: name, source: undefined, lines: [], dropped: 0, error }),
     },
     context,
+  )
+  const read = answers.map(
+    ({ host, value, error }): Log => value ?? { host, source: undefined, lines: [], dropped: 0, error },
   )
   const merged = mergeByTime(read)
   if (!context.json) {
@@ -152,7 +155,7 @@ async function show(order: Order, context: CommandContext): Promise<CommandResul
 
 /** Passes lines on as they come, until Ctrl-C or until no host is left to follow. */
 async function follow(order: Order, context: CommandContext): Promise<CommandResult> {
-  const { followLog } = await import('../../fleet/log-follow.ts')
+  const { followLog } = await import('../../fleet/follow-log.ts')
   const print = await printer(order, context)
   const failures = await Promise.all(
     order.fleet.targets.map(async (target): Promise<NetopsError> => {
@@ -213,7 +216,7 @@ interface Reading extends Order {
 /** Reads one host's log to the end of the command that prints it, and passes on the lines that are asked for. */
 async function readOn(connection: HostConnection, reading: Reading, context: CommandContext) {
   const { LineCutter } = await import('../present/host-lines.ts')
-  const { parseLogLine } = await import('../present/log-lines.ts')
+  const { parseLogLine } = await import('../../procedures/logs/lines.ts')
   const { findLog, readLog } = await import('../../procedures/logs/source.ts')
   const { readerOf } = await import('../../drivers/hosts/readers.ts')
   const { excerpt, grep, take, target, isNew } = reading

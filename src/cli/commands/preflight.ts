@@ -11,11 +11,13 @@ import type { ServerConfig } from '../../model/server-config.ts'
 import { peersOf, readPreflightFacts, type Peer, type PreflightFacts } from '../../procedures/preflight/facts.ts'
 import { judgeHost, type Configured, type Finding } from '../../procedures/preflight/judge.ts'
 import { defineCommand, type CommandContext } from '../command.ts'
-import { endpointsIn, readConfigs } from '../../procedures/deploy/configs.ts'
-import { connect } from '../../fleet/connect.ts'
-import { fleetSchema, readFleet, type Target } from '../../fleet/fleet.ts'
+import { endpointsIn } from '../../procedures/deploy/configs.ts'
+import { readFleetConfigs } from '../../fleet/configs.ts'
+import { releasePath } from '../../fleet/own-netops.ts'
+import { readFleet } from '../../fleet/fleet.ts'
+import type { Target } from '../../model/target.ts'
 import { servicesFor } from '../../drivers/services/choose.ts'
-import { fleetOptions, parseOptions } from '../options.ts'
+import { fleetOptions, fleetSchema, parseOptions } from '../options.ts'
 import { readReleaseIfAny } from '../../procedures/deploy/release.ts'
 
 export const preflight = defineCommand({
@@ -38,8 +40,8 @@ export const preflight = defineCommand({
     const schema = fleetSchema.extend({ config: z.string().optional(), release: z.string().optional() })
     const parsed = parseOptions(schema, options)
     const fleet = await readFleet(parsed, context)
-    const release = await readReleaseIfAny(parsed, context)
-    const configs = await readConfigs(parsed.config, fleet, context)
+    const release = await readReleaseIfAny(releasePath(parsed.release, context))
+    const configs = await readFleetConfigs(parsed.config, fleet, context.cwd)
     const all = fleet.targets.flatMap((to): Peer[] =>
       to.kind === 'ssh' ? [{ host: to.name, address: to.address, port: to.port ?? 22 }] : [],
     )
@@ -128,7 +130,7 @@ interface Asked {
 }
 
 async function look(to: Target, { release, text, peers }: Asked, context: CommandContext): Promise<Found> {
-  const connection = await connect(to, context)
+  const connection = await context.connections.connect(to)
   try {
     const reader = readerOf(connection)
     const configured =

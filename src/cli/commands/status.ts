@@ -3,7 +3,7 @@ import * as z from 'zod'
 import { joinOutcomes, type HostOutcome, type NetopsError, type Outcome } from '../../model/errors.ts'
 import type { HostStatus } from '../../procedures/status/host-status.ts'
 import { defineCommand, type CommandContext, type RawOptions } from '../command.ts'
-import { fleetOptions, parseOptions, rootOption } from '../options.ts'
+import { fleetOptions, fleetSchema, parseOptions, rootOption } from '../options.ts'
 
 interface Asked {
   readonly host: string
@@ -15,8 +15,7 @@ const answer = z.object({ status: z.number(), headers: z.record(z.string(), z.st
 
 /** Asks every host at once; a host that cannot be reached is an answer too. */
 async function askAll(options: RawOptions, context: CommandContext): Promise<readonly Asked[]> {
-  const { connect } = await import('../../fleet/connect.ts')
-  const { fleetSchema, readFleet } = await import('../../fleet/fleet.ts')
+  const { readFleet } = await import('../../fleet/fleet.ts')
   const { servicesFor } = await import('../../drivers/services/choose.ts')
   const { readHostStatus } = await import('../../procedures/status/host-status.ts')
   const { readerOf } = await import('../../drivers/hosts/readers.ts')
@@ -26,7 +25,7 @@ async function askAll(options: RawOptions, context: CommandContext): Promise<rea
   return Promise.all(
     fleet.targets.map(async (to): Promise<Asked> => {
       try {
-        const connection = await connect(to, context)
+        const connection = await context.connections.connect(to)
         try {
           const reader = readerOf(connection)
           const netops = hostPaths(to.root).netopsLink

@@ -5,8 +5,9 @@ import type { TuningOptions } from '../../model/tuning.ts'
 import type { Drift } from '../../procedures/tune/verify.ts'
 import type { TuningItem, TuningReport } from '../../procedures/tune/report.ts'
 import { defineCommand, type CommandContext, type CommandResult, type RawOptions } from '../command.ts'
-import { fleetOptions, parseOptions, rootOption } from '../options.ts'
-import type { Answer, ReadHost } from '../../fleet/tune-hosts.ts'
+import { fleetOptions, fleetSchema, parseOptions, rootOption } from '../options.ts'
+import type { HostAnswer } from '../../fleet/pool.ts'
+import type { ReadHost } from '../../fleet/tuning-facts.ts'
 import { wishOptions, wishSchema } from '../tune-options.ts'
 
 const place = [...fleetOptions, rootOption]
@@ -21,14 +22,14 @@ async function reportAll(
   fleetWords: RawOptions,
   wish: (read: ReadHost | undefined) => TuningOptions,
   context: CommandContext,
-): Promise<readonly Answer<Report>[]> {
-  const { fleetSchema, readFleet } = await import('../../fleet/fleet.ts')
-  const { readHosts } = await import('../../fleet/tune-hosts.ts')
+): Promise<readonly HostAnswer<Report>[]> {
+  const { readFleet } = await import('../../fleet/fleet.ts')
+  const { readTuning } = await import('../../fleet/tuning-facts.ts')
   const { reportTuning } = await import('../../procedures/tune/report.ts')
-  const { tuningTemplates } = await import('../../procedures/list.ts')
+  const { tuningTemplates } = await import('../../procedures/tune/templates.ts')
   const fleet = await readFleet(parseOptions(fleetSchema, fleetWords), context)
   const templates = tuningTemplates()
-  return readHosts(fleet, wish(undefined).set, context, (read) => {
+  return readTuning(fleet, wish(undefined).set, context, (read) => {
     const asked = { ...read.place, ...wish(read) }
     return { root: read.place.root, report: reportTuning(asked, read.facts, templates) }
   })
@@ -48,7 +49,7 @@ export const tuneShow = defineCommand({
       context,
     )
     const rows = asked.map((answer) =>
-      'error' in answer
+      answer.error !== undefined
         ? answer
         : {
             host: answer.host,
@@ -89,7 +90,7 @@ export const tunePlan = defineCommand({
     const wish = wishOf(parseOptions(z.object(wishSchema), options))
     const asked = await reportAll(options, () => wish, context)
     const rows = asked.map((answer) =>
-      'error' in answer
+      answer.error !== undefined
         ? answer
         : {
             host: answer.host,
@@ -129,21 +130,21 @@ async function pools(): Promise<Common> {
 
 type Row = { readonly host: string } & (
   | { readonly error: NetopsError }
-  | { readonly outcome: Outcome; readonly data: Readonly<Record<string, unknown>>; readonly lines: readonly string[] }
+  | { readonly error?: undefined; readonly outcome: Outcome; readonly data: Readonly<Record<string, unknown>>; readonly lines: readonly string[] }
 )
 
 async function told(rows: readonly Row[], common: Common = { data: {}, lines: [] }): Promise<CommandResult> {
-  const { failureOf } = await import('../../fleet/tune-hosts.ts')
+  const failureOf = ({ code, message, hint }: NetopsError) => ({ code, message, hint })
   const outcomes = rows.map((row): HostOutcome => ({
-    outcome: 'error' in row ? row.error.code : row.outcome,
+    outcome: row.error === undefined ? row.outcome : row.error.code,
     changed: false,
   }))
   const hosts = rows.map((row) => {
-    if ('error' in row) return { host: row.host, error: failureOf(row.error) }
+    if (row.error !== undefined) return { host: row.host, error: failureOf(row.error) }
     return { host: row.host, ...row.data }
   })
   const text = rows.flatMap((row) =>
-    'error' in row
+    row.error !== undefined
       ? [`${row.host}: ${row.error.message}`, ...(row.error.hint === undefined ? [] : [`  hint: ${row.error.hint}`])]
       : [`${row.host}:`, ...row.lines],
   )
@@ -164,12 +165,12 @@ export const tuneVerify = defineCommand({
   ],
   options: place,
   async run({ options }, context) {
-    const { fleetSchema, readFleet } = await import('../../fleet/fleet.ts')
-    const { readHosts } = await import('../../fleet/tune-hosts.ts')
+    const { readFleet } = await import('../../fleet/fleet.ts')
+    const { readTuning } = await import('../../fleet/tuning-facts.ts')
     const { findDrift } = await import('../../procedures/tune/verify.ts')
     const { relocatedLine } = await import('../present/tune-text.ts')
     const fleet = await readFleet(parseOptions(fleetSchema, options), context)
-    const asked = await readHosts(fleet, {}, context, ({ place: at, facts }) => {
+    const asked = await readTuning(fleet, {}, context, ({ place: at, facts }) => {
       if (facts.record === undefined) {
         throw new NetopsError('refused', {
           host: at.host,
@@ -180,7 +181,7 @@ export const tuneVerify = defineCommand({
       return { root: at.root, record: facts.record, drift: findDrift(at, facts.record, facts) }
     })
     const rows = asked.map((answer) => {
-      if ('error' in answer) return answer
+      if (answer.error !== undefined) return answer
       const { root, record, drift } = answer.value
       const outcome: Outcome = drift.length === 0 ? 'done' : 'damaged'
       const state =

@@ -6,8 +6,9 @@ import type { TuningPlace } from '../../procedures/tune/facts.ts'
 import { defineCommand, type CommandContext, type CommandResult } from '../command.ts'
 import { confirmOption } from '../terminal/confirm.ts'
 import type { Fleet } from '../../fleet/fleet.ts'
-import { dryRunOption, fleetOptions, parseOptions, rootOption } from '../options.ts'
-import { timingOf, timingOptions, timingSchema } from '../timing.ts'
+import { dryRunOption, fleetOptions, fleetSchema, parseOptions, rootOption } from '../options.ts'
+import { timingOf } from '../../procedures/deploy/timing.ts'
+import { timingOptions, timingSchema } from '../timing.ts'
 import { driftLines, plainItems } from './tune-look.ts'
 import { restartOption, wishOptions, wishSchema } from '../tune-options.ts'
 
@@ -26,7 +27,7 @@ export const tuneApply = defineCommand({
   options: [...fleetOptions, rootOption, ...wishOptions, ...runOptions],
   events: true,
   async run({ options }, context) {
-    const { fleetSchema, readFleet } = await import('../../fleet/fleet.ts')
+    const { readFleet } = await import('../../fleet/fleet.ts')
     const { wishOf } = await import('../../procedures/tune/options.ts')
     const parsed = parseOptions(fleetSchema.extend({ ...wishSchema, ...runSchema }), options)
     const wish = wishOf(parsed)
@@ -47,15 +48,15 @@ export const tuneRevert = defineCommand({
   options: [...fleetOptions, rootOption, ...runOptions, confirmOption],
   events: true,
   async run({ options }, context) {
-    const { fleetSchema, readFleet } = await import('../../fleet/fleet.ts')
-    const { readHosts } = await import('../../fleet/tune-hosts.ts')
+    const { readFleet } = await import('../../fleet/fleet.ts')
+    const { readTuning } = await import('../../fleet/tuning-facts.ts')
     const parsed = parseOptions(fleetSchema.extend({ ...runSchema, confirm: z.string().optional() }), options)
     const fleet = await readFleet(parsed, context)
-    const before = await readHosts(fleet, {}, context, ({ facts }) => facts.record)
+    const before = await readTuning(fleet, {}, context, ({ facts }) => facts.record)
     const wish = { profile: 'guide', skip: [], set: {} } as const
     const result = await runTuning({ fleet, action: 'revert', wish, flags: parsed }, context)
     if (parsed.dryRun || result.outcome !== 'done') return result
-    const records = new Map(before.map((answer) => [answer.host, 'value' in answer ? answer.value : undefined]))
+    const records = new Map(before.map((answer) => [answer.host, answer.value]))
     return checkReverted(result, fleet, records, context)
   },
 })
@@ -68,33 +69,16 @@ interface Tuning {
 }
 
 async function runTuning({ fleet, action, wish, flags }: Tuning, context: CommandContext): Promise<CommandResult> {
-  const { placeOf, runFleet } = await import('../../runs/fleet-run.ts')
-  const { minHealthyMs, healthyDeadlineMs } = timingOf(flags, fleet)
-  const { profile, skip, set } = wish
-  return runFleet(
-    {
-      procedure: action === 'apply' ? 'tune' : 'tune-revert',
-      fleet,
-      dryRun: flags.dryRun,
-      ...(action === 'revert' ? { destroys: 'takes tuning back on', confirmed: flags.confirm } : {}),
-      decide: (site, run) =>
-        Promise.resolve({
-          order: {
-            procedure: 'tune',
-            ...placeOf(site, run),
-            action,
-            profile,
-            skip: [...skip],
-            set,
-            restart: flags.restart,
-            minHealthyMs,
-            healthyDeadlineMs,
-          },
-          pushes: [],
-        }),
-    },
-    context,
-  )
+  const { startFleetRun } = await import('../../fleet/start-run.ts')
+  const { tuneApply: apply, tuneRevert: revert } = await import('../../procedures/tune/fleet-procedure.ts')
+  const { fleetRunResult } = await import('../present/run-result.ts')
+  const { confirmation } = await import('../terminal/confirm.ts')
+  const tuning = { ...wish, restart: flags.restart, timing: timingOf(flags, fleet) }
+  const what = { destroys: 'takes tuning back on', confirmed: flags.confirm }
+  const confirm = action === 'revert' ? { confirm: confirmation(what, fleet, context) } : {}
+  const options = { dryRun: flags.dryRun, ...confirm }
+  const procedure = action === 'apply' ? apply : revert
+  return fleetRunResult(await startFleetRun(procedure, tuning, { fleet, options }, context))
 }
 
 /** What was found out about a host after its run. */
@@ -112,17 +96,17 @@ async function checkApplied(
   wish: TuningOptions,
   context: CommandContext,
 ): Promise<CommandResult> {
-  const { readHosts, failureOf } = await import('../../fleet/tune-hosts.ts')
+  const { readTuning } = await import('../../fleet/tuning-facts.ts')
   const { reportTuning } = await import('../../procedures/tune/report.ts')
-  const { tuningTemplates } = await import('../../procedures/list.ts')
+  const { tuningTemplates } = await import('../../procedures/tune/templates.ts')
   const { pendingLine, problemLines, relocatedLine } = await import('../present/tune-text.ts')
   const templates = tuningTemplates()
-  const answers = await readHosts(fleet, wish.set, context, ({ place, facts }) => ({
+  const answers = await readTuning(fleet, wish.set, context, ({ place, facts }) => ({
     root: place.root,
     report: reportTuning({ ...place, ...wish }, facts, templates),
   }))
   const findings = answers.map((answer): Finding => {
-    if ('error' in answer) return unread(answer.host, failureOf(answer.error).message)
+    if (answer.error !== undefined) return unread(answer.host, answer.error.message)
     const { root, report } = answer.value
     const problems = problemLines(report.items)
     const notes = report.items.flatMap(({ name, notes: each }) =>
@@ -159,15 +143,15 @@ async function checkReverted(
   records: ReadonlyMap<string, TuningRecord | undefined>,
   context: CommandContext,
 ): Promise<CommandResult> {
-  const { readHosts, failureOf } = await import('../../fleet/tune-hosts.ts')
+  const { readTuning } = await import('../../fleet/tuning-facts.ts')
   const { findRemains } = await import('../../procedures/tune/verify.ts')
   const { pendingLine, relocatedLine } = await import('../present/tune-text.ts')
   const { stillTuned } = await import('../../procedures/tune/plan.ts')
   const keysOf = (host: string): TuningPlace['set'] => records.get(host)?.originals.kernel ?? {}
   const all = Object.assign({}, ...[...records.keys()].map(keysOf)) as TuningPlace['set']
-  const answers = await readHosts(fleet, all, context, (read) => read)
+  const answers = await readTuning(fleet, all, context, (read) => read)
   const findings = answers.map((answer): Finding => {
-    if ('error' in answer) return unread(answer.host, failureOf(answer.error).message)
+    if (answer.error !== undefined) return unread(answer.host, answer.error.message)
     const { place, facts } = answer.value
     const record = records.get(answer.host)
     if (record === undefined) {
