@@ -1,78 +1,73 @@
 // One run of a plan: its groups and steps, forward and back, as far as the journal says that they are not done yet.
-import { joinOutcomes, locate, NetopsError, type Outcome } from '../model/errors.ts'
-import { addPushed, type Failure, type Pushed } from '../model/journal.ts'
-import type { Group, Plan, Step } from '../model/plan.ts'
+import { joinOutcomes, type Outcome } from '../model/errors.ts'
+import type { Failure } from '../model/failure.ts'
+import { addPushed, type Pushed } from '../model/journal.ts'
+import { wavesOf, type Group, type Plan, type Step, type WaitOutcome } from '../model/plan.ts'
+import {
+  afterUndo,
+  failedBefore,
+  failureIn,
+  fine,
+  halted,
+  holds,
+  isExceeded,
+  isOutOfReach,
+  isResumable,
+  joinBranches,
+  joinUndone,
+  lostBefore,
+  nothingUndone,
+  openedBy,
+  withFailures,
+  type Branch,
+  type Cleared,
+  type Undone,
+} from './branch.ts'
+import { hasFailed, judge } from './conditions.ts'
+import type { Executor, StepReport } from './executor.ts'
 import { Halt, Halted, unstoppable, type Control } from './halt.ts'
 import type { Journal } from './journal.ts'
-import { bodyOf, forgetFaded, renewedIn, StepLog } from './steps.ts'
+import { policiesIn, pooled, type LostPolicy } from './pool.ts'
+import { bodyOf, forgetFaded, StepLog, transientIn } from './steps.ts'
 import { waitUntil } from './wait.ts'
-import type { Relay, World } from './world.ts'
-
-/** How a part of a plan came out. */
-export interface Branch {
-  /** `halted`: stopped for a reason that is not its own. `open`: it can go on later. */
-  readonly state: 'done' | 'failed' | 'halted' | 'open'
-  readonly outcome: Outcome
-  /** Whether something was changed and the change was kept. */
-  readonly changed: boolean
-  readonly failures: readonly Failure[]
-}
-
-const fine = (changed: boolean): Branch => ({ state: 'done', outcome: 'done', changed, failures: [] })
-const halted: Branch = { state: 'halted', outcome: 'interrupted', changed: false, failures: [] }
-
-/** What undoing a part of a plan came to. */
-interface Undone {
-  /** How many steps were taken back. */
-  readonly count: number
-  /** Whether a service was put back and seen to be healthy. */
-  readonly restored: boolean
-  readonly failures: readonly Failure[]
-  /** A step that commits was done: nothing before it may be undone. */
-  readonly barrier: boolean
-  /** Set when a host was lost meanwhile, so that a resume has to go on. */
-  readonly lost?: Failure
-}
-
-/** What the `always` steps of a group came to. */
-interface Cleared {
-  readonly failures: readonly Failure[]
-  /** Set when a host could not be reached for it, so that a resume has to go on. */
-  readonly lost?: { readonly lost: Failure }
-}
 
 /** What the effects of a step came to. */
 interface Acted {
   /** Whether the host was changed. */
   readonly changed: boolean
-  readonly pushed: Pushed | undefined
+  readonly pushed?: Pushed
+  /** How its wait ended, where that may be in several ways. */
+  readonly waited?: WaitOutcome
 }
-
-const nothingUndone: Undone = { count: 0, restored: false, failures: [], barrier: false }
 
 /** Carries out a plan by its journal. */
 export class Execution {
   readonly #journal: Journal
-  readonly #world: World
+  readonly #executor: Executor
   readonly #control: Control
   readonly #log: StepLog
+  readonly #plan: Plan
+  /** What becomes of each step whose host is lost. */
+  readonly #policies: ReadonlyMap<string, LostPolicy>
 
-  constructor(journal: Journal, world: World, control: Control) {
+  constructor(plan: Plan, journal: Journal, executor: Executor, control: Control) {
+    this.#plan = plan
     this.#journal = journal
-    this.#world = world
+    this.#executor = executor
     this.#control = control
     this.#log = new StepLog(journal.records, (entry) => journal.append(entry))
+    this.#policies = policiesIn(plan)
   }
 
   /** Goes on with the plan from where the journal ends. */
-  async forward(plan: Plan): Promise<Branch> {
-    forgetFaded(plan, this.#log)
-    return this.#node(plan, new Halt(this.#control))
+  async forward(): Promise<Branch> {
+    forgetFaded(this.#plan, this.#log, (part) => hasFailed(part, this.#log))
+    return this.#node(this.#plan, new Halt(this.#control))
   }
 
   /** Takes the whole plan back, down to its last steps that commit; `why` is what the end is called. */
-  async back(plan: Plan, why: Outcome): Promise<Branch> {
-    const { count, failures, barrier, lost } = await this.#undoNode(plan)
+  async back(why: Outcome): Promise<Branch> {
+    const { count, failures, barrier, lost } = await this.#undoNode(this.#plan)
     if (lost !== undefined) return { state: 'open', outcome: lost.code, changed: true, failures: [lost, ...failures] }
     // Every host refused: nothing was touched, and the refusal is the answer.
     const refused = count === 0 && failures.length > 0 && failures.every(({ code }) => code === 'refused')
@@ -88,49 +83,70 @@ export class Execution {
 
   async #step(step: Step, halt: Halt): Promise<Branch> {
     const before = this.#log.progress(step)
-    if (before === 'done' || before === 'unchanged') return fine(this.#log.changed(step))
-    if (before !== undefined && before !== 'begun') return this.#turnedBack(step)
+    if (before === 'done' || before === 'unchanged' || before === 'skipped') return fine(this.#log.changed(step))
+    if (before !== undefined && before !== 'begun' && before !== 'blocked') return this.#turnedBack(step)
     if (halt.reason !== undefined) return this.#stopped(step, halt)
+    const stopper = before === undefined || before === 'blocked' ? this.#unmet(step) : undefined
+    if (stopper !== undefined) return stopper
     if (step.unchanged === true) {
       this.#log.write({ type: 'unchanged', step: step.id })
       return fine(false)
     }
+    if (step.impossible !== undefined) {
+      this.#log.write({ type: 'failed', step: step.id, error: step.impossible })
+      return this.#turnedBack(step)
+    }
     try {
       this.#log.write({ type: 'begin', step: step.id })
-      const { changed, pushed } = await this.#act(step, halt)
-      this.#log.write({ type: 'done', step: step.id, changed, ...(pushed === undefined ? {} : { pushed }) })
-      return fine(changed)
+      const acted = await this.#act(step, halt)
+      this.#log.write({ type: 'done', step: step.id, ...acted })
+      return fine(acted.changed)
     } catch (thrown) {
       if (thrown instanceof Halted) return this.#stopped(step, halt)
-      const error = failureOf(thrown, step)
+      const error = failureIn(thrown, step)
+      const lost = isOutOfReach(thrown)
       // The host is out of reach, or the operator left: nothing more can be known or undone from here.
-      if (isResumable(thrown)) return { state: 'open', outcome: error.code, changed: false, failures: [error] }
-      this.#log.write({ type: 'failed', step: step.id, error })
+      if (isResumable(thrown) && !(lost && this.#policies.get(step.id) === 'fail')) {
+        const open: Branch = { state: 'open', outcome: error.code, changed: false, failures: [error] }
+        return lost ? { ...open, lost: true } : open
+      }
+      this.#log.write({ type: 'failed', step: step.id, error, ...(lost ? { lost } : {}) })
       return this.#turnedBack(step)
     }
   }
 
-  /** Applies the effects and waits, as often as the step allows. */
+  /** What becomes of a step whose condition does not hold; undefined where it holds. */
+  #unmet(step: Step): Branch | undefined {
+    const verdict = judge(step.when, this.#log)
+    switch (verdict.is) {
+      case 'met':
+        return undefined
+      case 'pending':
+        return lostBefore
+      case 'skip':
+        this.#log.write({ type: 'skipped', step: step.id })
+        return fine(false)
+      case 'failed':
+        if (this.#log.progress(step) !== 'blocked') this.#log.write({ type: 'blocked', step: step.id })
+        return failedBefore(verdict.outcome)
+    }
+  }
+
+  /** Applies the effects and waits. */
   async #act(step: Step, halt: Halt): Promise<Acted> {
     let pushed: Pushed | undefined
-    const count = (sent: Pushed): void => {
-      pushed = addPushed(pushed, sent)
+    let changed = false
+    for (const effect of step.act) {
+      const report = this.#report(step, (sent) => (pushed = addPushed(pushed, sent)))
+      const did = await this.#executor.apply(step.host, effect, report)
+      changed = did || changed
     }
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        let changed = false
-        for (const effect of step.act) {
-          const did = await this.#world.apply(step.host, effect, this.#relay(step, count))
-          changed = did || changed
-        }
-        if (step.until !== undefined) await waitUntil(this.#world, step.host, step.until, halt.signal)
-        return { changed, pushed }
-      } catch (thrown) {
-        if (step.retry === undefined || attempt >= step.retry.attempts || !mayRetry(thrown)) throw thrown
-        this.#log.write({ type: 'retry', step: step.id, attempt, error: failureOf(thrown, step) })
-        await this.#world.sleep(step.retry.delayMs, halt.signal)
-        if (halt.reason !== undefined) throw new Halted()
-      }
+    const ended =
+      step.until === undefined ? undefined : await waitUntil(this.#executor, step.host, step.until, halt.signal)
+    return {
+      changed,
+      ...(pushed === undefined ? {} : { pushed }),
+      ...(ended === undefined || step.until?.onDeadline !== 'go-on' ? {} : { waited: ended }),
     }
   }
 
@@ -143,7 +159,7 @@ export class Execution {
   }
 
   #turnedBack(step: Step): Branch {
-    const error = this.#log.error(step)
+    const error = this.#log.errorOf(step.id)
     // Without an error of its own it was undone because another failed, which names the reason.
     if (error === undefined) return { ...halted, outcome: 'failed' }
     return { state: 'failed', outcome: error.code, changed: error.code === 'partly', failures: [error] }
@@ -152,6 +168,12 @@ export class Execution {
   // ---- groups
 
   async #group(group: Group, halt: Halt): Promise<Branch> {
+    if (!this.#log.anyOf(group) && halt.reason === undefined) {
+      const verdict = judge(group.when, this.#log)
+      if (verdict.is === 'pending') return lostBefore
+      if (verdict.is === 'failed') return failedBefore(verdict.outcome)
+      if (verdict.is === 'skip') return fine(false)
+    } else if (this.#isOutOfTouch(group)) return lostBefore
     let branch = await this.#members(group, halt)
     // Whoever halted it takes it back first and clears up after that.
     if (halt.reason === 'undo') return branch.state === 'open' ? branch : halted
@@ -162,35 +184,63 @@ export class Execution {
     return lost === undefined ? whole : openedBy(whole, lost.lost)
   }
 
+  /** Whether a group that has work left needs something that lasts only while a run does, and that is not there now. */
+  #isOutOfTouch({ when, ...group }: Group): boolean {
+    const isTransient = when !== undefined && this.#transient.has(when.step)
+    if (!isTransient || judge(when, this.#log).is === 'met') return false
+    return bodyOf(group).some((step) => !this.#isOver(step))
+  }
+
+  #isOver(step: Step): boolean {
+    const progress = this.#log.progress(step)
+    return progress !== undefined && progress !== 'begun' && progress !== 'undoing'
+  }
+
+  get #transient(): ReadonlySet<string> {
+    return (this.#transientIds ??= new Set(
+      bodyOf(this.#plan).flatMap(({ id, transient }) => (transient === true ? [id] : [])),
+    ))
+  }
+  #transientIds: ReadonlySet<string> | undefined
+
   /** Runs the members that are to be run, and joins how they came out. */
   async #members(group: Group, halt: Halt): Promise<Branch> {
     const { halt: own, stopSiblings } = halt.below()
-    const failedBefore = group.each.filter((member) => this.#log.failed(member))
     // A run that was turning back when it was cut off goes on turning back, and begins nothing else.
-    const turning = failedBefore.length > group.maxFailures
+    const turning = hasFailed(group, this.#log)
     const results: Branch[] = []
-    let failed = 0
-    const enough = () => failed > group.maxFailures || results.some(({ state }) => state === 'halted')
     const sequential = group.mode === 'sequence'
-    await pooled(turning ? failedBefore : group.each, sequential ? 1 : group.limit, async (member) => {
-      const held = sequential && results.some(({ state }) => state === 'open')
-      if (!turning && (enough() || held)) return
+    const isHeld = (): boolean => results.some((result) => holds(result, group))
+    // What is to be kept is finished wherever it was begun.
+    const isLeft = (member: Plan): boolean =>
+      group.onFailure === 'undo' ? hasFailed(member, this.#log) : this.#log.anyOf(member)
+    const run = async (member: Plan): Promise<void> => {
+      if (sequential && isHeld()) return
+      if (!turning && results.some(({ state }) => state === 'halted')) return
+      if (!turning && isExceeded(results, group) && (group.onFailure === 'undo' || !isLeft(member))) return
       let result = await this.#node(member, own)
-      if (result.state === 'failed') failed += 1
-      const takesBackAll = failed > group.maxFailures && group.onFailure === 'undo'
+      const takesBackAll = isExceeded([...results, result], group) && group.onFailure === 'undo'
       // A group that failed has undone itself; a step has nobody else to do it.
       if (result.state === 'failed' && member.kind === 'step' && !takesBackAll)
         result = await this.#undoBare(member, result)
       results.push(result)
       if (takesBackAll) stopSiblings()
-    })
+    }
+    for (const { members, after } of wavesOf(group)) {
+      await pooled(turning ? members.filter(isLeft) : members, sequential ? 1 : group.limit, run)
+      if (after === undefined || turning) continue
+      if (isHeld() || isExceeded(results, group)) break
+      const between = await this.#step(after, own)
+      if (between.state === 'failed') return joinBranches([...results, between], { ...group, maxFailures: -1 })
+      if (between.state !== 'done') return joinBranches([...results, between], group)
+    }
     return joinBranches(results, group)
   }
 
   /** Undoes what ran, last first, back to the last step that commits. */
   async #undoGroup(group: Group, failed: Branch): Promise<Branch> {
-    const renewed = await this.#renew(group)
-    const undone = renewed === undefined ? await this.#undoMembers(group) : { ...nothingUndone, lost: renewed }
+    const again = await this.#redoTransient(group)
+    const undone = again === undefined ? await this.#undoMembers(group) : { ...nothingUndone, lost: again }
     if (undone.lost !== undefined) {
       const failures = [...failed.failures, undone.lost]
       return { state: 'open', outcome: undone.lost.code, changed: true, failures }
@@ -216,21 +266,33 @@ export class Execution {
 
   async #undoNode(plan: Plan): Promise<Undone> {
     if (plan.kind === 'step') return this.#undoStep(plan)
-    const renewed = await this.#renew(plan)
-    if (renewed !== undefined) return { ...nothingUndone, lost: renewed }
+    if (this.#lacksForUndo(plan)) return { ...nothingUndone, lost: outOfTouch(plan) }
+    const again = await this.#redoTransient(plan)
+    if (again !== undefined) return { ...nothingUndone, lost: again }
     const undone = await this.#undoMembers(plan)
     const cleared = await this.#clearUp(plan)
     return joinUndone(undone, { ...nothingUndone, failures: cleared.failures, ...cleared.lost })
   }
 
+  /** Whether a group with something to undo needs what lasts only while a run does, and that could not be done again. */
+  #lacksForUndo(group: Group): boolean {
+    const { when } = group
+    if (when === undefined || !this.#transient.has(when.step) || judge(when, this.#log).is === 'met') return false
+    return bodyOf(group).some((step) => this.#log.canUndo(step))
+  }
+
   async #undoMembers(group: Group): Promise<Undone> {
     let sum = nothingUndone
     const sequential = group.mode === 'sequence'
-    await pooled(group.each.toReversed(), sequential ? 1 : group.limit, async (member) => {
-      if (sequential && (sum.barrier || sum.lost !== undefined)) return
+    const undo = async (member: Plan): Promise<void> => {
+      if (sequential && (sum.barrier || (sum.lost !== undefined && group.onLost !== 'park'))) return
       const undone = await this.#undoNode(member)
       sum = joinUndone(sum, undone)
-    })
+    }
+    for (const { members, after } of wavesOf(group).toReversed()) {
+      if (after !== undefined) await undo(after)
+      await pooled(members.toReversed(), sequential ? 1 : group.limit, undo)
+    }
     return sum
   }
 
@@ -242,14 +304,16 @@ export class Execution {
     if (!this.#log.canUndo(step)) return nothingUndone
     try {
       this.#log.write({ type: 'undoing', step: step.id })
-      for (const effect of step.undo) await this.#world.apply(step.host, effect, this.#relay(step))
+      for (const effect of step.undo) await this.#executor.apply(step.host, effect, this.#report(step))
       // An undo is carried through: only its own deadline ends its wait.
-      if (step.undoUntil !== undefined) await waitUntil(this.#world, step.host, step.undoUntil, unstoppable.stop)
+      if (step.undoUntil !== undefined) await waitUntil(this.#executor, step.host, step.undoUntil, unstoppable.stop)
       this.#log.write({ type: 'undone', step: step.id })
       return { ...nothingUndone, count: 1, restored }
     } catch (thrown) {
-      const cause = failureOf(thrown, step)
-      if (isResumable(thrown)) return { ...nothingUndone, lost: cause }
+      const cause = failureIn(thrown, step)
+      if (isResumable(thrown) && !(isOutOfReach(thrown) && this.#policies.get(step.id) === 'fail')) {
+        return { ...nothingUndone, lost: cause }
+      }
       const message = `undoing "${step.title}" failed: ${cause.message}`
       const code = cause.code === 'refused' ? 'refused' : 'partly'
       const error: Failure = { ...cause, code, message }
@@ -259,12 +323,14 @@ export class Execution {
   }
 
   /** Does again what faded, before a group is taken back; returns why it cannot be, if so. */
-  async #renew(group: Group): Promise<Failure | undefined> {
+  async #redoTransient(group: Group): Promise<Failure | undefined> {
     if (!bodyOf(group).some((step) => this.#log.canUndo(step))) return undefined
-    for (const step of renewedIn(group).filter((one) => this.#log.faded(one, group.always ?? []))) {
+    for (const step of transientIn(group).filter((one) => this.#log.faded(one, group.always ?? []))) {
       this.#log.forget(step)
       const branch = await this.#step(step, new Halt(unstoppable))
-      if (branch.state !== 'done') return branch.failures[0] ?? { code: 'failed', message: `"${step.title}" failed` }
+      // Whoever depends on a host that is lost waits for it; the others are taken back.
+      if (branch.state === 'done' || (branch.lost === true && this.#policies.get(step.id) === 'park')) continue
+      return branch.failures[0] ?? { code: 'failed', message: `"${step.title}" failed` }
     }
     return undefined
   }
@@ -273,7 +339,7 @@ export class Execution {
 
   /**
    * Runs a group's `always` steps, if anything of the group was begun. Each is tried whatever happened to the others; one
-   * that was done before the last step of its group is done again.
+   * that was done before the last step of its group is done again, and one whose condition does not hold is left out.
    */
   async #clearUp(group: Group): Promise<Cleared> {
     const last = this.#log.lastOf(bodyOf(group))
@@ -283,12 +349,12 @@ export class Execution {
     await pooled(byHost, undefined, async (steps) => {
       for (const step of steps ?? []) {
         if (this.#log.progress(step) === 'done' && this.#log.lastOf([step]) > last) continue
+        if (judge(step.when, this.#log).is !== 'met') continue
         try {
           this.#log.write({ type: 'begin', step: step.id })
-          const { changed } = await this.#act(step, new Halt(unstoppable))
-          this.#log.write({ type: 'done', step: step.id, changed })
+          this.#log.write({ type: 'done', step: step.id, ...(await this.#act(step, new Halt(unstoppable))) })
         } catch (thrown) {
-          const error = failureOf(thrown, step)
+          const error = failureIn(thrown, step)
           if (isResumable(thrown)) cleared.lost ??= { lost: error }
           else {
             this.#log.write({ type: 'failed', step: step.id, error })
@@ -300,7 +366,7 @@ export class Execution {
     return cleared
   }
 
-  #relay(step: Step, pushed: Relay['pushed'] = () => undefined): Relay {
+  #report(step: Step, pushed: StepReport['pushed'] = () => undefined): StepReport {
     const last = this.#journal.records.findLast((record) => record.type === 'relayed' && record.step === step.id)
     return {
       last: last?.type === 'relayed' ? last.record : undefined,
@@ -310,82 +376,7 @@ export class Execution {
   }
 }
 
-/** Does the work for each item, in order of beginning, so many at once; all at once without a limit. */
-async function pooled<T>(items: readonly T[], limit: number | undefined, work: (item: T) => Promise<void>) {
-  const queue = items.values()
-  const worker = async (): Promise<void> => {
-    for (const item of queue) await work(item)
-  }
-  await Promise.all(Array.from({ length: Math.min(items.length, limit ?? items.length) }, worker))
-}
-
-function joinBranches(results: readonly Branch[], group: Group): Branch {
-  const count = (state: Branch['state']): number => results.filter((result) => result.state === state).length
-  const failed = count('failed') > group.maxFailures
-  const state = count('open') > 0 ? 'open' : failed ? 'failed' : count('halted') > 0 ? 'halted' : 'done'
-  const own = results.filter((result) => result.state !== 'halted' || state === 'halted')
-  // What stopped a sequence tells what became of it; members that stand for themselves are joined.
-  const sequential = group.mode === 'sequence' && group.onFailure === 'undo'
-  const stopper = own.find((one) => one.state === 'open') ?? own.find(({ outcome }) => outcome !== 'done')
-  return {
-    state,
-    outcome: (sequential ? stopper?.outcome : undefined) ?? joinOutcomes(own),
-    changed: results.some(({ changed }) => changed),
-    failures: results.flatMap(({ failures }) => failures),
-  }
-}
-
-const joinUndone = (a: Undone, b: Undone): Undone => {
-  const lost = a.lost ?? b.lost
-  return {
-    count: a.count + b.count,
-    restored: a.restored || b.restored,
-    failures: [...a.failures, ...b.failures],
-    barrier: a.barrier || b.barrier,
-    ...(lost === undefined ? {} : { lost }),
-  }
-}
-
-/** A branch whose work is over, but what had to follow it failed: what was done stays and is not whole. */
-const withFailures = (branch: Branch, failures: readonly Failure[]): Branch =>
-  failures.length === 0
-    ? branch
-    : {
-        state: branch.state === 'open' ? 'open' : 'failed',
-        outcome: 'partly',
-        changed: true,
-        failures: [...branch.failures, ...failures],
-      }
-
-/** A branch that cannot be finished, since a host was lost. */
-const openedBy = (branch: Branch, lost: Failure): Branch => ({
-  state: 'open',
-  outcome: branch.outcome === 'done' ? lost.code : branch.outcome,
-  changed: branch.changed,
-  failures: [...branch.failures, lost],
+const outOfTouch = ({ title }: Group): Failure => ({
+  code: 'unreachable',
+  message: `"${title}" cannot be taken back while its host is out of reach`,
 })
-
-/** What a failure is called once everything is put back. */
-function afterUndo(outcome: Outcome, restored: boolean): Outcome {
-  if (restored) return 'rolled-back'
-  return outcome === 'unhealthy' ? 'failed' : outcome
-}
-
-const isResumable = (thrown: unknown): boolean => thrown instanceof NetopsError && thrown.resumable
-
-/** What may be otherwise a moment later. */
-function mayRetry(thrown: unknown): boolean {
-  if (thrown instanceof Halted) return false
-  return !(thrown instanceof NetopsError) || thrown.code === 'failed' || thrown.code === 'unhealthy'
-}
-
-function failureOf(thrown: unknown, step: Step): Failure {
-  const error = locate(thrown, { host: step.host, step: step.id })
-  return {
-    code: error.code,
-    message: error.message,
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
-    ...(error.host === undefined ? {} : { host: error.host }),
-    ...(error.step === undefined ? {} : { step: error.step }),
-  }
-}

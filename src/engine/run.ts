@@ -1,12 +1,13 @@
 // Carries out a plan from its beginning or from where its journal ends, with the operator's hooks before and after.
 import { locate, NetopsError, type Outcome } from '../model/errors.ts'
 import type { Failure, Hooks, JournalRecord, RunRecord } from '../model/journal.ts'
-import type { Plan, Step } from '../model/plan.ts'
-import { Execution, type Branch } from './execution.ts'
+import { partsOf, type Plan, type Step } from '../model/plan.ts'
+import type { Branch } from './branch.ts'
+import { Execution } from './execution.ts'
 import { unstoppable, type Control } from './halt.ts'
 import { requireStart, runState, type Journal } from './journal.ts'
 import { StepLog } from './steps.ts'
-import type { World } from './world.ts'
+import type { Executor } from './executor.ts'
 
 export interface RunResult {
   readonly outcome: Outcome
@@ -23,25 +24,25 @@ export interface RunResult {
  * journal's last record say how it went.
  * @throws NetopsError `refused` when the journal's plan is not the one that was begun
  */
-export async function runPlan(journal: Journal, world: World, control: Control = unstoppable): Promise<RunResult> {
+export async function runPlan(journal: Journal, executor: Executor, control: Control = unstoppable): Promise<RunResult> {
   const state = runState(journal.records)
   const start = requireStart(nameOf(state.start), state)
-  const execution = new Execution(journal, world, control)
-  if (state.direction === 'back') return settle(journal, await execution.back(start.plan, 'done'), 'back')
+  const execution = new Execution(start.plan, journal, executor, control)
+  if (state.direction === 'back') return settle(journal, await execution.back('done'), 'back')
 
-  const refused = await runHooks('pre', { journal, world, start })
+  const refused = await runHooks('pre', { journal, executor, start })
   if (refused !== undefined) {
     const outcome = refused.code === 'interrupted' ? refused.code : 'failed'
     return settle(journal, { state: 'failed', outcome, changed: false, failures: [refused] }, 'forward')
   }
-  const branch = await execution.forward(start.plan)
+  const branch = await execution.forward()
   if (branch.state === 'halted') {
     journal.append({ type: 'undo', by: start.by, pid: process.pid })
-    return settle(journal, stoppedBy(await execution.back(start.plan, 'interrupted')), 'back')
+    return settle(journal, stoppedBy(await execution.back('interrupted')), 'back')
   }
-  if (branch.state === 'open') return settle(journal, branch, 'forward')
+  if (branch.state === 'open' || branch.state === 'parked') return settle(journal, branch, 'forward')
   const { outcome, changed, failures } = branch
-  const failed = await runHooks('post', { journal, world, start, result: { outcome, changed, failures } })
+  const failed = await runHooks('post', { journal, executor, start, result: { outcome, changed, failures } })
   return settle(journal, failed === undefined ? branch : afterPostHook(branch, failed), 'forward')
 }
 
@@ -85,7 +86,7 @@ function undoOrder(plan: Plan, log: StepLog): UndoOrder {
   }
   const steps: Step[] = []
   let barrier: Step | undefined
-  for (const member of plan.each.toReversed()) {
+  for (const member of partsOf(plan).toReversed()) {
     const inner = undoOrder(member, log)
     steps.push(...inner.steps)
     barrier ??= inner.committed
@@ -100,7 +101,7 @@ function undoOrder(plan: Plan, log: StepLog): UndoOrder {
  * to the last step that commits.
  * @throws NetopsError `refused` when there is nothing to take back, with the step that committed
  */
-export async function undoRun(journal: Journal, world: World, control: Control = unstoppable): Promise<RunResult> {
+export async function undoRun(journal: Journal, executor: Executor, control: Control = unstoppable): Promise<RunResult> {
   const state = runState(journal.records)
   const start = requireStart(nameOf(state.start), state)
   if (state.direction === 'forward') {
@@ -109,7 +110,7 @@ export async function undoRun(journal: Journal, world: World, control: Control =
   } else if (state.end !== undefined) {
     throw new NetopsError('refused', { message: `run ${start.run} was undone already: ${state.end.outcome}` })
   }
-  return settle(journal, await new Execution(journal, world, control).back(start.plan, 'done'), 'back')
+  return settle(journal, await new Execution(start.plan, journal, executor, control).back('done'), 'back')
 }
 
 const nameOf = (start: RunRecord | undefined): string => start?.run ?? 'without a name'
@@ -117,7 +118,7 @@ const nameOf = (start: RunRecord | undefined): string => start?.run ?? 'without 
 /** Writes how it went, as an end or as a pause. */
 function settle(journal: Journal, branch: Branch, direction: 'forward' | 'back'): RunResult {
   const failures = onceInterrupted(branch.failures)
-  const result: RunResult = { ...branch, failures, open: branch.state === 'open' }
+  const result: RunResult = { ...branch, failures, open: branch.state === 'open' || branch.state === 'parked' }
   const { outcome, changed } = result
   const [error] = failures
   if (result.open) {
@@ -149,13 +150,13 @@ const afterPostHook = (branch: Branch, failure: Failure): Branch => ({
 
 interface HookCall {
   readonly journal: Journal
-  readonly world: World
+  readonly executor: Executor
   readonly start: RunRecord
   readonly result?: Omit<RunResult, 'open'>
 }
 
 /** Runs what is left of the hooks of one phase, in order; returns why one failed. A failing hook ends its phase. */
-async function runHooks(phase: keyof Hooks, { journal, world, start, result }: HookCall): Promise<Failure | undefined> {
+async function runHooks(phase: keyof Hooks, { journal, executor, start, result }: HookCall): Promise<Failure | undefined> {
   const before = journal.records.filter((record) => record.type === 'hook' && record.phase === phase)
   const failed = before.find((record) => record.type === 'hook' && record.error !== undefined)
   if (failed?.type === 'hook' && failed.error !== undefined) return failed.error
@@ -172,7 +173,7 @@ async function runHooks(phase: keyof Hooks, { journal, world, start, result }: H
   })
   for (const argv of (start.hooks?.[phase] ?? []).slice(before.length)) {
     try {
-      await world.hook(argv, document)
+      await executor.hook(argv, document)
       journal.append({ type: 'hook', phase, argv, outcome: 'done' })
     } catch (thrown) {
       const { code, message, hint } = locate(thrown, {})

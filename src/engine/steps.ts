@@ -1,14 +1,23 @@
 // What a journal says of each step of its plan, kept up to date while the run goes on.
 import type { Failure, JournalEntry, JournalRecord } from '../model/journal.ts'
-import type { Group, Plan, Step } from '../model/plan.ts'
+import { partsOf, type Group, type Plan, type Step, type WaitOutcome } from '../model/plan.ts'
 
 /** How far a step has come; undefined before its begin. */
-export type Progress = 'begun' | 'done' | 'unchanged' | 'failed' | 'undoing' | 'undone' | 'undo-failed'
+export type Progress =
+  | 'begun'
+  | 'done'
+  | 'unchanged'
+  | 'skipped'
+  | 'blocked'
+  | 'failed'
+  | 'undoing'
+  | 'undone'
+  | 'undo-failed'
 
 type OnStep = Extract<JournalEntry, { step: string; type: Exclude<JournalEntry['type'], 'relayed'> }>
 
 /** The steps of a plan's members, without any group's `always`. */
-export const bodyOf = (plan: Plan): readonly Step[] => (plan.kind === 'step' ? [plan] : plan.each.flatMap(bodyOf))
+export const bodyOf = (plan: Plan): readonly Step[] => (plan.kind === 'step' ? [plan] : partsOf(plan).flatMap(bodyOf))
 
 const readOnly = (): never => {
   throw new TypeError('this log is only read')
@@ -19,6 +28,7 @@ export class StepLog {
   readonly #append: (entry: JournalEntry) => number
   readonly #progress = new Map<string, Progress>()
   readonly #errors = new Map<string, Failure>()
+  readonly #waited = new Map<string, WaitOutcome>()
   readonly #changed = new Set<string>()
   /** The number of the last record about each step. */
   readonly #last = new Map<string, number>()
@@ -41,9 +51,18 @@ export class StepLog {
     return this.#progress.get(step.id)
   }
 
+  progressOf(id: string): Progress | undefined {
+    return this.#progress.get(id)
+  }
+
+  /** How its wait ended, where that may be in several ways. */
+  waitedOf(id: string): WaitOutcome | undefined {
+    return this.#waited.get(id)
+  }
+
   /** Why it failed, or its undo did. */
-  error(step: Step): Failure | undefined {
-    return this.#errors.get(step.id)
+  errorOf(id: string): Failure | undefined {
+    return this.#errors.get(id)
   }
 
   /** Whether what it did changed the host, and still does. */
@@ -53,13 +72,12 @@ export class StepLog {
 
   /** The number of the last record about any of these steps; 0 without one. */
   lastOf(steps: readonly Step[]): number {
-    return Math.max(0, ...steps.map(({ id }) => this.#last.get(id) ?? 0))
+    return steps.reduce((last, { id }) => Math.max(last, this.#last.get(id) ?? 0), 0)
   }
 
-  /** Whether a part of the plan counts as failed: a group does when more of its members failed than it tolerates. */
-  failed(plan: Plan): boolean {
-    if (plan.kind === 'step') return this.#errors.has(plan.id)
-    return plan.each.filter((member) => this.failed(member)).length > plan.maxFailures
+  /** Whether anything of a part of the plan was begun. */
+  anyOf(plan: Plan): boolean {
+    return this.lastOf(bodyOf(plan)) > 0
   }
 
   /** Whether what a step does only for as long as a run lasts has ended since: its run was cut off, or cleared up. */
@@ -71,9 +89,9 @@ export class StepLog {
   /** Whether undoing it would do anything. */
   canUndo(step: Step): boolean {
     const progress = this.progress(step)
-    if (progress === undefined || progress === 'unchanged' || progress === 'undone') return false
-    // A job that failed has undone itself on its host.
-    const itself = progress === 'failed' && step.act.some(({ kind }) => kind === 'job')
+    if (progress === undefined || nothingToUndo.has(progress)) return false
+    // A host run that failed has undone itself on its host.
+    const itself = progress === 'failed' && step.act.some(({ kind }) => kind === 'host-run')
     return !itself && (step.undo.length > 0 || step.undoUntil !== undefined)
   }
 
@@ -93,10 +111,9 @@ export class StepLog {
         this.#progress.set(entry.step, 'begun')
         this.#errors.delete(entry.step)
         return
-      case 'retry':
-        return
       case 'done':
         if (entry.changed) this.#changed.add(entry.step)
+        if (entry.waited !== undefined) this.#waited.set(entry.step, entry.waited)
         break
       case 'failed':
       case 'undo-failed':
@@ -106,6 +123,8 @@ export class StepLog {
         this.#changed.delete(entry.step)
         break
       case 'unchanged':
+      case 'skipped':
+      case 'blocked':
       case 'undoing':
         break
     }
@@ -113,21 +132,28 @@ export class StepLog {
   }
 }
 
-const finished = new Set<Progress | undefined>(['done', 'unchanged', 'undone', 'undo-failed'])
+const nothingToUndo = new Set<Progress>(['unchanged', 'skipped', 'blocked', 'undone'])
+const finished = new Set<Progress | undefined>(['done', 'unchanged', 'skipped', 'undone', 'undo-failed'])
 
 /** The steps whose effect lasts until a group's `always` steps; those of inner groups with their own do not count. */
-export const renewedIn = (group: Group): readonly Step[] =>
+export const transientIn = (group: Group): readonly Step[] =>
   group.each.flatMap((member) => {
-    if (member.kind === 'step') return member.renews === true ? [member] : []
-    return member.always === undefined ? renewedIn(member) : []
+    if (member.kind === 'step') return member.transient === true ? [member] : []
+    return member.always === undefined ? transientIn(member) : []
   })
 
-/** When a run goes on forward, steps whose effect has faded count as not begun, wherever their group has work left. */
-export function forgetFaded(plan: Plan, log: StepLog): void {
+/**
+ * When a run goes on forward, steps whose effect has faded count as not begun, wherever their group has work left; so do
+ * those that were not begun for the sake of a step that is tried again.
+ * @param failed whether a part of the plan counts as failed
+ */
+export function forgetFaded(plan: Plan, log: StepLog, failed: (plan: Plan) => boolean): void {
   if (plan.kind === 'step') return
-  for (const member of plan.each) if (member.kind === 'group' && member.always !== undefined) forgetFaded(member, log)
-  // One that is turning back renews what it needs when it undoes.
-  if (log.failed(plan)) return
-  const left = bodyOf(plan).some((step) => step.renews !== true && !finished.has(log.progress(step)))
-  if (left) for (const step of renewedIn(plan)) if (log.faded(step, plan.always ?? [])) log.forget(step)
+  for (const member of plan.each) {
+    if (member.kind === 'group' && member.always !== undefined) forgetFaded(member, log, failed)
+  }
+  // One that is turning back does again what it needs when it undoes.
+  if (failed(plan)) return
+  const left = bodyOf(plan).some((step) => step.transient !== true && !finished.has(log.progress(step)))
+  if (left) for (const step of transientIn(plan)) if (log.faded(step, plan.always ?? [])) log.forget(step)
 }

@@ -1,38 +1,48 @@
 // Waiting until a probe's answer has held: the only place where a run waits.
-import { wantedBy } from '../model/effects.ts'
+import { wantedBy, type ProbeAnswer } from '../model/effects.ts'
 import { NetopsError } from '../model/errors.ts'
-import type { Wait } from '../model/plan.ts'
+import type { Wait, WaitOutcome } from '../model/plan.ts'
+import type { Executor } from './executor.ts'
 import { Halted } from './halt.ts'
-import type { World } from './world.ts'
 
 const probeEveryMs = 1000 // often enough to react, seldom enough not to load a starting server
 
 /**
- * Returns when the answer has been good for as long as asked.
+ * Returns when the answer has been good for as long as asked; where the wait goes on at its deadline, also then.
+ * @param host where the question is asked unless the wait says otherwise
+ * @returns how it ended
  * @throws NetopsError `unhealthy` at the deadline, or at once where waiting cannot help
  * @throws Halted when the signal is aborted meanwhile
  */
-export async function waitUntil(world: World, host: string, wait: Wait, signal: AbortSignal): Promise<void> {
-  const deadline = world.now() + wait.deadlineMs
+export async function waitUntil(
+  executor: Executor,
+  host: string,
+  wait: Wait,
+  signal: AbortSignal,
+): Promise<WaitOutcome> {
+  const deadline = executor.now() + wait.deadlineMs
   let goodSince: number | undefined
   let startId: string | undefined
   for (;;) {
-    const answer = await world.probe(host, wait.probe)
-    const now = world.now()
+    const answer = await executor.probe(wait.from ?? host, wait.probe)
+    const now = executor.now()
     if (!answer.ok || answer.startId !== startId) goodSince = undefined
     startId = answer.startId
     // Held too short a time when the deadline comes: let a good streak end, but start no new one after it.
     if (answer.ok && now <= deadline) goodSince ??= now
-    if (goodSince !== undefined && now - goodSince >= wait.holdForMs) return
-    if (goodSince === undefined && (answer.hopeless === true || now >= deadline)) {
-      const how = answer.hopeless === true ? '' : ` within ${wait.deadlineMs / 1000} s`
-      throw new NetopsError('unhealthy', {
-        message: `not ${wantedBy(wait.probe)}${how}: ${answer.seen}`,
-        hint: answer.hint,
-      })
-    }
+    if (goodSince !== undefined && now - goodSince >= wait.holdForMs) return 'met'
+    if (goodSince === undefined && (answer.hopeless === true || now >= deadline)) return atDeadline(wait, answer)
     if (signal.aborted) throw new Halted()
     const left = goodSince === undefined ? deadline - now : goodSince + wait.holdForMs - now
-    await world.sleep(Math.max(10, Math.min(probeEveryMs, left)), signal)
+    await executor.sleep(Math.max(10, Math.min(probeEveryMs, left)), signal)
   }
+}
+
+function atDeadline({ onDeadline, probe, deadlineMs }: Wait, answer: ProbeAnswer): WaitOutcome {
+  if (onDeadline === 'go-on') return answer.unknown === true ? 'inconclusive' : 'timed-out'
+  const how = answer.hopeless === true ? '' : ` within ${deadlineMs / 1000} s`
+  throw new NetopsError('unhealthy', {
+    message: `not ${wantedBy(probe)}${how}: ${answer.seen}`,
+    hint: answer.hint,
+  })
 }

@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { errorCodes } from './errors.ts'
 import { fileSource } from './file-source.ts'
+import { leaseNames } from './leases.ts'
 
 const place = { path: z.string(), mode: z.string(), owner: z.string().optional() }
 
@@ -60,18 +61,18 @@ const serviceEffect = z.strictObject({
 export type ServiceEffect = z.infer<typeof serviceEffect>
 
 /** A host procedure, run detached on the host by the netops build that lies there. */
-const job = z.strictObject({
-  kind: z.literal('job'),
+const hostRun = z.strictObject({
+  kind: z.literal('host-run'),
   run: z.string(),
   netops: z.string(),
   root: z.string(),
   input: z.json(),
 })
-export type JobEffect = z.infer<typeof job>
+export type HostRunEffect = z.infer<typeof hostRun>
 
-/** What a job did on its host is undone there, as far as undo may go. */
-const undoJob = job.omit({ input: true }).extend({ kind: z.literal('undo-job') })
-export type UndoJobEffect = z.infer<typeof undoJob>
+/** What a host run did on its host is undone there, as far as undo may go. */
+const undoHostRun = hostRun.omit({ input: true }).extend({ kind: z.literal('undo-host-run') })
+export type UndoHostRunEffect = z.infer<typeof undoHostRun>
 
 /** A fleet run's hold on a host: taken, kept alive by a heartbeat until it is given back. */
 const fleetLease = z.strictObject({
@@ -79,6 +80,8 @@ const fleetLease = z.strictObject({
   action: z.enum(['take', 'give-back']),
   run: z.string(),
   reason: z.string(),
+  /** Which of the host's leases; the release's alone where it does not say. */
+  leases: z.array(z.enum(leaseNames)).exactOptional(),
   /** The netops build on the host that keeps the lease. */
   netops: z.string(),
   root: z.string(),
@@ -86,9 +89,9 @@ const fleetLease = z.strictObject({
 export type LeaseEffect = z.infer<typeof fleetLease>
 
 /** What a fleet run has its hosts do. */
-export type RunEffect = JobEffect | UndoJobEffect | LeaseEffect
+export type RunEffect = HostRunEffect | UndoHostRunEffect | LeaseEffect
 
-export const effect = z.discriminatedUnion('kind', [...hostEffects, serviceEffect, job, undoJob, fleetLease])
+export const effect = z.discriminatedUnion('kind', [...hostEffects, serviceEffect, hostRun, undoHostRun, fleetLease])
 export type Effect = z.infer<typeof effect>
 
 /**
@@ -108,6 +111,8 @@ export const probe = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('sysctl'), values: z.record(z.string(), z.string()) }),
   /** The service manager gives the service these limits at its next start: systemd's names, such as LimitNOFILE. */
   z.strictObject({ kind: z.literal('unit-limits'), unit: z.string(), limits: z.record(z.string(), z.string()) }),
+  /** Never so: a pause is a wait for it that goes on at its deadline. */
+  z.strictObject({ kind: z.literal('elapsed') }),
 ])
 export type Probe = z.infer<typeof probe>
 
@@ -121,6 +126,8 @@ export function wantedBy(asked: Probe): string {
     case 'sysctl':
     case 'unit-limits':
       return 'in effect'
+    case 'elapsed':
+      return 'the time to pass'
   }
 }
 
@@ -130,6 +137,8 @@ export interface ProbeAnswer {
   readonly seen: string
   /** Waiting longer cannot help: the service has crashed for good. */
   readonly hopeless?: boolean
+  /** Nothing could be found out. */
+  readonly unknown?: true
   /** Where to look for the reason. */
   readonly hint?: string
   /** Which start of the service answered; holding starts again when it changes. */

@@ -1,19 +1,9 @@
 // The journal of a run, as JSON lines. On a host it is also the event stream that an operator's netops follows.
 import * as z from 'zod'
-import { exitCodes, type Outcome } from './errors.ts'
-import { plan } from './plan.ts'
+import { failure, outcome } from './failure.ts'
+import { plan, waitOutcome } from './plan.ts'
 
-const outcome = z.enum(Object.keys(exitCodes) as [Outcome, ...Outcome[]])
-
-/** The failure that ended a run, or made it turn back. */
-const failure = z.strictObject({
-  code: outcome,
-  message: z.string(),
-  hint: z.string().optional(),
-  host: z.string().optional(),
-  step: z.string().optional(),
-})
-export type Failure = z.infer<typeof failure>
+export type { Failure } from './failure.ts'
 
 /** The operator's own commands before and after a run, argv each; they get the run as JSON on standard input. */
 const hooks = z.strictObject({ pre: z.array(z.array(z.string())), post: z.array(z.array(z.string())) })
@@ -60,11 +50,21 @@ const ownRecord = z.discriminatedUnion('type', [
   }),
   z.strictObject({ ...onStep, type: z.literal('begin') }),
   /** `changed`: the service was changed by it. */
-  z.strictObject({ ...onStep, type: z.literal('done'), changed: z.boolean(), pushed: pushed.exactOptional() }),
+  z.strictObject({
+    ...onStep,
+    type: z.literal('done'),
+    changed: z.boolean(),
+    pushed: pushed.exactOptional(),
+    /** How its wait ended, where it may end without the answer that was waited for. */
+    waited: waitOutcome.exactOptional(),
+  }),
   z.strictObject({ ...onStep, type: z.literal('unchanged') }),
-  /** An attempt failed, and another one follows. */
-  z.strictObject({ ...onStep, type: z.literal('retry'), attempt: z.number(), error: failure }),
-  z.strictObject({ ...onStep, type: z.literal('failed'), error: failure }),
+  /** Not needed: what it has for a condition came out otherwise. */
+  z.strictObject({ ...onStep, type: z.literal('skipped') }),
+  /** Not begun, because the step that its condition names failed. */
+  z.strictObject({ ...onStep, type: z.literal('blocked') }),
+  /** `lost`: its host could not be reached, and nobody waits for it any more; what it did there is not known. */
+  z.strictObject({ ...onStep, type: z.literal('failed'), error: failure, lost: z.literal(true).exactOptional() }),
   z.strictObject({ ...onStep, type: z.literal('undoing') }),
   z.strictObject({ ...onStep, type: z.literal('undone') }),
   z.strictObject({ ...onStep, type: z.literal('undo-failed'), error: failure }),

@@ -1,18 +1,19 @@
 // What the engine acts through in earnest: effects by the registry, probes and hooks, on the hosts of one run.
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { World } from '../engine/world.ts'
+import type { Executor } from '../engine/executor.ts'
 import { NetopsError } from '../model/errors.ts'
+import { operatorHost } from '../model/plan.ts'
 import { exec } from '../system/exec.ts'
 import { controlOf, type RunContext } from './context.ts'
 import { applyEffect, effectsOf } from './effects.ts'
 import { FleetLeases } from './fleet-leases.ts'
 import type { RunHost } from './hosts.ts'
-import { askProbe } from './probes.ts'
+import { askHere, askProbe } from './probes.ts'
 
 type ExecutorContext = Pick<RunContext, 'env' | 'progress' | 'signal' | 'undoSignal'>
 
 /** An executor, and the end of what goes on beside the run: the heartbeats of its leases. */
-export interface LiveExecutor extends World {
+export interface LiveExecutor extends Executor {
   close(): void
 }
 
@@ -43,7 +44,9 @@ export function executorOf(
       const connection = () => host.connection()
       return applyEffect(effects, effect, { host: name, services: host.services, connection, env, report, progress })
     },
-    probe: (name, probe) => askProbe(hostNamed(name), probe),
+    // Time passes wherever it is asked for.
+    probe: (name, probe) =>
+      name === operatorHost ? askHere(probe) : askProbe(hostNamed(name), probe),
     async hook(argv, document) {
       const { code, stderr, stdout } = await exec(argv, { stdin: { text: document }, timeoutMs: hookTimeoutMs })
       if (code === 0) return

@@ -2,7 +2,7 @@
 import * as z from 'zod'
 import { begin, requireStart, runState, type Journal } from '../engine/journal.ts'
 import { runPlan, undoRun, type RunResult } from '../engine/run.ts'
-import type { World } from '../engine/world.ts'
+import type { Executor } from '../engine/executor.ts'
 import type { Hooks } from '../model/journal.ts'
 import { stepsOf, type Plan } from '../model/plan.ts'
 import { target, type Target } from '../model/target.ts'
@@ -83,14 +83,14 @@ export async function resumeFleetRun(
   return { ...ran, procedure, hosts, requests: requestsIn(plan) }
 }
 
-function goOn(journal: Journal, direction: Direction, executor: World, context: RunContext): Promise<RunResult> {
+function goOn(journal: Journal, direction: Direction, executor: Executor, context: RunContext): Promise<RunResult> {
   if (direction === 'back') return undoRun(journal, executor, controlOf(context))
   journal.append({ type: 'resumed', by: decidedBy, pid: process.pid })
   return runPlan(journal, executor, controlOf(context))
 }
 
 /** Does something by an executor; what goes on beside it ends with it. */
-async function acting<T>(hosts: Hosts, context: RunContext, work: (executor: World) => Promise<T>): Promise<T> {
+async function acting<T>(hosts: Hosts, context: RunContext, work: (executor: Executor) => Promise<T>): Promise<T> {
   const executor = executorOf(hosts, context)
   try {
     return await work(executor)

@@ -1,8 +1,8 @@
 // Asks a probe's question of one host, and says what was seen; and what a wait for it looks like.
 import { quoteCommand } from '../drivers/hosts/quote.ts'
 import { readerOf } from '../drivers/hosts/readers.ts'
-import type { Probe, ProbeAnswer } from '../model/effects.ts'
-import { messageOf } from '../model/errors.ts'
+import { wantedBy, type Probe, type ProbeAnswer } from '../model/effects.ts'
+import { messageOf, NetopsError } from '../model/errors.ts'
 import { sameSysctl, sysctlPath } from '../model/sysctl.ts'
 import type { Wait } from '../model/plan.ts'
 import { formatDuration } from '../model/units.ts'
@@ -22,6 +22,8 @@ export async function askProbe(host: RunHost, probe: Probe): Promise<ProbeAnswer
       const logs = quoteCommand(host.services.logsCommand(probe.unit))
       return answer.ok ? answer : { ...answer, hint: `see why on the host: ${logs}` }
     }
+    case 'elapsed':
+      return { ok: false, seen: 'time passes' }
     case 'sysctl':
       return compare(probe.values, await readSysctls(host, Object.keys(probe.values)), sameSysctl)
     case 'unit-limits': {
@@ -30,6 +32,15 @@ export async function askProbe(host: RunHost, probe: Probe): Promise<ProbeAnswer
       return compare(probe.limits, found, (a, b) => a === b)
     }
   }
+}
+
+/**
+ * The answer to a probe that is asked from the operator's machine.
+ * @throws NetopsError `usage` for one that only a host can answer
+ */
+export function askHere(probe: Probe): Promise<ProbeAnswer> {
+  if (probe.kind === 'elapsed') return Promise.resolve({ ok: false, seen: 'time passes' })
+  return Promise.reject(new NetopsError('usage', { message: `only a host can be asked whether it is ${wantedBy(probe)}` }))
 }
 
 type ServiceProbe = Extract<Probe, { unit: string; kind: 'ready' | 'stopped' }>
@@ -81,6 +92,8 @@ export function showWait({ probe, holdForMs, deadlineMs }: Wait): string {
       return `until ${probe.url} is 200 from ${probe.release} ${within}, held for ${formatDuration(holdForMs)}`
     case 'stopped':
       return `until ${probe.unit} has stopped, ${within}`
+    case 'elapsed':
+      return `for ${formatDuration(deadlineMs)}`
     case 'sysctl':
       return `until /proc/sys reads back ${Object.keys(probe.values).join(', ')}`
     case 'unit-limits':

@@ -4,11 +4,11 @@ import type { HostConnection } from '../drivers/hosts/port.ts'
 import { unstoppable, type Control } from '../engine/halt.ts'
 import * as z from 'zod'
 import { NetopsError } from '../model/errors.ts'
-import type { JobEffect, UndoJobEffect } from '../model/effects.ts'
+import type { HostRunEffect, UndoHostRunEffect } from '../model/effects.ts'
 import { parseOwnRecord, type EndRecord, type Failure } from '../model/journal.ts'
 import { callNetops, remoteCommand } from './remote-netops.ts'
 
-export const followCommand = ({ netops, run, root }: JobEffect | UndoJobEffect, from: number): string[] => [
+export const followCommand = ({ netops, run, root }: HostRunEffect | UndoHostRunEffect, from: number): string[] => [
   ...[netops, 'runs', 'follow', run, '--jsonl', '--root', root],
   ...['--from', String(from)],
 ]
@@ -21,14 +21,14 @@ export const followCommand = ({ netops, run, root }: JobEffect | UndoJobEffect, 
  */
 export async function followHostRun(
   connection: HostConnection,
-  job: JobEffect | UndoJobEffect,
+  job: HostRunEffect | UndoHostRunEffect,
   report: StepReport,
   control: Control,
 ): Promise<boolean> {
   const host = connection.name
   const { last } = report
   // It had ended, and the operator's netops died before it could write that down.
-  if (last?.type === 'end' && (job.kind === 'job' || last.undone === true)) return outcomeOf(last, host)
+  if (last?.type === 'end' && (job.kind === 'host-run' || last.undone === true)) return outcomeOf(last, host)
   await callNetops(connection, remoteCommand(job), { ok: z.literal(true) })
   const { netops, run, root } = job
   let sent: Promise<unknown> = Promise.resolve()
@@ -61,10 +61,10 @@ export async function followHostRun(
     const followed = await connection.run(followCommand(job, (last?.seq ?? 0) + 1), { onLine })
     if (end !== undefined) return outcomeOf(end, host)
     // It had stopped already when the operator decided to go back.
-    if (parked !== undefined && job.kind === 'job' && control.undo.aborted) {
+    if (parked !== undefined && job.kind === 'host-run' && control.undo.aborted) {
       // What was meant for the part that stopped must not reach the one that takes it back.
       await sent
-      await followHostRun(connection, { kind: 'undo-job', netops, run, root }, { ...report, last: seen }, unstoppable)
+      await followHostRun(connection, { kind: 'undo-host-run', netops, run, root }, { ...report, last: seen }, unstoppable)
       throw new NetopsError('interrupted', {
         host,
         resumable: false,

@@ -41,9 +41,9 @@ export function remoteCommand(effect: RunEffect): HostCommand {
   const { netops, run, root } = effect
   const place = [run, '--root', root]
   switch (effect.kind) {
-    case 'job':
+    case 'host-run':
       return { argv: [netops, 'host', 'start', ...place], stdin: { text: JSON.stringify(effect.input) } }
-    case 'undo-job':
+    case 'undo-host-run':
       return { argv: [netops, 'host', 'undo', ...place] }
     case 'lease': {
       const holder = { run, reason: effect.reason, user: userInfo().username, host: hostname() }

@@ -16,14 +16,14 @@ export interface RunEffectsOutside {
 
 export function runEffects({ leases, control = unstoppable }: RunEffectsOutside): EffectHandlers<RunEffect> {
   return {
-    job: {
+    'host-run': {
       show: (effect) => [
         `${quoteCommand(remoteCommand(effect).argv)} < (the request)`,
         quoteCommand(followCommand(effect, 1)),
       ],
       apply: async (effect, { connection, report }) => followHostRun(await connection(), effect, report, control),
     },
-    'undo-job': {
+    'undo-host-run': {
       show: (effect) => [quoteCommand(remoteCommand(effect).argv), quoteCommand(followCommand(effect, 1))],
       apply: async (effect, { connection, report }) => followHostRun(await connection(), effect, report, control),
     },

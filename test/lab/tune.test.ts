@@ -11,7 +11,7 @@ import { connectLocal } from '../../src/drivers/hosts/local.ts'
 import { readerOver } from '../../src/drivers/hosts/reader.ts'
 import { processServices } from '../../src/drivers/services/process.ts'
 import { execOnHost, hostRoot } from '../../src/lab/host.ts'
-import type { Effect, JobEffect } from '../../src/model/effects.ts'
+import type { Effect, HostRunEffect } from '../../src/model/effects.ts'
 import type { JournalRecord } from '../../src/model/journal.ts'
 import { hostPaths } from '../../src/model/paths.ts'
 import { stepsOf, type Step } from '../../src/model/plan.ts'
@@ -243,7 +243,7 @@ describe('tuning by the guide', () => {
 })
 
 /** An operator's netops that dies when the host is about to begin; returns the run and what the host was to be asked. */
-async function orderOnly(...words: string[]): Promise<{ run: string; job: JobEffect }> {
+async function orderOnly(...words: string[]): Promise<{ run: string; job: HostRunEffect }> {
   const runs = join(folder, 'state', 'runs')
   const before = new Set(await readdir(runs))
   const argv = [inject('builds').netops, 'tune', ...words, '--inventory', lab().inventory]
@@ -263,10 +263,10 @@ async function resume(run: string): Promise<void> {
   expect(resumed).toMatchObject({ code: 0 })
 }
 
-const isJob = (effect: Effect): effect is JobEffect => effect.kind === 'job'
+const isJob = (effect: Effect): effect is HostRunEffect => effect.kind === 'host-run'
 
 /** Starts the host's part as the operator would have, under a fault, and returns its journal when its process is gone. */
-async function hostPart(job: JobEffect, fault?: string): Promise<readonly JournalRecord[]> {
+async function hostPart(job: HostRunEffect, fault?: string): Promise<readonly JournalRecord[]> {
   if (fault !== undefined) await on('systemctl', 'set-environment', `NETOPS_FAULT=${fault}`)
   try {
     const start = [job.netops, 'host', 'start', job.run, '--root', job.root]
@@ -284,7 +284,7 @@ describe('netops on the host, killed while it sets the kernel', () => {
   test('goes on to what was asked, forward and back', { timeout: 300_000 }, async () => {
     const before = await kernelOf(ofTheHost)
     const wanted = Object.fromEntries(ofTheHost.map((key) => [key, guideKernel[key]]))
-    const goOn = async ({ run, job }: { run: string; job: JobEffect }, fault: string) => {
+    const goOn = async ({ run, job }: { run: string; job: HostRunEffect }, fault: string) => {
       const cut = await hostPart(job, fault)
       expect(cut.some((record) => record.type === 'end')).toBe(false)
       await resume(run)

@@ -39,7 +39,8 @@ export function deploymentOf(hosts: readonly string[], stamp: Stamp = oneASecond
   const part = (host: string) => input({ host, run: `r1.${host}` })
   const plan = planFleet(
     { run: 'r1', procedure: 'deploy', by: 'alice@ops1' },
-    hosts.map((host) => ({
+    {
+      shares: hosts.map((host) => ({
       request: part(host),
       netops: undefined,
       shown: undefined,
@@ -54,6 +55,7 @@ export function deploymentOf(hosts: readonly string[], stamp: Stamp = oneASecond
         { id: 'config', title: 'Push the configuration', file: config, name: 'config.yaml', mode: '0600' },
       ],
     })),
+    },
   )
   const templates = {
     unit: readTemplate('network_service.service'),

@@ -12,7 +12,7 @@ import { journalsOf, pause, type Site } from './site.ts'
 /** Starts the host's part as the operator would have, and returns when its process is gone. */
 export async function hostPart(site: Site, run: string, env: Readonly<Record<string, string>> = {}): Promise<void> {
   const { start: begun } = runState((await journalsOf(site)).get(run) ?? [])
-  const [job] = stepsOf(begun?.plan ?? never()).flatMap(({ act }) => act.filter((effect) => effect.kind === 'job'))
+  const [job] = stepsOf(begun?.plan ?? never()).flatMap(({ act }) => act.filter((effect) => effect.kind === 'host-run'))
   if (job === undefined) throw new Error('the plan has no part for the host')
   const started = await exec([job.netops, 'host', 'start', job.run, '--root', job.root], {
     stdin: { text: JSON.stringify(job.input) },

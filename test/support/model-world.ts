@@ -2,12 +2,12 @@
 import type { Effect, Probe, ProbeAnswer } from '../../src/model/effects.ts'
 import type { JournalRecord, Pushed } from '../../src/model/journal.ts'
 import type { Step } from '../../src/model/plan.ts'
-import type { World } from '../../src/engine/world.ts'
+import type { Executor } from '../../src/engine/executor.ts'
 
 /** Thrown in place of the end of the process: after it nothing is written and nothing is applied any more. */
 export class Killed extends Error {}
 
-export interface ModelWorld extends World {
+export interface ModelWorld extends Executor {
   /** What the effects made of it. */
   readonly files: Map<string, string>
   /** Each effect in the order in which it was applied: `+path` made it so, `-path` took it back. */

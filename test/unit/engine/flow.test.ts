@@ -1,4 +1,4 @@
-// What the engine does beside steps: hooks, `always`, retry, tolerance, the operator's stop, undo, a changed plan.
+// What the engine does beside steps: hooks, `always`, tolerance, the operator's stop, undo, a changed plan.
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { unstoppable, type Control } from '../../../src/engine/halt.ts'
@@ -6,7 +6,7 @@ import { begin, Journal, journalPath, runState } from '../../../src/engine/journ
 import { runPlan, undoableOf, undoRun, type RunResult } from '../../../src/engine/run.ts'
 import { NetopsError } from '../../../src/model/errors.ts'
 import type { Hooks, JournalRecord } from '../../../src/model/journal.ts'
-import { independently, sequence, together, type Plan } from '../../../src/model/plan.ts'
+import { allOrNone, independently, sequence, type Plan } from '../../../src/model/plan.ts'
 import { modelWorld, step, type ModelWorld, type Script } from '../../support/model-world.ts'
 import { quickFolder } from '../../support/scratch.ts'
 
@@ -135,7 +135,7 @@ describe('always', () => {
 
   test('makes a resume do again what it had taken back', async () => {
     const drained: Plan = {
-      ...sequence('all', [step('drain', { renews: true, undo: [] }), step('one'), step('two')]),
+      ...sequence('all', [step('drain', { transient: true, undo: [] }), step('one'), step('two')]),
       always: [cleared('readmit')],
     }
     await run(drained, pressing('+one.a', 'stop'))
@@ -145,47 +145,12 @@ describe('always', () => {
 
   test('stands around an undo of what had ended: drained, undone, readmitted', async () => {
     const drained: Plan = {
-      ...sequence('all', [step('drain', { renews: true, undo: [] }), step('one')]),
+      ...sequence('all', [step('drain', { transient: true, undo: [] }), step('one')]),
       always: [cleared('readmit')],
     }
     const before = await run(drained)
     const { world } = await run(drained, { direction: 'back', files: before.world.files })
     expect(world.applied).toEqual(['+drain.a', '+drain.b', '-one.b', '-one.a', '+readmit.a', '+readmit.b'])
-  })
-})
-
-describe('retry', () => {
-  const retried = step('one', { retry: { attempts: 3, delayMs: 2000 } })
-
-  test('tries again as often as it says, with its pause, and tells each attempt', async () => {
-    let times = 0
-    const { world, result, records } = await run(retried, {
-      fail: (mark) => {
-        if (mark === '+one.b' && ++times < 3) throw new Error('busy')
-      },
-    })
-    expect(result.outcome).toBe('done')
-    expect(world.elapsed()).toBe(4000)
-    expect(types(records)).toEqual(['begin one', 'retry one', 'retry one', 'done one', 'end'])
-  })
-
-  test('counts what was sent over all effects and attempts', async () => {
-    let times = 0
-    const { records } = await run(retried, {
-      pushed: { bytes: 3, of: 10 },
-      fail: (mark) => {
-        if (mark === '+one.b' && ++times < 2) throw new Error('busy')
-      },
-    })
-    expect(records.find(({ type }) => type === 'done')).toMatchObject({ pushed: { bytes: 12, of: 40 } })
-  })
-
-  test.each(['refused', 'damaged', 'usage'] as const)('does not try again what was %s', async (code) => {
-    const { records } = await run(
-      retried,
-      failing(['+one.b'], () => new NetopsError(code, { message: 'no' })),
-    )
-    expect(types(records)).toEqual(['begin one', 'failed one', 'end'])
   })
 })
 
@@ -217,7 +182,7 @@ describe('all or none side by side', () => {
       'long',
       Array.from({ length: 20 }, (_, index) => step(`l${index}`)),
     )
-    const plan = together('all', [sequence('short', [step('s1')]), long], 2)
+    const plan = allOrNone('all', [sequence('short', [step('s1')]), long], 2)
     const { world, result } = await run(plan, failing(['+s1.a']))
     expect([...world.files]).toEqual([])
     expect(world.applied.some((mark) => mark.startsWith('+l19'))).toBe(false)

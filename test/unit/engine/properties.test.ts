@@ -12,7 +12,7 @@ import {
   independently,
   sequence,
   stepsOf,
-  together,
+  allOrNone,
   type Group,
   type Plan,
   type Step,
@@ -33,8 +33,8 @@ const effort = process.env.NETOPS_ENDURANCE === '1' ? 20 : 1
 
 // ---- plans
 
-type Flavour = 'plain' | 'commits' | 'unchanged' | 'retry' | 'renews'
-const flavours = fc.constantFrom<Flavour>('plain', 'plain', 'plain', 'commits', 'unchanged', 'retry', 'renews')
+type Flavour = 'plain' | 'commits' | 'unchanged' | 'transient'
+const flavours = fc.constantFrom<Flavour>('plain', 'plain', 'plain', 'commits', 'unchanged', 'transient')
 
 const probed = (id: string): Pick<Step, 'until'> => ({
   until: {
@@ -53,10 +53,8 @@ function flavoured(id: string, flavour: Flavour): Step {
       return { ...plain, commits: true }
     case 'unchanged':
       return { ...step(id), unchanged: true }
-    case 'retry':
-      return { ...plain, retry: { attempts: 3, delayMs: 1000 } }
-    case 'renews':
-      return { ...plain, renews: true, undo: [] }
+    case 'transient':
+      return { ...plain, transient: true, undo: [] }
   }
 }
 
@@ -64,7 +62,7 @@ function flavoured(id: string, flavour: Flavour): Step {
 type Shape =
   | Flavour
   | {
-      readonly how: 'sequence' | 'tolerant' | 'together' | 'independently'
+      readonly how: 'sequence' | 'tolerant' | 'allOrNone' | 'independently'
       readonly each: Shape[]
       readonly always: boolean
       readonly limit: number
@@ -73,7 +71,7 @@ type Shape =
 const shapes: fc.Arbitrary<Shape> = fc.letrec<{ shape: Shape; group: Shape }>((tie) => ({
   shape: fc.oneof({ depthSize: 'small', withCrossShrink: true }, flavours, tie('group')),
   group: fc.record({
-    how: fc.constantFrom('sequence', 'sequence', 'tolerant', 'together', 'independently'),
+    how: fc.constantFrom('sequence', 'sequence', 'tolerant', 'allOrNone', 'independently'),
     each: fc.array(tie('shape'), { minLength: 1, maxLength: 4 }),
     always: fc.boolean(),
     limit: fc.integer({ min: 1, max: 3 }),
@@ -85,13 +83,13 @@ function named(shape: Shape): Plan {
   let [next, clears] = [0, 0]
   const build = (from: Shape, timed: boolean): Plan => {
     if (typeof from === 'string')
-      return flavoured(`s${next++}`, timed && (from === 'commits' || from === 'renews') ? 'plain' : from)
-    const below = timed || from.how === 'together'
+      return flavoured(`s${next++}`, timed && (from === 'commits' || from === 'transient') ? 'plain' : from)
+    const below = timed || from.how === 'allOrNone'
     const each = from.each.map((member) => build(member, below))
     const group: Group = {
       sequence: () => sequence('g', each),
       tolerant: () => ({ ...sequence('g', each), onFailure: 'keep' as const, maxFailures: 1 }),
-      together: () => together('g', each, from.limit),
+      allOrNone: () => allOrNone('g', each, from.limit),
       independently: () => independently('g', each, from.limit),
     }[from.how]()
     const always = from.always && !timed ? [step(`z${clears++}`, { undo: [] })] : undefined
@@ -114,7 +112,7 @@ const scenarios = fc.record({ shape: shapes, picks: troubles }).map(({ shape, pi
 /** A plan in a line, for a counterexample that can be read: `seq[s0 par:2[s1! s2]]`. */
 function sketch(plan: Plan): string {
   if (plan.kind === 'step') {
-    const signs = [plan.commits && '!', plan.unchanged && '=', plan.renews && '~', plan.retry && '?']
+    const signs = [plan.commits && '!', plan.unchanged && '=', plan.transient && '~']
     return `${plan.id}${signs.filter((sign) => typeof sign === 'string').join('')}`
   }
   const always = plan.always === undefined ? '' : `; ${plan.always.map(sketch).join(' ')}`
@@ -275,9 +273,9 @@ function expectSound(site: Site): void {
     }
   }
   // What is done is not done again, unless it lasts only while a run does.
-  for (const { id, renews } of bodyOf(plan)) {
+  for (const { id, transient } of bodyOf(plan)) {
     const done = indexOf(events, isRecord(id, 'done'))
-    if (done >= 0 && renews !== true)
+    if (done >= 0 && transient !== true)
       expect(lastIndexOf(events, isMark(id, '+')), `${id} is done once`).toBeLessThan(done)
   }
   // Whatever was begun is cleared up, after all else in its group.

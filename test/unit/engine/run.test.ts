@@ -10,7 +10,7 @@ import {
   independently,
   sequence,
   stepsOf,
-  together,
+  allOrNone,
   type Group,
   type Plan,
   type Step,
@@ -155,7 +155,7 @@ describe('a plan that fails', () => {
   })
 
   test('undoes the branches that finished too, in a parallel group that stands as one', async () => {
-    const plan = together('all', [step('one'), step('two')], 2)
+    const plan = allOrNone('all', [step('one'), step('two')], 2)
     const { world, result } = await run(plan, { fail: failing(['+two.a']) })
     expect([...world.files]).toEqual([])
     expect(result).toMatchObject({ outcome: 'failed', changed: false })

@@ -2,7 +2,7 @@
 import { Chalk } from 'chalk'
 import type { JournalRecord, Pushed } from '../../../model/journal.ts'
 import { formatBytes, formatDuration } from '../../../model/units.ts'
-import { hasReported, stepNews, type RunView } from './state.ts'
+import { hasReported, stepNews, waitEndOf, type RunView } from './state.ts'
 import { pad, widthOf } from './text.ts'
 
 export interface PlainStyle {
@@ -21,19 +21,22 @@ export function plainLine(run: RunView, record: JournalRecord, { color, verbosit
   // What a host did in its job has been told line by line.
   const told = step.job && hasReported(host, key)
   if (step.job && own.type === 'done') return undefined
-  if ((own.type === 'unchanged' || (step.quiet && own.type === 'done')) && verbosity === 0) return undefined
+  if ((own.type === 'unchanged' || own.type === 'skipped' || (step.quiet && own.type === 'done')) && verbosity === 0) return undefined
   const chalk = new Chalk({ level: color ? 1 : 0 })
   const marks = {
     done: chalk.green('ok'),
     unchanged: chalk.dim('unchanged'),
+    skipped: chalk.dim('skipped'),
     failed: chalk.red('FAILED'),
     undone: chalk.yellow('undone'),
     'undo-failed': chalk.red('UNDO FAILED'),
   }
   const took = step.begun === undefined ? '' : chalk.dim(` ${formatDuration(Date.parse(own.at) - step.begun)}`)
   const sent = own.type === 'done' && own.pushed !== undefined ? chalk.dim(sentOf(own.pushed)) : ''
+  const waited = waitEndOf(step, own)
+  const ended = waited === undefined ? '' : `, ${waited}`
   const reason = 'error' in own && !told ? `\n    ${own.error.message.replaceAll('\n', '\n    ')}` : ''
-  return `${nameColumn(run, host.name)} ${step.title}: ${marks[own.type]}${took}${sent}${reason}`
+  return `${nameColumn(run, host.name)} ${step.title}: ${marks[own.type]}${ended}${took}${sent}${reason}`
 }
 
 /** What a configuration weighs interests nobody. */

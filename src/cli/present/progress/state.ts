@@ -1,7 +1,7 @@
 // How far a run has come, host by host, from its journal's records alone: what every view of a run is drawn from. Pure.
 import type { ErrorCode } from '../../../model/errors.ts'
 import type { EndRecord, Failure, JournalRecord, OwnRecord, RunRecord } from '../../../model/journal.ts'
-import { stepsOf, type Step } from '../../../model/plan.ts'
+import { operatorHost, stepsOf, waitedText, type Step, type Wait } from '../../../model/plan.ts'
 
 /** How one host stands; `unfinished` and `not-begun` are what the end of the run left in the middle or untouched. */
 export type Standing =
@@ -25,6 +25,8 @@ export interface StepView {
   readonly quiet: boolean
   readonly undoable: boolean
   readonly commits: boolean
+  /** What it waits for, where that may end in several ways. */
+  readonly wait: Wait | undefined
   readonly state: 'waiting' | 'begun' | Exclude<StepRecord['type'], 'begin'>
   /** When it, or its undo, began; by the clock of the machine that wrote the record. */
   readonly begun: number | undefined
@@ -55,7 +57,7 @@ export interface RunView {
   readonly hostOf: ReadonlyMap<string, string>
 }
 
-const stepTypes = ['begin', 'done', 'unchanged', 'failed', 'undoing', 'undone', 'undo-failed'] as const
+const stepTypes = ['begin', 'done', 'unchanged', 'skipped', 'failed', 'undoing', 'undone', 'undo-failed'] as const
 /** The records that move a step from one state to the next. */
 type StepRecord = Extract<OwnRecord, { type: (typeof stepTypes)[number] }>
 const isStepRecord = (record: OwnRecord): record is StepRecord => stepTypes.some((type) => type === record.type)
@@ -92,8 +94,6 @@ function take(run: RunView, record: OwnRecord, origin: Origin): RunView {
       return reopen(run, origin)
     case 'parked':
       return overHosts(run, origin, (host) => parked(host, record.error, origin.at))
-    case 'retry':
-      return takeRetry(run, record, origin)
     case 'end':
       return end(run, record, origin)
     default:
@@ -107,7 +107,8 @@ const keyOf = (id: string, { job }: Pick<Origin, 'job'>): string => (job === und
 function learn(run: RunView, { plan }: RunRecord, origin: Origin): RunView {
   const hostOf = new Map(run.hostOf)
   const hosts = new Map(run.hosts)
-  for (const step of stepsOf(plan)) {
+  // What is asked from here, such as a pause, is no host.
+  for (const step of stepsOf(plan).filter(({ host }) => host !== operatorHost)) {
     const key = keyOf(step.id, origin)
     const host = hosts.get(step.host) ?? untouched(step.host)
     hostOf.set(key, step.host)
@@ -129,12 +130,13 @@ const untouched = (name: string): HostView => ({
   steps: new Map(),
 })
 
-const planned = ({ title, act, undo, undoUntil, commits }: Step): StepView => ({
+const planned = ({ title, act, undo, until, undoUntil, commits }: Step): StepView => ({
   title,
-  job: act.some((effect) => effect.kind === 'job'),
+  job: act.some((effect) => effect.kind === 'host-run'),
   quiet: act.length > 0 && act.every((effect) => effect.kind === 'lease'),
   undoable: undo.length > 0 || undoUntil !== undefined,
   commits: commits === true,
+  wait: until?.onDeadline === 'go-on' ? until : undefined,
   state: 'waiting',
   begun: undefined,
 })
@@ -185,6 +187,7 @@ function moved(host: HostView, { record, step, key }: StepNews, at: number): Hos
     case 'done':
       return finished({ ...host, changed: host.changed || record.changed }, at)
     case 'unchanged':
+    case 'skipped':
       return finished(host, at)
     case 'undoing':
       return { ...host, standing: 'undoing', phase: step.title, until: undefined }
@@ -206,7 +209,7 @@ export const hasReported = (host: HostView, job: string): boolean =>
 
 const standingAfter = (code: ErrorCode | 'done'): Standing => (code === 'rolled-back' ? 'rolled-back' : 'failed')
 
-const isFinished = ({ state }: StepView): boolean => state === 'done' || state === 'unchanged'
+const isFinished = ({ state }: StepView): boolean => state === 'done' || state === 'unchanged' || state === 'skipped'
 
 /** The host is done once all its steps are. */
 function finished(host: HostView, at: number): HostView {
@@ -217,20 +220,12 @@ function finished(host: HostView, at: number): HostView {
 /** The undo of a host is over when no step is left that it would undo: back to the last one that commits. */
 function putBack(host: HostView, at: number): HostView {
   const ran = [...host.steps.values()].filter(
-    ({ state, quiet }) => !quiet && state !== 'waiting' && state !== 'unchanged',
+    ({ state, quiet }) => !quiet && state !== 'waiting' && state !== 'unchanged' && state !== 'skipped',
   )
   const undone = ran.slice(ran.findLastIndex(({ commits, state }) => commits && state === 'done') + 1)
   const over = ({ undoable, state }: StepView): boolean => !undoable || state === 'undone' || state === 'undo-failed'
   if (!undone.every(over)) return { ...host, standing: 'undoing' }
   return { ...host, standing: undone.some(({ state }) => state === 'undo-failed') ? 'failed' : 'undone', until: at }
-}
-
-function takeRetry(run: RunView, record: Extract<OwnRecord, { type: 'retry' }>, origin: Origin): RunView {
-  const key = keyOf(record.step, origin)
-  const host = run.hosts.get(run.hostOf.get(key) ?? '')
-  const step = host?.steps.get(key)
-  if (host === undefined || step === undefined) return run
-  return withHost(run, { ...host, phase: `${step.title} (attempt ${record.attempt + 1})` })
 }
 
 /** The run stopped: what was in the middle can go on later. */
@@ -292,3 +287,9 @@ function overHosts(run: RunView, { job }: Origin, change: (host: HostView) => Ho
 }
 
 const withHost = (run: RunView, host: HostView): RunView => ({ ...run, hosts: new Map(run.hosts).set(host.name, host) })
+
+/** How a step's wait ended, for people; undefined where that says nothing. */
+export const waitEndOf = ({ wait }: StepView, record: StepRecord): string | undefined =>
+  record.type === 'done' && record.waited !== undefined && wait !== undefined
+    ? waitedText(wait, record.waited)
+    : undefined

@@ -1,10 +1,13 @@
-// The world as the engine acts on it. Drivers stand behind it; tests put a model in their place.
+// What the engine acts through. Drivers stand behind it; tests put a model in their place.
 import type { Effect, Probe, ProbeAnswer } from '../model/effects.ts'
-import type { OwnRecord, Pushed } from '../model/journal.ts'
+import type { StepReport } from '../drivers/effects/port.ts'
 
-export interface World {
+export type { StepReport } from '../drivers/effects/port.ts'
+
+export interface Executor {
   /** Applies one effect on a host; tolerates repetition. Returns whether the host was changed by it. */
-  apply(host: string, effect: Effect, relay: Relay): Promise<boolean>
+  apply(host: string, effect: Effect, report: StepReport): Promise<boolean>
+  /** @param host where the question is asked from: a host of the run, or `operatorHost` of model/plan.ts */
   probe(host: string, probe: Probe): Promise<ProbeAnswer>
   /**
    * Runs one of the operator's own commands with a JSON document on standard input.
@@ -15,12 +18,4 @@ export interface World {
   now(): number
   /** Returns after the time or, sooner, when the signal is aborted. */
   sleep(ms: number, signal: AbortSignal): Promise<void>
-}
-
-/** What a step tells beside its result: a job's own journal records, so that an operator sees and keeps them, and bytes sent. */
-export interface Relay {
-  /** The last record that an earlier attempt passed on. */
-  readonly last: OwnRecord | undefined
-  pass(record: OwnRecord): void
-  pushed(sent: Pushed): void
 }

@@ -1,0 +1,24 @@
+// Why a step or a run failed, as journals and plans hold it.
+import * as z from 'zod'
+import { exitCodes, type NetopsError, type Outcome } from './errors.ts'
+
+export const outcome = z.enum(Object.keys(exitCodes) as [Outcome, ...Outcome[]])
+
+/** The failure that ended a run, or made it turn back. */
+export const failure = z.strictObject({
+  code: outcome,
+  message: z.string(),
+  hint: z.string().optional(),
+  host: z.string().optional(),
+  step: z.string().optional(),
+})
+export type Failure = z.infer<typeof failure>
+
+/** An error as journals hold it. */
+export const failureOf = ({ code, message, hint, host, step }: NetopsError): Failure => ({
+  code,
+  message,
+  ...(hint === undefined ? {} : { hint }),
+  ...(host === undefined ? {} : { host }),
+  ...(step === undefined ? {} : { step }),
+})
