@@ -2,8 +2,10 @@
 import { promises as fs } from 'node:fs'
 import { join } from 'node:path'
 import { NetopsError } from '../model/errors.ts'
-import { runsCommand } from '../model/paths.ts'
+import { inLeaseOrder, usualLeases, type LeaseName } from '../model/leases.ts'
+import { leasePath, runsCommand } from '../model/paths.ts'
 import { readJournal, runState } from './journal.ts'
+import { readRunFile } from './run-file.ts'
 import {
   judgeLease,
   keepLease,
@@ -20,41 +22,79 @@ export interface LeasePaths {
   readonly root: string
   /** The netops on this host that people can call. */
   readonly netops: string
-  /** Held by a process of this host that changes it. */
+  /** Held by a process of this host that changes it; the others lie beside it (`leasePath`). */
   readonly lease: string
   /** Held by a fleet run, from another machine or this one. */
   readonly fleetLease: string
   readonly runs: string
 }
 
-/** A lease that was taken, and from whom, for people. */
+/** What was taken, and from whom, for people. */
 export interface Taken {
   readonly lease: HeldLease
   readonly takenFrom: string | undefined
 }
 
+/** Who asks for a host for one of its own runs. */
+export interface HostHolder {
+  readonly run: string
+  readonly reason: string
+  /** What of the host the run needs for itself. */
+  readonly leases?: readonly LeaseName[]
+  /** The fleet run that it is part of, whose leases it joins. */
+  readonly fleet?: string | undefined
+}
+
 /**
- * Takes a host for one of its own runs; a run takes its own again after a crash, and a fleet run's parts join it.
- * @throws NetopsError `locked` when somebody lives who holds it, or another run stopped half way and is not finished
+ * Takes what a run of the host itself needs of it, all or nothing; a run takes its own again after a crash, and a fleet run's
+ * host runs join its leases.
+ * @throws NetopsError `locked` when somebody lives who holds one of them, or another run stopped half way and is not finished
  */
 export async function takeHost(
   paths: LeasePaths,
-  run: string,
-  reason: string,
+  holder: HostHolder,
   timing: LeaseTiming = leaseTiming,
 ): Promise<Taken> {
-  const mayTakeOver = (judged: Judged) => refuseUnlessOver(judged, paths, run)
-  const from = await takeLease(paths.lease, { run, reason, timing, mayTakeOver })
-  const lease = await keepLease(paths.lease, run, timing)
+  const held: HeldLease[] = []
+  const takenFrom: string[] = []
   try {
-    const fleet = await judgeLease(paths.fleetLease, timing)
-    if (fleet?.standing === 'held' && !isPartOf(run, fleet.lease.run)) throw heldBy(fleet, paths)
-    return { lease, takenFrom: from && toldOf(from) }
+    for (const name of inLeaseOrder(holder.leases ?? usualLeases)) {
+      const { lease, from } = await takeOwn(paths, name, holder, timing)
+      held.push(lease)
+      if (from !== undefined) takenFrom.push(describeTaken(from))
+    }
+    return { lease: all(held), takenFrom: takenFrom.length === 0 ? undefined : takenFrom.join('; ') }
+  } catch (error) {
+    await all(held).giveBack()
+    throw error
+  }
+}
+
+async function takeOwn(paths: LeasePaths, name: LeaseName, { run, reason, fleet }: HostHolder, timing: LeaseTiming) {
+  const path = leasePath(paths.lease, name)
+  const mayTakeOver = (judged: Judged) => refuseUnlessOver(judged, paths, run)
+  const from = await takeLease(path, { run, reason, timing, mayTakeOver })
+  const lease = await keepLease(path, run, timing)
+  try {
+    const other = await judgeLease(leasePath(paths.fleetLease, name), timing)
+    if (other?.standing === 'held' && other.lease.run !== fleet) throw heldBy(other, paths)
+    return { lease, from }
   } catch (error) {
     await lease.giveBack()
     throw error
   }
 }
+
+/** Several leases as one. */
+const all = (held: readonly HeldLease[]): HeldLease => ({
+  assertHeld: () => held.forEach((lease) => lease.assertHeld()),
+  leave: async () => {
+    for (const lease of held) await lease.leave()
+  },
+  giveBack: async () => {
+    for (const lease of held.toReversed()) await lease.giveBack()
+  },
+})
 
 /** A run that has the host stopped half way: the host may be anything, so only that run may go on. */
 async function refuseUnlessOver(judged: Judged, paths: LeasePaths, run: string): Promise<void> {
@@ -73,15 +113,13 @@ async function refuseUnlessOver(judged: Judged, paths: LeasePaths, run: string):
   })
 }
 
-/** A fleet run's part is named after it: `RUN.web1`. */
-const isPartOf = (part: string, run: string): boolean => part.startsWith(`${run}.`)
-
 /** Who asks for a host on behalf of a fleet run. */
 export interface FleetHolder {
   readonly run: string
   readonly reason: string
   readonly host: string
   readonly user: string
+  readonly leases?: readonly LeaseName[]
 }
 
 /**
@@ -95,8 +133,28 @@ export async function takeForFleet(
   holder: FleetHolder,
   timing: LeaseTiming = leaseTiming,
 ): Promise<string | undefined> {
-  const { run, reason, host, user } = holder
-  const from = await takeLease(paths.fleetLease, {
+  const taken: LeaseName[] = []
+  const takenFrom: string[] = []
+  try {
+    for (const name of inLeaseOrder(holder.leases ?? usualLeases)) {
+      const from = await takeOneForFleet(paths, name, holder, timing)
+      taken.push(name)
+      if (from !== undefined) takenFrom.push(from)
+    }
+    return takenFrom.length === 0 ? undefined : takenFrom.join('; ')
+  } catch (error) {
+    await giveBackForFleet(paths, holder.run, taken)
+    throw error
+  }
+}
+
+async function takeOneForFleet(
+  paths: LeasePaths,
+  name: LeaseName,
+  { run, reason, host, user }: FleetHolder,
+  timing: LeaseTiming,
+): Promise<string | undefined> {
+  const from = await takeLease(leasePath(paths.fleetLease, name), {
     run,
     reason,
     timing,
@@ -107,32 +165,51 @@ export async function takeForFleet(
         : Promise.resolve(),
   })
   try {
-    const own = await judgeLease(paths.lease, timing)
-    if (own !== undefined && !isPartOf(own.lease.run, run)) await refuseUnlessOver(own, paths, run)
-    return from === undefined || from.lease.run === run ? undefined : toldOf(from)
+    const own = await judgeLease(leasePath(paths.lease, name), timing)
+    if (own !== undefined && !(await isPartOf(paths.runs, own.lease.run, run))) await refuseUnlessOver(own, paths, run)
+    return from === undefined || from.lease.run === run ? undefined : describeTaken(from)
   } catch (error) {
-    await giveBackForFleet(paths, run)
+    await giveBackForFleet(paths, run, [name])
     throw error
   }
 }
 
-/**
- * The heartbeat of a fleet run.
- * @throws NetopsError `locked`, resumable, when the lease is another's or gone
- */
-export async function renewForFleet(paths: LeasePaths, run: string): Promise<void> {
-  const held = await renewLease(paths.fleetLease, run)
-  if (held?.run === run) return
-  throw new NetopsError('locked', {
-    message: `run ${run} lost its lease${held === undefined ? '' : ` to run ${held.run} (${held.reason}), since ${held.since}`}`,
-    hint: 'it stood still for too long; look at the host with netops status before going on',
-    resumable: true,
-  })
+/** Whether a run of the host was started for a fleet run. */
+async function isPartOf(runs: string, run: string, fleet: string): Promise<boolean> {
+  const file = await readRunFile(runs, run)
+  return file === undefined ? run.startsWith(`${fleet}.`) : file.fleet === fleet
 }
 
-/** Gives a host back if this fleet run still has it. */
-export async function giveBackForFleet(paths: Pick<LeasePaths, 'fleetLease'>, run: string): Promise<void> {
-  if ((await readLease(paths.fleetLease))?.run === run) await fs.rm(paths.fleetLease, { force: true })
+/**
+ * The heartbeat of a fleet run.
+ * @throws NetopsError `locked`, resumable, when a lease is another's or gone
+ */
+export async function renewForFleet(
+  paths: LeasePaths,
+  run: string,
+  leases: readonly LeaseName[] = usualLeases,
+): Promise<void> {
+  for (const name of inLeaseOrder(leases)) {
+    const held = await renewLease(leasePath(paths.fleetLease, name), run)
+    if (held?.run === run) continue
+    throw new NetopsError('locked', {
+      message: `run ${run} lost its lease${held === undefined ? '' : ` to run ${held.run} (${held.reason}), since ${held.since}`}`,
+      hint: 'it stood still for too long; look at the host with netops status before going on',
+      resumable: true,
+    })
+  }
+}
+
+/** Gives back what of a host this fleet run still has. */
+export async function giveBackForFleet(
+  paths: Pick<LeasePaths, 'fleetLease'>,
+  run: string,
+  leases: readonly LeaseName[] = usualLeases,
+): Promise<void> {
+  for (const name of inLeaseOrder(leases).toReversed()) {
+    const path = leasePath(paths.fleetLease, name)
+    if ((await readLease(path))?.run === run) await fs.rm(path, { force: true })
+  }
 }
 
 const carrierPath = (runs: string, run: string): string => join(runs, run, 'carrier.json')
@@ -179,7 +256,7 @@ const heldBy = ({ lease, silentMs }: Judged, paths: LeasePaths): NetopsError => 
   })
 }
 
-const toldOf = ({ lease, standing, silentMs }: Judged): string => {
+const describeTaken = ({ lease, standing, silentMs }: Judged): string => {
   const why = standing === 'silent' ? `silent for ${Math.round(silentMs / 1000)} s and was ended` : 'gone'
   return `taken over from run ${lease.run} (${lease.reason}) by ${lease.user} of ${lease.since}, whose process is ${why}`
 }

@@ -1,7 +1,8 @@
 // The leases of one host as an operator sees them, and giving back what nobody uses any more.
 import { promises as fs } from 'node:fs'
 import { NetopsError } from '../model/errors.ts'
-import { runsCommand } from '../model/paths.ts'
+import { leaseNames, type LeaseName } from '../model/leases.ts'
+import { leasePath, runsCommand } from '../model/paths.ts'
 import { readJournal, runState } from './journal.ts'
 import { judgeLease, type Judged, type Standing } from './lease-file.ts'
 import type { LeasePaths } from './lease.ts'
@@ -9,6 +10,8 @@ import type { LeasePaths } from './lease.ts'
 export interface LockState {
   /** `host`: held by a run of the host itself. `fleet`: by an operator's run. */
   readonly kind: 'host' | 'fleet'
+  /** What of the host is held. */
+  readonly lease: LeaseName
   readonly run: string
   readonly reason: string
   readonly user: string
@@ -22,21 +25,29 @@ export interface LockState {
   readonly state: 'at work' | 'unfinished' | 'over'
 }
 
-/** Who holds a host; none where it is free. */
+/** Who holds a host, or what of it; none where it is free. */
 export async function readLocks(paths: LeasePaths): Promise<readonly LockState[]> {
-  const found = await Promise.all([judgeLease(paths.lease), judgeLease(paths.fleetLease)])
+  const places = leaseNames.flatMap((lease) => (['host', 'fleet'] as const).map((kind) => ({ kind, lease })))
   const states = await Promise.all(
-    found.map(async (judged, index) => judged && stateOf(index === 0 ? 'host' : 'fleet', judged, paths.runs)),
+    places.map(async (place) => {
+      const judged = await judgeLease(pathOf(paths, place))
+      return judged && stateOf(place, judged, paths.runs)
+    }),
   )
   return states.filter((state) => state !== undefined)
 }
 
-async function stateOf(kind: LockState['kind'], judged: Judged, runs: string): Promise<LockState> {
+type LockPlace = Pick<LockState, 'kind' | 'lease'>
+
+const pathOf = (paths: LeasePaths, { kind, lease }: LockPlace): string =>
+  leasePath(kind === 'host' ? paths.lease : paths.fleetLease, lease)
+
+async function stateOf(place: LockPlace, judged: Judged, runs: string): Promise<LockState> {
   const { lease, standing, silentMs } = judged
   const { start, end } = runState((await readJournal(runs, lease.run)) ?? [])
-  const unfinished = kind === 'host' && start !== undefined && end === undefined
+  const unfinished = place.kind === 'host' && start !== undefined && end === undefined
   return {
-    kind,
+    ...place,
     run: lease.run,
     reason: lease.reason,
     user: lease.user,
@@ -48,7 +59,7 @@ async function stateOf(kind: LockState['kind'], judged: Judged, runs: string): P
   }
 }
 
-export interface ReleaseWish {
+export interface LockRelease {
   /** Only a lease of this run; with it, `force` may take it from the living. */
   readonly run: string | undefined
   readonly rule: 'only what is over' | 'whatever it is'
@@ -59,10 +70,10 @@ export interface ReleaseWish {
  * @returns those that were given back
  * @throws NetopsError `locked` when the holder lives, `refused` when its run stopped half way; nothing was given back then
  */
-export async function releaseLocks(paths: LeasePaths, wish: ReleaseWish): Promise<readonly LockState[]> {
-  const locks = (await readLocks(paths)).filter(({ run }) => wish.run === undefined || run === wish.run)
-  if (wish.rule === 'only what is over') for (const lock of locks) refuseLiving(lock, paths)
-  for (const { kind } of locks) await fs.rm(kind === 'host' ? paths.lease : paths.fleetLease, { force: true })
+export async function releaseLocks(paths: LeasePaths, release: LockRelease): Promise<readonly LockState[]> {
+  const locks = (await readLocks(paths)).filter(({ run }) => release.run === undefined || run === release.run)
+  if (release.rule === 'only what is over') for (const lock of locks) refuseLiving(lock, paths)
+  for (const lock of locks) await fs.rm(pathOf(paths, lock), { force: true })
   return locks
 }
 

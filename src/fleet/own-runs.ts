@@ -1,7 +1,7 @@
 // The operator's own runs, which lie on this machine and belong to no host.
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { listRuns } from '../engine/journal.ts'
+import { describeRuns } from '../engine/run-file.ts'
 import { oldRuns } from '../procedures/gc/clean-up.ts'
 import type { CleanUp } from '../procedures/gc/fleet-procedure.ts'
 
@@ -11,10 +11,12 @@ export async function removeOwnRuns(
   cleanUp: CleanUp,
   mode: 'remove' | 'only look',
 ): Promise<readonly string[]> {
-  const listed = (await listRuns(runs)).map(({ run, state: { records, end } }) => {
-    const last = records.at(-1)
-    return { run, at: last && Date.parse(last.at), over: end !== undefined, netops: undefined }
-  })
+  const listed = (await describeRuns(runs)).map(({ run, at, state }) => ({
+    run,
+    at: at === '' ? undefined : Date.parse(at),
+    over: state === 'ended',
+    netops: undefined,
+  }))
   const gone = oldRuns(listed, Date.now(), cleanUp).map(({ run }) => run)
   if (mode === 'remove') for (const run of gone) await rm(join(runs, run), { recursive: true, force: true })
   return gone

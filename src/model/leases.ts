@@ -1,5 +1,15 @@
-// What a host can be taken for. Runs that share a name exclude each other; a dead backup does not block a rollback.
+// What of a host a run can have to itself. Runs that need different things of a host may work side by side.
 
-/** In the order in which they are taken. */
+/**
+ * `release`: what is in service, its configuration and the machine's settings. `backup`: the store of backups. `logs`: the
+ * service's log files. Whoever needs several takes them in this order.
+ */
 export const leaseNames = ['release', 'backup', 'logs'] as const
 export type LeaseName = (typeof leaseNames)[number]
+
+/** What is taken where nothing else is said. */
+export const usualLeases: readonly LeaseName[] = ['release']
+
+/** The names in the order in which they are taken, each once. */
+export const inLeaseOrder = (names: readonly LeaseName[]): readonly LeaseName[] =>
+  leaseNames.filter((name) => names.includes(name))

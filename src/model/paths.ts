@@ -1,5 +1,7 @@
 // The one place that knows where things lie on a host (docs/architecture.md), relocated as a whole by a root folder.
 
+import type { LeaseName } from './leases.ts'
+
 export interface HostPaths {
   readonly root: string
   readonly base: string
@@ -16,6 +18,9 @@ export interface HostPaths {
   readonly runtimeDir: string
   readonly state: string
   readonly runs: string
+  /** An empty file for each run that is not over. */
+  readonly open: string
+  /** The lease `release`; where the others lie, {@link leasePath} tells. */
   readonly lease: string
   readonly fleetLease: string
   readonly history: string
@@ -62,6 +67,7 @@ export function hostPaths(root: string): HostPaths {
     runtimeDir: at('/var/run/network_service'),
     state,
     runs: `${state}/runs`,
+    open: `${state}/open`,
     lease: `${state}/lease.json`,
     fleetLease: `${state}/fleet-lease.json`,
     history: `${state}/history`,
@@ -75,6 +81,10 @@ export function hostPaths(root: string): HostPaths {
     environment: at('/etc/netops/environment'),
   }
 }
+
+/** Where a lease lies, beside the one for the release: `lease-backup.json` beside `lease.json`. */
+export const leasePath = (release: string, name: LeaseName): string =>
+  name === 'release' ? release : release.replace(/\.json$/, `-${name}.json`)
 
 /** Where a system's own kernel parameters and limits are written down, by anybody. */
 export function systemSettings(root: string): {

@@ -1,6 +1,7 @@
 // A fleet run: its plan is carried out from here, and each host does its share by itself.
 import * as z from 'zod'
 import { begin, requireStart, runState, type Journal } from '../engine/journal.ts'
+import { openRun } from '../engine/run-file.ts'
 import { runPlan, undoRun, type RunResult } from '../engine/run.ts'
 import type { Executor } from '../engine/executor.ts'
 import type { Hooks } from '../model/journal.ts'
@@ -40,6 +41,8 @@ export async function beginFleetRun(start: FleetRunStart, hosts: Hosts, context:
   const { runs, run, procedure, plan, hooks } = start
   return carrying(runs, run, context, async (journal) => {
     const input = plain(start.input)
+    const started = new Date()
+    await openRun(runs, { run, scope: 'fleet', procedure, started: started.toISOString() }, started)
     begin(journal, { run, procedure, by: decidedBy, input, facts: plain(start.facts), plan, hooks })
     return acting(hosts, context, (executor) => runPlan(journal, executor, controlOf(context)))
   })
@@ -70,6 +73,8 @@ export async function resumeFleetRun(
     if (end !== undefined && (direction === 'forward' || end.undone === true)) {
       return { outcome: end.outcome, changed: end.changed, failures: end.error ? [end.error] : [], open: false }
     }
+    const { procedure, at } = start
+    await openRun(runs, { run, scope: 'fleet', procedure, started: at }, new Date())
     const hosts = hostsOf(fleetInput.parse(start.input).targets)
     try {
       return await acting(hosts, context, (executor) => goOn(journal, direction, executor, context))

@@ -2,6 +2,7 @@
 import { begin, readJournal, requireStart, runState, type Journal } from '../engine/journal.ts'
 import { carryRun, isCarried, takeHost, type Taken } from '../engine/lease.ts'
 import { refuseOtherPlan } from '../engine/plan-digest.ts'
+import { openRun, settleEnded, settleRun, type RunDescription } from '../engine/run-file.ts'
 import { requireUndoable, runPlan, undoRun, type RunResult } from '../engine/run.ts'
 import { locate, NetopsError } from '../model/errors.ts'
 import { hostPaths, runsCommand } from '../model/paths.ts'
@@ -40,11 +41,13 @@ export async function carryOut(
     try {
       const journal = await openJournal(runs, run, context)
       try {
+        await settleEnded(runs)
         const result = await proceed(request, direction, journal, { taken, context })
         open = result.open
         return result
       } finally {
         journal.close()
+        await settle(runs, request, journal)
       }
     } finally {
       // One that stopped half way leaves its lease as a dead holder's: nobody is to build on what it left.
@@ -57,19 +60,38 @@ export async function carryOut(
 
 async function takeFor(request: HostRequest, context: RunContext): Promise<Taken> {
   const paths = hostPaths(request.root)
+  const procedure = procedureNamed(request.procedure)
   try {
-    const { reason } = procedureNamed(request.procedure)
-    return await takeHost({ ...paths, netops: request.netops }, request.run, reason(request))
+    const { run, fleet } = request
+    const holder = { run, reason: procedure.reason(request), leases: procedure.leases, fleet }
+    return await takeHost({ ...paths, netops: request.netops }, holder)
   } catch (error) {
     // Another run holds the host: this one ends before it began. A run that had begun stays as it is.
     if (runState((await readJournal(paths.runs, request.run)) ?? []).start === undefined) {
       const journal = await openJournal(paths.runs, request.run, context)
       endWith(journal, error, request.host)
       journal.close()
+      await settle(paths.runs, request, journal)
     }
     throw error
   }
 }
+
+/** What stands in the run's file. */
+const describe = ({ run, procedure, host, netops, fleet }: HostRequest): RunDescription => ({
+  run,
+  scope: 'host',
+  ...(fleet === undefined ? {} : { fleet }),
+  procedure,
+  host,
+  leases: [...procedureNamed(procedure).leases],
+  netops,
+  started: new Date().toISOString(),
+})
+
+/** Whoever comes next says how the run ended if this process cannot. */
+const settle = (runs: string, request: HostRequest, { records }: Journal): Promise<void> =>
+  settleRun(runs, request.run, records, describe(request)).catch(() => undefined)
 
 interface CarriedOut {
   readonly taken: Taken
@@ -89,18 +111,25 @@ async function proceed(
   const executor = executorOf(hosts, context, () => taken.lease.assertHeld())
   const control = controlOf(context)
   const state = runState(journal.records)
-  if (direction === 'back' && state.direction === 'forward') return undoRun(journal, executor, control)
+  const { runs } = hostPaths(root)
+  const open = () => openRun(runs, describe(request), new Date())
+  if (direction === 'back' && state.direction === 'forward') {
+    await open()
+    return undoRun(journal, executor, control)
+  }
   if (state.end !== undefined) {
     const { outcome, changed, error } = state.end
     return { outcome, changed, failures: error === undefined ? [] : [error], open: false }
   }
   if (state.start !== undefined) {
+    await open()
     journal.append({ type: 'resumed', by: decidedBy, pid: process.pid })
     return runPlan(journal, executor, control)
   }
   try {
     const { facts, plan } = await decide(request, { reader: readerOf(connection), services })
     if (request.shown !== undefined) refuseOtherPlan(plan, request.shown, request)
+    await open()
     begin(journal, { run, procedure, by: decidedBy, input: plain(request), facts: plain(facts), plan })
     return await runPlan(journal, executor, control)
   } catch (error) {

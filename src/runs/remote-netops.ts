@@ -48,7 +48,8 @@ export function remoteCommand(effect: RunEffect): HostCommand {
     case 'lease': {
       const holder = { run, reason: effect.reason, user: userInfo().username, host: hostname() }
       const stdin = effect.action === 'take' ? { stdin: { text: JSON.stringify(holder) } } : {}
-      return { argv: [netops, 'host', 'lease', effect.action, ...place], ...stdin }
+      const names = effect.leases === undefined ? [] : ['--leases', effect.leases.join(',')]
+      return { argv: [netops, 'host', 'lease', effect.action, ...place, ...names], ...stdin }
     }
   }
 }

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { randomBytes } from 'node:crypto'
 import { Journal, type JournalObserver } from '../engine/journal.ts'
 import { carryRun } from '../engine/lease.ts'
+import { settleRun } from '../engine/run-file.ts'
 import type { RunResult } from '../engine/run.ts'
 import type { JournalRecord } from '../model/journal.ts'
 import { buildInfo } from '../system/build-info.ts'
@@ -45,6 +46,8 @@ export async function carrying(
       return { result: await work(journal), records: journal.records }
     } finally {
       journal.close()
+      // Whoever comes next says how the run ended if this process cannot.
+      await settleRun(runs, run, journal.records).catch(() => undefined)
     }
   } finally {
     await carrier.giveBack()

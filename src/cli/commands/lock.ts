@@ -3,6 +3,7 @@ import * as z from 'zod'
 import type { HostConnection } from '../../drivers/hosts/port.ts'
 import type { LockState } from '../../engine/locks.ts'
 import { joinOutcomes, locate, NetopsError, type HostOutcome } from '../../model/errors.ts'
+import { leaseNames } from '../../model/leases.ts'
 import { hostPaths } from '../../model/paths.ts'
 import { defineCommand, type CommandContext, type CommandResult, type Invocation } from '../command.ts'
 import { confirmOption } from '../terminal/confirm.ts'
@@ -12,6 +13,8 @@ import { fleetOptions, fleetSchema, parseOptions, rootOption } from '../options.
 
 const lockState = z.object({
   kind: z.enum(['host', 'fleet']),
+  // A netops before there were several does not say.
+  lease: z.enum(leaseNames).default('release'),
   run: z.string(),
   reason: z.string(),
   user: z.string(),
@@ -152,9 +155,10 @@ function describe({ host, locks, error }: Told, action: 'status' | 'release'): s
   if (locks.length === 0) return `${host}: ${action === 'status' ? 'free' : 'nothing to give back'}`
   return locks
     .map((lock) => {
-      if (action === 'release') return `${host}: given back: run ${lock.run} (${lock.reason}) by ${lock.user}`
+      const what = lock.lease === 'release' ? '' : `${lock.lease}: `
+      if (action === 'release') return `${host}: given back: ${what}run ${lock.run} (${lock.reason}) by ${lock.user}`
       const heard = lock.standing === 'held' ? `heard of ${lock.silentSeconds} s ago` : holders[lock.standing]
-      return `${host}: ${lock.state}: run ${lock.run} (${lock.reason}) by ${lock.user} on ${lock.from} since ${lock.since}, ${heard}`
+      return `${host}: ${what}${lock.state}: run ${lock.run} (${lock.reason}) by ${lock.user} on ${lock.from} since ${lock.since}, ${heard}`
     })
     .join('\n')
 }

@@ -1,9 +1,9 @@
 // What resume and undo share: a run of this host goes on here, a fleet run on its hosts.
 import { requireStart, runState } from '../../engine/journal.ts'
+import { describeRun } from '../../engine/run-file.ts'
 import { runHosts } from '../../fleet/run-hosts.ts'
 import { fleetInput, resumeFleetRun } from '../../runs/fleet-run.ts'
 import { resumeHere, type Direction } from '../../runs/host-run.ts'
-import { isHostRun } from '../../runs/undo-order.ts'
 import type { CommandContext, CommandResult } from '../command.ts'
 import { finishedResult, hostRunResult } from '../present/run-result.ts'
 import { confirmDestructive } from '../terminal/confirm.ts'
@@ -22,7 +22,8 @@ export async function goOn(
 ): Promise<CommandResult> {
   const { start } = runState(await mustReadRun(runs, run))
   if (start === undefined) requireStart(run, runState([]))
-  if (isHostRun(run)) return hostRunResult(run, await resumeHere(root, run, direction, context))
+  if ((await describeRun(runs, run)).scope === 'host')
+    return hostRunResult(run, await resumeHere(root, run, direction, context))
   const { targets, netops, environment } = fleetInput.parse(start?.input)
   if (direction === 'back') {
     const what = { destroys: `takes back run ${run} on`, confirmed: confirm }

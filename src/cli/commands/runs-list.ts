@@ -11,13 +11,13 @@ export const runsList = defineCommand({
   options: [rootOption],
   async run({ options }, context) {
     const { runs } = await placeOfRuns(parseOptions(z.object({ root: z.string().optional() }), options).root, context)
-    const { listRuns } = await import('../../engine/journal.ts')
-    const listed = (await listRuns(runs)).map(({ run, state }) => ({
+    const { describeRuns } = await import('../../engine/run-file.ts')
+    const listed = (await describeRuns(runs)).map(({ run, procedure, started, state, outcome, undone }) => ({
       run,
-      procedure: state.start?.procedure ?? 'unknown',
-      started: state.start?.at ?? state.end?.at ?? null,
-      outcome: state.end?.outcome ?? (state.records.at(-1)?.type === 'parked' ? 'parked' : 'unfinished'),
-      undone: state.end?.undone === true && state.end.outcome !== 'refused',
+      procedure,
+      started: started === '' ? null : started,
+      outcome: outcome ?? (state === 'parked' ? 'parked' : 'unfinished'),
+      undone: undone === true && outcome !== 'refused',
     }))
     const lines = listed.map((entry) => `${entry.run}  ${entry.outcome}${entry.undone ? ', undone' : ''}`)
     return {

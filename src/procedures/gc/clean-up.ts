@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import * as z from 'zod'
 import type { HostReader } from '../../drivers/hosts/port.ts'
 import { runState, parseJournal } from '../../engine/journal.ts'
+import { parseRunFile } from '../../engine/run-file.ts'
 import type { CleanUpRequest } from './request.ts'
 import type { Effect } from '../../model/effects.ts'
 import { hostPaths, type HostPaths } from '../../model/paths.ts'
@@ -44,20 +45,21 @@ const littered = (paths: HostPaths): readonly string[] => [
 ]
 // Names that netops gives to files until they are whole (commands.ts, files.ts, lease-file.ts).
 const litterName =
-  /^(\..+\.netops-new(-.+|\.part)?|\.[0-9a-f]{12}\.tmp|(fleet-)?lease\.json\.([0-9a-f]{12}|after-[0-9a-f]{16}))$/
+  /^(\..+\.netops-new(-.+|\.part)?|\.[0-9a-f]{12}\.tmp|(fleet-)?lease(-backup|-logs)?\.json\.([0-9a-f]{12}|after-[0-9a-f]{16}))$/
 
 /** Reads what lies on a host. */
 export async function readCleanUpFacts(reader: HostReader, order: CleanUpRequest): Promise<CleanUpFacts> {
   const paths = hostPaths(order.root)
-  const [names, incoming, builds, link, clock, litter] = await Promise.all([
+  const [names, files, incoming, builds, link, clock, litter] = await Promise.all([
     reader.list(paths.runs),
+    readRunFiles(reader, paths.runs),
     timesIn(reader, paths.incoming, 1),
     reader.list(paths.netopsBuilds),
     reader.readLink(paths.netopsLink),
     reader.query(['date', '+%s']),
     Promise.all(littered(paths).map((folder) => timesIn(reader, folder, 2))),
   ])
-  const runs = await Promise.all(names.map((run) => readRun(reader, join(paths.runs, run))))
+  const runs = await Promise.all(names.map(async (run) => files.get(run) ?? readRun(reader, join(paths.runs, run))))
   const half = litter.flat().filter(({ path }) => litterName.test(basename(path)))
   return {
     now: Number(clock.stdout) * 1000,
@@ -77,6 +79,21 @@ async function timesIn(reader: HostReader, folder: string, depth: number) {
     .split('\0')
     .filter((line) => line !== '')
     .map((line) => ({ at: Number(line.slice(0, line.indexOf(' '))) * 1000, path: line.slice(line.indexOf(' ') + 1) }))
+}
+
+/** The runs that say themselves that they have ended, by one command for all of them. */
+async function readRunFiles(reader: HostReader, runs: string): Promise<ReadonlyMap<string, OldRun>> {
+  const named = ['-mindepth', '2', '-maxdepth', '2', '-name', 'run.json', '-type', 'f']
+  const { stdout } = await reader.query(['find', runs, ...named, '-exec', 'grep', '-h', '^{', '--', '{}', '+'])
+  const files = stdout.split('\n').flatMap((line) => parseRunFile(line) ?? [])
+  return new Map(
+    files
+      .filter(({ state }) => state === 'ended')
+      .map(({ run, at, netops }): [string, OldRun] => [
+        run,
+        { run, at: Date.parse(at), over: true, netops: netops === undefined ? undefined : basename(dirname(netops)) },
+      ]),
+  )
 }
 
 async function readRun(reader: HostReader, folder: string): Promise<OldRun> {
@@ -117,7 +134,8 @@ export function oldRuns(
 export function planCleanUp(order: CleanUpRequest, facts: CleanUpFacts): Group {
   const paths = hostPaths(order.root)
   const old = (at: number | undefined, ageMs: number): boolean => at !== undefined && facts.now - at > ageMs
-  const others = facts.runs.filter(({ run }) => run !== order.run)
+  // This run itself was not there when it was shown.
+  const others = facts.runs.filter(({ run }) => run !== order.run && run !== order.fleet)
   const gone = oldRuns(others, facts.now, order)
   const open = new Set(facts.runs.flatMap(({ run, over }) => (over ? [] : [run])))
   const needed = new Set([basename(dirname(order.netops)), facts.linked])

@@ -1,11 +1,12 @@
 // What a host says of itself: the release in service, the service's state, its health, and runs that are under way.
-import { join } from 'node:path'
 import * as z from 'zod'
 import type { HostReader } from '../../drivers/hosts/port.ts'
 import type { ServiceManager, ServiceState } from '../../drivers/services/port.ts'
 import type { ActivationRecord, Endpoints } from '../deploy/request.ts'
 import { parseOwnRecord, type OwnRecord } from '../../model/journal.ts'
-import { hostPaths, serviceName } from '../../model/paths.ts'
+import { journalPath } from '../../engine/journal.ts'
+import { parseRunFile, runFilePath } from '../../engine/run-file.ts'
+import { hostPaths, serviceName, type HostPaths } from '../../model/paths.ts'
 import { readActivations } from '../deploy/facts.ts'
 import { parseJson } from '../../model/json.ts'
 
@@ -59,7 +60,7 @@ export async function readHostStatus(sources: StatusSources): Promise<HostStatus
     readActivations(reader, paths),
     services.read(reader, serviceName),
     reader.sha256(paths.config),
-    readUnfinished(reader, paths.runs),
+    readUnfinished(reader, paths),
   ])
   const activation = activations.at(-1)
   return {
@@ -88,20 +89,23 @@ async function readHealth(get: GetOnHost, endpoints: Endpoints | undefined): Pro
   return { ...body.data, ready: ready.status === 200, release }
 }
 
-async function readUnfinished(reader: HostReader, runs: string): Promise<readonly UnfinishedRun[]> {
-  const names = await reader.list(runs)
-  const journals = await Promise.all(
-    names.map(async (run) => ({ run, text: await reader.readText(join(runs, run, 'journal.jsonl')) })),
-  )
-  return journals.flatMap(({ run, text }) => {
-    // Fleet runs keep their journal there too below a relocated root; a host's own ends in its name.
-    if (text === undefined || !run.includes('.')) return []
-    const records = text.split('\n').slice(0, -1).map(parseOwnRecord)
-    const [first, last] = [records[0], records.at(-1)]
-    return first === undefined || last === undefined || last.type === 'end'
-      ? []
-      : [{ run, since: first.at, last: describe(last) }]
-  })
+/** Only runs that are open are looked at: their number says how long it takes, whatever ran before. */
+async function readUnfinished(reader: HostReader, paths: HostPaths): Promise<readonly UnfinishedRun[]> {
+  const names = await reader.list(paths.open)
+  const found = await Promise.all(names.map((run) => readOpen(reader, paths.runs, run)))
+  return found.flatMap((run) => run ?? [])
+}
+
+/** A run that is open; undefined for one that has ended without saying so, and for an operator's below a root. */
+async function readOpen(reader: HostReader, runs: string, run: string): Promise<UnfinishedRun | undefined> {
+  const [text, end] = await Promise.all([
+    reader.readText(runFilePath(runs, run)),
+    reader.query(['tail', '-n', '1', '--', journalPath(runs, run)]),
+  ])
+  const file = text === undefined ? undefined : parseRunFile(text)
+  const last = end.stdout.trim() === '' ? undefined : parseOwnRecord(end.stdout)
+  if (file?.scope === 'fleet' || last === undefined || last.type === 'end') return undefined
+  return { run, since: file?.started ?? last.at, last: describe(last) }
 }
 
 const describe = (record: OwnRecord): string => ('step' in record ? `${record.step}: ${record.type}` : record.type)

@@ -43,8 +43,8 @@ afterEach(async () => {
 // A second takes the part of the half minute that a silent holder gets.
 const quick = { heartbeatMs: 100, boundMs: 1000 }
 
-async function take(run: string, timing = quick): Promise<Taken> {
-  const got = await takeHost(paths, run, `deploy of ${run}`, timing)
+async function take(run: string, timing = quick, fleet?: string): Promise<Taken> {
+  const got = await takeHost(paths, { run, reason: `deploy of ${run}`, fleet }, timing)
   taken.push(got)
   return got
 }
@@ -279,7 +279,7 @@ describe("a fleet run's lease", () => {
     await takeFleet('one')
     await expect(take('two')).rejects.toMatchObject({ code: 'locked' })
     expect(await readLease(paths.lease)).toBeUndefined()
-    await take('one.web1')
+    await take('one.web1', quick, 'one')
     expect((await readLease(paths.lease))?.run).toBe('one.web1')
   })
 
