@@ -1,6 +1,7 @@
 // From words to an exit code: parses with commander, runs one command, prints its result once.
 import { Command as Program, CommanderError } from 'commander'
 import { connectionsFor } from '../fleet/connections.ts'
+import { byUnicode, unsafe } from '../model/escape.ts'
 import { exitCodes, messageOf, NetopsError, type Outcome } from '../model/errors.ts'
 import { buildInfo } from '../system/build-info.ts'
 import type { Command, CommandContext, CommandResult, LineOutput, RawOptions } from './command.ts'
@@ -107,9 +108,11 @@ const groupSummaries: Record<string, string> = {
 }
 
 async function perform(command: Command, program: Program, argv: readonly string[]): Promise<number> {
-  const { json: asked = false, verbose = 0, ...options } = program.opts<
-    RawOptions & { json?: boolean; verbose?: number }
-  >()
+  const {
+    json: asked = false,
+    verbose = 0,
+    ...options
+  } = program.opts<RawOptions & { json?: boolean; verbose?: number }>()
   const jsonl = command.events === true && options.jsonl === true
   const json = asked || jsonl
   const redrawable = isRedrawable(process.stderr, process.env) && !json && command.hidden !== true
@@ -143,15 +146,12 @@ async function perform(command: Command, program: Program, argv: readonly string
       ended: ended.toISOString(),
       ...result.data,
     }
-    process.stdout.write(`${JSON.stringify(document).replace(/[\u007f-\u009f]/g, escaped)}\n`)
+    process.stdout.write(`${JSON.stringify(document).replace(unsafe.c1, byUnicode)}\n`)
   } else if (result.text !== '') {
     process.stdout.write(`${result.text}\n`)
   }
   return exitCodes[result.outcome].exit
 }
-
-// JSON leaves these as they are, and a terminal may take them for commands.
-const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 
 interface Given extends Pick<
   CommandContext,

@@ -1,4 +1,5 @@
 // What is wrong with a configuration: as data, and as the lines that people read.
+import { byUnicode, unsafe } from '../model/escape.ts'
 import type { Path } from './yaml.ts'
 
 export interface Problem {
@@ -59,23 +60,15 @@ export function showValue(value: unknown): string {
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : 'a mapping'
 }
 
-// Control characters that JSON leaves alone: C1, line and paragraph separators, and those that reorder text.
-const invisible = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g
-
 /** Text of others on one line, with nothing in it that changes what a terminal shows. */
 export const visible = (text: string): string => {
   const short = text.length > 200 ? `${text.slice(0, 197)}...` : text
-  return short
-    .toWellFormed()
-    .replace(/[\u0000-\u001f]/g, escaped)
-    .replace(invisible, escaped)
+  return short.toWellFormed().replace(unsafe.c0, byUnicode).replace(unsafe.inJson, byUnicode)
 }
-
-const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 
 const quote = (text: string): string => {
   const short = text.length > 60 ? `${text.slice(0, 57)}...` : text
-  return JSON.stringify(short.toWellFormed()).replace(invisible, escaped)
+  return JSON.stringify(short.toWellFormed()).replace(unsafe.inJson, byUnicode)
 }
 
 /**

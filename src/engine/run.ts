@@ -24,7 +24,11 @@ export interface RunResult {
  * journal's last record say how it went.
  * @throws NetopsError `refused` when the journal's plan is not the one that was begun
  */
-export async function runPlan(journal: Journal, executor: Executor, control: Control = unstoppable): Promise<RunResult> {
+export async function runPlan(
+  journal: Journal,
+  executor: Executor,
+  control: Control = unstoppable,
+): Promise<RunResult> {
   const state = runState(journal.records)
   const start = requireStart(nameOf(state.start), state)
   const execution = new Execution(start.plan, journal, executor, control)
@@ -101,7 +105,11 @@ function undoOrder(plan: Plan, log: StepLog): UndoOrder {
  * to the last step that commits.
  * @throws NetopsError `refused` when there is nothing to take back, with the step that committed
  */
-export async function undoRun(journal: Journal, executor: Executor, control: Control = unstoppable): Promise<RunResult> {
+export async function undoRun(
+  journal: Journal,
+  executor: Executor,
+  control: Control = unstoppable,
+): Promise<RunResult> {
   const state = runState(journal.records)
   const start = requireStart(nameOf(state.start), state)
   if (state.direction === 'forward') {
@@ -156,7 +164,10 @@ interface HookCall {
 }
 
 /** Runs what is left of the hooks of one phase, in order; returns why one failed. A failing hook ends its phase. */
-async function runHooks(phase: keyof Hooks, { journal, executor, start, result }: HookCall): Promise<Failure | undefined> {
+async function runHooks(
+  phase: keyof Hooks,
+  { journal, executor, start, result }: HookCall,
+): Promise<Failure | undefined> {
   const before = journal.records.filter((record) => record.type === 'hook' && record.phase === phase)
   const failed = before.find((record) => record.type === 'hook' && record.error !== undefined)
   if (failed?.type === 'hook' && failed.error !== undefined) return failed.error

@@ -4,15 +4,7 @@ import { partsOf, type Group, type Plan, type Step, type WaitOutcome } from '../
 
 /** How far a step has come; undefined before its begin. */
 export type Progress =
-  | 'begun'
-  | 'done'
-  | 'unchanged'
-  | 'skipped'
-  | 'blocked'
-  | 'failed'
-  | 'undoing'
-  | 'undone'
-  | 'undo-failed'
+  'begun' | 'done' | 'unchanged' | 'skipped' | 'blocked' | 'failed' | 'undoing' | 'undone' | 'undo-failed'
 
 type OnStep = Extract<JournalEntry, { step: string; type: Exclude<JournalEntry['type'], 'relayed'> }>
 

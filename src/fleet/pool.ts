@@ -6,7 +6,7 @@ import type { Target } from '../model/target.ts'
 import type { FleetContext } from './context.ts'
 
 // Enough for the handshakes of a few dozen hosts to overlap, and few enough for any bastion.
-export const usualAtOnce = 20
+const usualAtOnce = 20
 
 export interface HostWork<T> {
   readonly targets: readonly Target[]

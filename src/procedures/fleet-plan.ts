@@ -124,7 +124,10 @@ function rollout(
   const members: readonly Plan[] = [...impossible.map(planImpossible), ...[...unseen, ...seen].map(planHost)]
   const sizes = batches === undefined ? [] : batchSizes(batches, seen.length)
   const [first = 0, ...rest] = sizes
-  const waves = { sizes: [members.length - seen.length + first, ...rest], between: rest.map((_, at) => pause(at, pauseMs)) }
+  const waves = {
+    sizes: [members.length - seen.length + first, ...rest],
+    between: rest.map((_, at) => pause(at, pauseMs)),
+  }
   return tolerantly(title, members, {
     limit: maxUnavailable,
     maxFailures: maxFailures ?? members.length,

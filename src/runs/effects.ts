@@ -1,5 +1,5 @@
 // The registry of effects: what each port registered, and the ways to show and to apply any of them.
-import type { AppliedEffect, EffectHandler, EffectHandlers, EffectSite } from '../drivers/effects/port.ts'
+import type { EffectHandler, EffectHandlers, EffectSite } from '../drivers/effects/port.ts'
 import { applyCommands } from '../drivers/hosts/apply.ts'
 import { showCommand } from '../drivers/hosts/commands.ts'
 import { hostEffects } from '../drivers/hosts/effects.ts'
@@ -33,9 +33,7 @@ const shown = effectsOf({ leases: undefined, control: undefined })
 /** The exact commands of an effect, one a line. */
 export function showEffect(effect: Effect, services: ServiceManager): readonly string[] {
   const handler = handlerOf(shown, effect)
-  return 'show' in handler
-    ? (handler as AppliedEffect<Effect>).show(effect, services)
-    : handler.commands(effect, services).map(showCommand)
+  return 'show' in handler ? handler.show(effect, services) : handler.commands(effect, services).map(showCommand)
 }
 
 /** The handler under an effect's own kind takes that effect: the type of the table says so, kind by kind. */

@@ -45,8 +45,7 @@ export function executorOf(
       return applyEffect(effects, effect, { host: name, services: host.services, connection, env, report, progress })
     },
     // Time passes wherever it is asked for.
-    probe: (name, probe) =>
-      name === operatorHost ? askHere(probe) : askProbe(hostNamed(name), probe),
+    probe: (name, probe) => (name === operatorHost ? askHere(probe) : askProbe(hostNamed(name), probe)),
     async hook(argv, document) {
       const { code, stderr, stdout } = await exec(argv, { stdin: { text: document }, timeoutMs: hookTimeoutMs })
       if (code === 0) return

@@ -1,14 +1,6 @@
 // How people read what tuning found: tables, with a line below each setting for what is in the way of it.
 import type { TuningItem, TuningReport } from '../../procedures/tune/report.ts'
-
-/** Columns as wide as their widest cell; the last is not filled up. */
-export function table(rows: readonly (readonly string[])[], indent: string): readonly string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
-  return rows.map((row) => {
-    const cells = row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
-    return `${indent}${cells.join('  ')}`.trimEnd()
-  })
-}
+import { table } from './table.ts'
 
 const titles = { kernel: 'kernel parameters', limit: 'limits of the service', server: 'threads and pools' } as const
 

@@ -16,7 +16,11 @@ export interface ActivationTemplates {
 }
 
 /** The steps that bring a release into service; those whose result is there already are marked unchanged. Pure. */
-export function planActivation(input: ActivationRequest, facts: ActivationFacts, templates: ActivationTemplates): Group {
+export function planActivation(
+  input: ActivationRequest,
+  facts: ActivationFacts,
+  templates: ActivationTemplates,
+): Group {
   const draft = new Draft(input, facts, templates)
   return sequence(`Activate ${input.release.id} on ${input.host}`, [
     draft.check(),

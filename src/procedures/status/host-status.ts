@@ -51,6 +51,21 @@ export interface StatusSources {
   readonly root: string
 }
 
+/** What is in service, as far as it is asked for its health. */
+export interface HostHealth {
+  /** The release that `current` points to. */
+  readonly release: string | undefined
+  readonly health: Health
+}
+
+/** Reads a host's health alone; nothing of its runs is looked at. */
+export async function readHostHealth({ reader, root, get }: StatusSources): Promise<HostHealth> {
+  const paths = hostPaths(root)
+  const [link, activations] = await Promise.all([reader.readLink(paths.current), readActivations(reader, paths)])
+  const health = await readHealth(get, activations.at(-1)?.endpoints)
+  return { release: link?.slice(link.lastIndexOf('/') + 1), health }
+}
+
 /** Reads a host's status; nothing on the host is changed. */
 export async function readHostStatus(sources: StatusSources): Promise<HostStatus> {
   const { reader, services, root } = sources

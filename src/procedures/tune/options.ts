@@ -14,7 +14,7 @@ interface Given {
 }
 
 /** @throws NetopsError `usage` naming each word that does not fit */
-export function wishOf(given: Given): TuningOptions {
+export function parseTuningOptions(given: Given): TuningOptions {
   const pairs = given.set.map(pairIn)
   const set = Object.fromEntries(pairs)
   const skip = given.skip.map((name) => known(name, '--skip'))

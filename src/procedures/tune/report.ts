@@ -15,15 +15,7 @@ import {
   type TuningOptions,
 } from '../../model/tuning.ts'
 import { granted, type TuningFacts, type TuningPlace } from './facts.ts'
-import {
-  appliedGoal,
-  beforeTuning,
-  sameFile,
-  wantedOf,
-  whyNotSet,
-  type Goal,
-  type TuningTemplates,
-} from './goal.ts'
+import { appliedGoal, beforeTuning, sameFile, wantedOf, whyNotSet, type Goal, type TuningTemplates } from './goal.ts'
 import { staleSettings } from './plan.ts'
 
 export interface TuningItem {

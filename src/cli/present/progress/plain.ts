@@ -21,7 +21,8 @@ export function plainLine(run: RunView, record: JournalRecord, { color, verbosit
   // What a host did in its job has been told line by line.
   const told = step.job && hasReported(host, key)
   if (step.job && own.type === 'done') return undefined
-  if ((own.type === 'unchanged' || own.type === 'skipped' || (step.quiet && own.type === 'done')) && verbosity === 0) return undefined
+  if ((own.type === 'unchanged' || own.type === 'skipped' || (step.quiet && own.type === 'done')) && verbosity === 0)
+    return undefined
   const chalk = new Chalk({ level: color ? 1 : 0 })
   const marks = {
     done: chalk.green('ok'),
