@@ -1,6 +1,6 @@
 // What is wrong with a configuration: as data, and as the lines that people read.
 import { byUnicode, unsafe } from '../model/escape.ts'
-import type { Path } from './yaml.ts'
+import type { Path } from '../model/rules.ts'
 
 export interface Problem {
   /** The file's name as the user gave it, or the environment variable that holds the value. */
