@@ -2,6 +2,7 @@
 import { joinOutcomes, type Outcome } from '../model/errors.ts'
 import type { Failure } from '../model/failure.ts'
 import { addPushed, type Pushed } from '../model/journal.ts'
+import type { Json } from '../model/json.ts'
 import { wavesOf, type Group, type Plan, type Step, type WaitOutcome } from '../model/plan.ts'
 import {
   afterUndo,
@@ -36,6 +37,8 @@ interface Acted {
   /** Whether the host was changed. */
   readonly changed: boolean
   readonly pushed?: Pushed
+  /** What its work came to. */
+  readonly result?: Json
   /** How its wait ended, where that may be in several ways. */
   readonly waited?: WaitOutcome
 }
@@ -135,9 +138,14 @@ export class Execution {
   /** Applies the effects and waits. */
   async #act(step: Step, halt: Halt): Promise<Acted> {
     let pushed: Pushed | undefined
+    let result: Json | undefined
     let changed = false
+    const report: StepReport = {
+      ...this.#report(step),
+      pushed: (sent) => (pushed = addPushed(pushed, sent)),
+      result: (value) => (result = value),
+    }
     for (const effect of step.act) {
-      const report = this.#report(step, (sent) => (pushed = addPushed(pushed, sent)))
       const did = await this.#executor.apply(step.host, effect, report)
       changed = did || changed
     }
@@ -146,6 +154,7 @@ export class Execution {
     return {
       changed,
       ...(pushed === undefined ? {} : { pushed }),
+      ...(result === undefined ? {} : { result }),
       ...(ended === undefined || step.until?.onDeadline !== 'go-on' ? {} : { waited: ended }),
     }
   }
@@ -366,12 +375,15 @@ export class Execution {
     return cleared
   }
 
-  #report(step: Step, pushed: StepReport['pushed'] = () => undefined): StepReport {
+  #report(step: Step): StepReport {
     const last = this.#journal.records.findLast((record) => record.type === 'relayed' && record.step === step.id)
     return {
+      step: step.id,
       last: last?.type === 'relayed' ? last.record : undefined,
       pass: (record) => this.#journal.append({ type: 'relayed', step: step.id, record }),
-      pushed,
+      progress: (done, of) => this.#log.write({ type: 'progress', step: step.id, done, of }),
+      pushed: () => undefined,
+      result: () => undefined,
     }
   }
 }

@@ -6,6 +6,7 @@ import type { Branch } from './branch.ts'
 import { Execution } from './execution.ts'
 import { unstoppable, type Control } from './halt.ts'
 import { requireStart, runState, type Journal } from './journal.ts'
+import { resultsIn } from './results.ts'
 import { StepLog } from './steps.ts'
 import type { Executor } from './executor.ts'
 
@@ -172,6 +173,7 @@ async function runHooks(
   const failed = before.find((record) => record.type === 'hook' && record.error !== undefined)
   if (failed?.type === 'hook' && failed.error !== undefined) return failed.error
   const { run, procedure, at, by, input } = start
+  const results = resultsIn(journal.records)
   const document = JSON.stringify({
     schema: 'netops/hook/v1',
     phase,
@@ -181,6 +183,7 @@ async function runHooks(
     by,
     input,
     ...result,
+    ...(phase === 'post' && Object.keys(results).length > 0 ? { results } : {}),
   })
   for (const argv of (start.hooks?.[phase] ?? []).slice(before.length)) {
     try {

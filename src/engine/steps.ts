@@ -99,6 +99,8 @@ export class StepLog {
 
   #learn(entry: OnStep): void {
     switch (entry.type) {
+      case 'progress':
+        return
       case 'begin':
         this.#progress.set(entry.step, 'begun')
         this.#errors.delete(entry.step)

@@ -7,12 +7,14 @@ import { serviceEffects } from '../drivers/services/effects.ts'
 import type { ServiceManager } from '../drivers/services/port.ts'
 import type { Effect } from '../model/effects.ts'
 import { runEffects, type RunEffectsOutside } from './run-effects.ts'
+import { workEffects, type WorkOutside } from './work-effects.ts'
 
 /** All handlers of one run. */
-export const effectsOf = (outside: RunEffectsOutside): EffectHandlers<Effect> => ({
+export const effectsOf = (outside: RunEffectsOutside & WorkOutside): EffectHandlers<Effect> => ({
   ...hostEffects,
   ...serviceEffects,
   ...runEffects(outside),
+  ...workEffects(outside),
 })
 
 /** Applies any effect; returns whether the host was changed by it. */
@@ -28,7 +30,7 @@ export async function applyEffect(
 }
 
 // A dry run shows and never applies: what runs would need for that is not there.
-const shown = effectsOf({ leases: undefined, control: undefined })
+const shown = effectsOf({ leases: undefined, control: undefined, items: undefined })
 
 /** The exact commands of an effect, one a line. */
 export function showEffect(effect: Effect, services: ServiceManager): readonly string[] {

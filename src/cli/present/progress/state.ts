@@ -94,6 +94,8 @@ function take(run: RunView, record: OwnRecord, origin: Origin): RunView {
       return reopen(run, origin)
     case 'parked':
       return overHosts(run, origin, (host) => parked(host, record.error, origin.at))
+    case 'progress':
+      return takeProgress(run, record, origin)
     case 'end':
       return end(run, record, origin)
     default:
@@ -226,6 +228,15 @@ function putBack(host: HostView, at: number): HostView {
   const over = ({ undoable, state }: StepView): boolean => !undoable || state === 'undone' || state === 'undo-failed'
   if (!undone.every(over)) return { ...host, standing: 'undoing' }
   return { ...host, standing: undone.some(({ state }) => state === 'undo-failed') ? 'failed' : 'undone', until: at }
+}
+
+/** How far the work of a step is. */
+function takeProgress(run: RunView, record: Extract<OwnRecord, { type: 'progress' }>, origin: Origin): RunView {
+  const key = keyOf(record.step, origin)
+  const host = run.hosts.get(run.hostOf.get(key) ?? '')
+  const step = host?.steps.get(key)
+  if (host === undefined || step === undefined) return run
+  return withHost(run, { ...host, phase: `${step.title} (${record.done} of ${record.of})` })
 }
 
 /** The run stopped: what was in the middle can go on later. */

@@ -41,7 +41,7 @@ const ran = (run: string, daysAgo: number, changes: Partial<OldRun> = {}): OldRu
 })
 const removed = (found: CleanUpFacts, wanted = order): string[] =>
   bodyOf(planCleanUp(wanted, found)).flatMap(({ act }) =>
-    act.map((effect) => (effect.kind === 'remove-tree' ? effect.path : effect.kind)),
+    act.flatMap((effect) => (effect.kind === 'work' ? (effect.input as { paths: string[] }).paths : [effect.kind])),
   )
 const runs = '/var/lib/netops/runs'
 
