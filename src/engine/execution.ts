@@ -226,7 +226,8 @@ export class Execution {
     const run = async (member: Plan): Promise<void> => {
       if (sequential && isHeld()) return
       if (!turning && results.some(({ state }) => state === 'halted')) return
-      if (!turning && isExceeded(results, group) && (group.onFailure === 'undo' || !isLeft(member))) return
+      const enough = isExceeded(results, group, this.#failing(group, results))
+      if (!turning && enough && (group.onFailure === 'undo' || !isLeft(member))) return
       let result = await this.#node(member, own)
       const takesBackAll = isExceeded([...results, result], group) && group.onFailure === 'undo'
       // A group that failed has undone itself; a step has nobody else to do it.
@@ -244,6 +245,12 @@ export class Execution {
       if (between.state !== 'done') return joinBranches([...results, between], group)
     }
     return joinBranches(results, group)
+  }
+
+  /** How many members have failed and are still taking back what they did: they count from the moment of their failure. */
+  #failing(group: Group, results: readonly Branch[]): number {
+    const failed = group.each.filter((member) => hasFailed(member, this.#log)).length
+    return Math.max(0, failed - results.filter(({ state }) => state === 'failed').length)
   }
 
   /** Undoes what ran, last first, back to the last step that commits. */
@@ -334,7 +341,9 @@ export class Execution {
   /** Does again what faded, before a group is taken back; returns why it cannot be, if so. */
   async #redoTransient(group: Group): Promise<Failure | undefined> {
     if (!bodyOf(group).some((step) => this.#log.canUndo(step))) return undefined
-    for (const step of transientIn(group).filter((one) => this.#log.faded(one, group.always ?? []))) {
+    const isGone = (step: Step): boolean =>
+      this.#log.progress(step) === 'begun' || this.#log.faded(step, group.always ?? [])
+    for (const step of transientIn(group).filter(isGone)) {
       this.#log.forget(step)
       const branch = await this.#step(step, new Halt(unstoppable))
       // Whoever depends on a host that is lost waits for it; the others are taken back.

@@ -105,6 +105,8 @@ export function planFleet(
       rollout(`${procedure} on each host`, shares, impossible, policy),
     ]),
     onLost: 'park',
+    // Hosts that are done stay so, whatever becomes of others.
+    onFailure: 'keep',
     always: inOrder.map((share) => ({
       ...step(share, 'give-back', 'Give the host back', [lease(share, 'give-back')]),
       when: { step: `${share.request.host}/lease`, is: 'begun' } as const,
