@@ -52,9 +52,7 @@ export function finishedResult({ procedure, run, hosts: names, requests, ...ran 
   const results = hostResults(ran, names).map((result) => {
     const request = requests.find(({ host }) => host === result.host)
     const summary =
-      request === undefined
-        ? { text: '', data: {} }
-        : procedureNamed(request.procedure).result(request, result.changed)
+      request === undefined ? { text: '', data: {} } : procedureNamed(request.procedure).result(request, result.changed)
     const { outcome, message } = result
     const line = outcome === 'done' ? summary.text : `${exitCodes[outcome].meaning}\n  ${message ?? ''}`.trimEnd()
     return { data: { ...result, ...summary.data }, line: `${result.host}: ${line}` }
