@@ -1,6 +1,6 @@
 // From words to an exit code, without the process around it: one command is performed, its result printed once.
 import { errorDocument, failureLines } from './present/errors.ts'
-import { jsonLine } from './present/json.ts'
+import { jsonLine } from './present/escape.ts'
 import { exitCodes, NetopsError, type Outcome } from '../model/errors.ts'
 import type { CommandContext, CommandResult } from './command.ts'
 import { parseCommandLine, type CalledCommand, type ParserOutput } from './program.ts'

@@ -1,5 +1,6 @@
 // What is wrong with a configuration: as data, and as the lines that people read.
-import type { Path } from './yaml.ts'
+import { escapeInvisible, escapeUnseen } from '../model/escape.ts'
+import type { Path } from '../model/rules.ts'
 
 export interface Problem {
   /** The file's name as the user gave it, or the environment variable that holds the value. */
@@ -59,24 +60,12 @@ export function showValue(value: unknown): string {
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : 'a mapping'
 }
 
-// Control characters that JSON leaves alone: C1, line and paragraph separators, and those that reorder text.
-const invisible = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g
-
 /** Text of others on one line, with nothing in it that changes what a terminal shows. */
-export const visible = (text: string): string => {
-  const short = text.length > 200 ? `${text.slice(0, 197)}...` : text
-  return short
-    .toWellFormed()
-    .replace(/[\u0000-\u001f]/g, escaped)
-    .replace(invisible, escaped)
-}
+export const visible = (text: string): string => escapeUnseen(cut(text, 200).toWellFormed())
 
-const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+const quote = (text: string): string => escapeInvisible(JSON.stringify(cut(text, 60).toWellFormed()))
 
-const quote = (text: string): string => {
-  const short = text.length > 60 ? `${text.slice(0, 57)}...` : text
-  return JSON.stringify(short.toWellFormed()).replace(invisible, escaped)
-}
+const cut = (text: string, most: number): string => (text.length > most ? `${text.slice(0, most - 3)}...` : text)
 
 /**
  * The candidate that was probably meant: the same but for case, or few typing errors away.

@@ -212,7 +212,11 @@ async function settle(
   )
 }
 
-function placeOn<Input, Found>({ fleet, run, netops }: Drafting<Input, Found>, to: Target, host: RunHost): AssignedPlace {
+function placeOn<Input, Found>(
+  { fleet, run, netops }: Drafting<Input, Found>,
+  to: Target,
+  host: RunHost,
+): AssignedPlace {
   return {
     run: `${run}.${to.name}`,
     host: to.name,

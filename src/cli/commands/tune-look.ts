@@ -130,7 +130,12 @@ async function pools(): Promise<Common> {
 
 type Row = { readonly host: string } & (
   | { readonly error: NetopsError }
-  | { readonly error?: undefined; readonly outcome: Outcome; readonly data: Readonly<Record<string, unknown>>; readonly lines: readonly string[] }
+  | {
+      readonly error?: undefined
+      readonly outcome: Outcome
+      readonly data: Readonly<Record<string, unknown>>
+      readonly lines: readonly string[]
+    }
 )
 
 async function told(rows: readonly Row[], common: Common = { data: {}, lines: [] }): Promise<CommandResult> {

@@ -1,23 +1,24 @@
 // Failures as scripts and people read them.
-import { messageOf, NetopsError, type ErrorCode } from '../../model/errors.ts'
+import { messageOf, NetopsError } from '../../model/errors.ts'
+import { failureOf, type Failure } from '../../model/failure.ts'
 
-/** What documents say of a failure. */
-export interface ErrorDocument {
-  readonly code: ErrorCode
-  readonly message: string
-  readonly hint: string | undefined
-  readonly host?: string | undefined
-  readonly step?: string | undefined
+/**
+ * A failure in a document.
+ * @param defectHint what to do where it is no failure that netops knows, but a defect of it
+ */
+export function errorDocument(thrown: unknown, defectHint?: string): Failure {
+  if (thrown instanceof NetopsError) return failureOf(thrown)
+  return { code: 'failed', message: messageOf(thrown), ...(defectHint === undefined ? {} : { hint: defectHint }) }
 }
 
-/** A failure in a document. @param defectHint the hint where it is a defect of netops */
-export function errorDocument(thrown: unknown, defectHint?: string): ErrorDocument {
-  if (!(thrown instanceof NetopsError)) return { code: 'failed', message: messageOf(thrown), hint: defectHint }
-  const { code, message, hint, host, step } = thrown
-  return { code, message, hint, host, step }
+/** A failure in the entry of its host, which says where it was; nothing where there is none. */
+export function hostError(error: NetopsError | undefined): { readonly error?: Failure } {
+  if (error === undefined) return {}
+  const { code, message, hint } = errorDocument(error)
+  return { error: { code, message, ...(hint === undefined ? {} : { hint }) } }
 }
 
-/** `web1: the host is marked as staging`, and a line below it for what to do. */
+/** `web1: the host is marked as staging`, and below it what to do. */
 export const errorLines = (
   host: string,
   { message, hint }: Pick<NetopsError, 'message' | 'hint'>,
@@ -26,11 +27,10 @@ export const errorLines = (
 /** The failure of a whole command on standard error; from -vv with the stack. */
 export function failureLines(thrown: unknown, verbosity: number): readonly string[] {
   const known = thrown instanceof NetopsError ? thrown : undefined
-  const where = known?.host === undefined ? '' : `${known.host}: `
+  const where = known?.host === undefined ? 'netops' : `netops: ${known.host}`
   const hint = known === undefined ? 'this is a defect of netops; -vv shows where' : known.hint
   return [
-    `netops: ${where}${messageOf(thrown)}`,
-    ...(hint === undefined ? [] : [`  hint: ${hint}`]),
+    ...errorLines(where, { message: messageOf(thrown), hint }),
     ...(verbosity >= 2 && thrown instanceof Error ? [thrown.stack ?? ''] : []),
   ]
 }

@@ -1,6 +1,6 @@
 // A line of the server's log as people read it.
 import { parseLogLine } from '../../procedures/logs/lines.ts'
-import { shownText } from './host-lines.ts'
+import { shownText } from './escape.ts'
 
 interface Look {
   /** 1 shows the release too. */

@@ -1,6 +1,7 @@
 // A run on several hosts as one screenful: a line of counts, then a line a host; what matters most where not all fit. Pure.
 import type { HostView, RunView, Standing } from './state.ts'
-import { cut, cutMiddle, firstLine, pad, widthOf } from './text.ts'
+import { firstLine } from '../escape.ts'
+import { cut, cutMiddle, pad, widthOf } from './text.ts'
 
 /** How a piece of a line is to look; where there are no colours it stays as it is. */
 export type Paint = (standing: Standing, text: string) => string

@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { requireCommand } from '../../../../src/cli/commands/exec.ts'
-import { HostLines, LineCutter, prefixes, shownLine } from '../../../../src/cli/present/host-lines.ts'
+import { shownLine } from '../../../../src/cli/present/escape.ts'
+import { HostLines, prefixes } from '../../../../src/cli/present/host-lines.ts'
+import { LineCutter } from '../../../../src/system/line-cutter.ts'
 import { KeptOutput } from '../../../../src/cli/present/kept-output.ts'
 
 const bytes = (text: string): Uint8Array => Buffer.from(text, 'latin1')

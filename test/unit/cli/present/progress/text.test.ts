@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { cut, cutMiddle, firstLine, pad, widthOf } from '../../../../../src/cli/present/progress/text.ts'
+import { firstLine } from '../../../../../src/cli/present/escape.ts'
+import { cut, cutMiddle, pad, widthOf } from '../../../../../src/cli/present/progress/text.ts'
 
 describe('a text in a line of a terminal', () => {
   test.each([
