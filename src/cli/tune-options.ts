@@ -2,9 +2,11 @@
 import * as z from 'zod'
 import { tuningProfiles } from '../model/tuning.ts'
 import type { OptionSpec } from './command.ts'
-import { nameList } from './options.ts'
+import { dryRunOption, nameList } from './options.ts'
+import { timingOptions, timingSchema } from './timing.ts'
 
-export const wishOptions: readonly OptionSpec[] = [
+/** Which settings, and which values. */
+export const tuningOptions: readonly OptionSpec[] = [
   {
     flags: '--profile <profile>',
     description: "guide: the guide's values; sized: from the host's memory and cores",
@@ -14,13 +16,24 @@ export const wishOptions: readonly OptionSpec[] = [
   { flags: '--set <key=value...>', description: 'values that win over the profile, such as vm.swappiness=5' },
 ]
 
-export const restartOption: OptionSpec = {
-  flags: '--restart',
-  description: 'restart a running service where it needs that to have its new limits and threads',
-}
-
-export const wishSchema = {
+export const tuningSchema = {
   profile: z.enum(tuningProfiles).default('guide'),
   skip: nameList.default([]),
   set: z.array(z.string()).default([]),
+}
+
+/** How a run goes that sets them, or takes them back. */
+export const tuningRunOptions: readonly OptionSpec[] = [
+  {
+    flags: '--restart',
+    description: 'restart a running service where it needs that to have its new limits and threads',
+  },
+  ...timingOptions,
+  dryRunOption,
+]
+
+export const tuningRunSchema = {
+  ...timingSchema,
+  restart: z.boolean().default(false),
+  dryRun: z.boolean().default(false),
 }

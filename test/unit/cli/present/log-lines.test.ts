@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { readable } from '../../../../src/cli/present/log-lines.ts'
 import { LastLines, mergeByTime, SeenLines } from '../../../../src/procedures/logs/lines.ts'
 import { onlyFile, readLog } from '../../../../src/procedures/logs/source.ts'
-import { parseSince } from '../../../../src/cli/commands/logs.ts'
+import { parseSince } from '../../../../src/procedures/logs/since.ts'
 import { serverConfigSchema } from '../../../../src/model/server-config.ts'
 
 const at = (second: number, msg = 'x'): string =>

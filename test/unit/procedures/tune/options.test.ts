@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { wishOf } from '../../../../src/procedures/tune/options.ts'
+import { parseTuningOptions } from '../../../../src/procedures/tune/options.ts'
 
-const wish = (words: { skip?: string[]; set?: string[] }) => wishOf({ profile: 'guide', skip: [], set: [], ...words })
+const wish = (words: { skip?: string[]; set?: string[] }) =>
+  parseTuningOptions({ profile: 'guide', skip: [], set: [], ...words })
 
 describe('a wish for settings', () => {
   test('knows one name for each setting, however it was written', () => {
