@@ -12,7 +12,7 @@ import type { Target } from '../model/target.ts'
 import { endpointsIn, type HostConfig } from '../procedures/deploy/configs.ts'
 import type { ReleaseFile } from '../procedures/deploy/release.ts'
 import { peersOf, readPreflightFacts, type Peer, type PreflightFacts } from '../procedures/preflight/facts.ts'
-import { judgeHost, type Configured, type Finding } from '../procedures/preflight/judge.ts'
+import { judgeHost, type Configured, type Finding, type PreflightTarget } from '../procedures/preflight/judge.ts'
 import type { FleetContext } from './context.ts'
 import type { Fleet } from './fleet.ts'
 import { onEachHost, type HostAnswer } from './pool.ts'
@@ -60,12 +60,9 @@ export async function preflightHosts(
   return answers.map((answer) => judge(answer, { release: platform, environment, unreached, others: peers.length - 1 }))
 }
 
-function judge(
-  { host, value, error }: HostAnswer<LookedAt>,
-  around: Omit<Parameters<typeof judgeHost>[2], 'configured'>,
-): JudgedHost {
+function judge({ host, value, error }: HostAnswer<LookedAt>, target: Omit<PreflightTarget, 'configured'>): JudgedHost {
   if (error !== undefined) return { host, findings: [notLookedAt(host, error)], outcome: error.code }
-  const findings = judgeHost(host, value.facts, { ...around, configured: value.configured })
+  const findings = judgeHost(host, value.facts, { ...target, configured: value.configured })
   return { host, findings, outcome: findings.some(({ kind }) => kind === 'problem') ? 'refused' : 'done' }
 }
 
@@ -83,7 +80,7 @@ interface LookedAt {
 }
 
 /** What of a deployment concerns one host. */
-interface PreflightTarget {
+interface HostDeployment {
   readonly release: string | undefined
   /** The configuration that the host would get; undefined where it keeps the one that it has. */
   readonly text: string | undefined
@@ -93,7 +90,7 @@ interface PreflightTarget {
 async function lookAt(
   connection: HostConnection,
   { root }: Target,
-  { release, text, peers }: PreflightTarget,
+  { release, text, peers }: HostDeployment,
 ): Promise<LookedAt> {
   const reader = readerOf(connection)
   const configured = text === undefined ? await configuredInPlace(reader) : configuredBy(parseServerConfig(text, 'it'))

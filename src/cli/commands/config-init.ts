@@ -1,11 +1,8 @@
 // `netops config init`: the files that a new fleet begins with. Asks what it was not told, writes nothing over what is there.
-import { randomBytes } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import * as z from 'zod'
-import { checkFleetFile } from '../../config/fleet-file.ts'
-import { jsonSchemaText } from '../../config/json-schema.ts'
-import { formatProblems, showValue } from '../../config/problems.ts'
-import { checkServerConfig } from '../../config/server-config.ts'
+import { hostPair, newFleetFiles, writeNewFleet, type NewFleet } from '../../config/new-fleet.ts'
+import { showValue } from '../../config/problems.ts'
 import { NetopsError } from '../../model/errors.ts'
 import { defineCommand, type CommandContext } from '../command.ts'
 import { parseOptions } from '../options.ts'
@@ -27,23 +24,12 @@ export const configInit = defineCommand({
     { flags: '-y, --yes', description: 'ask nothing: what is not given has its default' },
   ],
   async run({ options, args: [given = '.'] }, context) {
-    const wish = await askFor(parseOptions(schema, options), context)
+    const fleet = await askFor(parseOptions(schema, options), context)
     const folder = resolve(context.cwd, given)
-    const files = filesFor(wish)
-    await refuseTaken(
-      folder,
-      files.map(({ name }) => name),
-    )
-    refuseInvalid(files)
-    const { mkdir } = await import('node:fs/promises')
-    const { writeFileAtomic } = await import('../../system/files.ts')
-    await mkdir(folder, { recursive: true })
-    if (files.some(({ name }) => name.startsWith('secrets/'))) {
-      await mkdir(join(folder, 'secrets'), { recursive: true, mode: 0o700 })
-    }
-    for (const { name, text, mode } of files) await writeFileAtomic(join(folder, name), text, mode)
+    const files = newFleetFiles(fleet)
+    await writeNewFleet(folder, files)
     const next = [
-      ...(wish.tls ? [`put the certificate and its key at ${join(given, 'secrets')}/server.crt and server.key`] : []),
+      ...(fleet.tls ? [`put the certificate and its key at ${join(given, 'secrets')}/server.crt and server.key`] : []),
       `check them: netops config validate ${join(given, 'netops.yml')}`,
       'try the hosts: netops inventory check',
       'deploy: netops deploy --dry-run',
@@ -60,8 +46,6 @@ export const configInit = defineCommand({
   },
 })
 
-const hostPair = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}=\S+$/, 'expected NAME=ADDRESS, such as web1=10.0.0.11')
-
 const schema = z.object({
   environment: z.string().optional(),
   host: z.array(hostPair).default([]),
@@ -71,16 +55,8 @@ const schema = z.object({
   yes: z.boolean().default(false),
 })
 
-interface Wish {
-  readonly environment: string | undefined
-  readonly hosts: readonly string[]
-  readonly port: number
-  readonly tls: boolean
-  readonly auth: boolean
-}
-
 /** What was not given is asked for, where somebody is there to be asked. */
-async function askFor(given: z.infer<typeof schema>, { ask }: CommandContext): Promise<Wish> {
+async function askFor(given: z.infer<typeof schema>, { ask }: CommandContext): Promise<NewFleet> {
   const answer = async (question: string, otherwise: string): Promise<string> => {
     if (given.yes || ask === undefined) return otherwise
     const text = (await ask(`${question}${otherwise === '' ? '' : ` [${otherwise}]`}: `)).trim()
@@ -106,112 +82,4 @@ function pairOf(text: string): string {
   const parsed = hostPair.safeParse(text)
   if (parsed.success) return parsed.data
   throw new NetopsError('usage', { message: `${showValue(text)}: expected NAME=ADDRESS, such as web1=10.0.0.11` })
-}
-
-interface NewFile {
-  readonly name: string
-  readonly text: string
-  readonly mode: number
-  /** What is told of it. */
-  readonly about: string
-}
-
-/** The files of a wish. Secrets are made here and stand nowhere else. */
-function filesFor(wish: Wish): readonly NewFile[] {
-  const secrets = wish.tls || wish.auth
-  return [
-    { name: 'netops.yml', text: fleetText(wish), mode: 0o644, about: 'the fleet' },
-    { name: 'config.yaml', text: serverText(wish), mode: 0o644, about: "the server's configuration" },
-    { name: 'netops.schema.json', text: jsonSchemaText('fleet'), mode: 0o644, about: 'for editors' },
-    { name: 'config.schema.json', text: jsonSchemaText('server'), mode: 0o644, about: 'for editors' },
-    ...(secrets ? [{ name: 'secrets/.gitignore', text: '*\n', mode: 0o600, about: 'keeps secrets out of git' }] : []),
-    ...(wish.auth
-      ? [
-          {
-            name: 'secrets/jwt.key',
-            // RFC 7518, 3.2: at least as long as the hash. 48 bytes are 64 characters.
-            text: `${randomBytes(48).toString('base64url')}\n`,
-            mode: 0o600,
-            about: 'the key that tokens are signed with, new',
-          },
-        ]
-      : []),
-  ]
-}
-
-function fleetText({ environment, hosts, tls, auth }: Wish): string {
-  const file = (from: string, to: string): string =>
-    `  - { from: { file: secrets/${from} }, to: /etc/network/${to}, mode: "0600", owner: network_service }`
-  const files = [
-    ...(tls ? [file('server.crt', 'server.crt'), file('server.key', 'server.key')] : []),
-    ...(auth ? [file('jwt.key', 'jwt.key')] : []),
-  ]
-  return [
-    '# yaml-language-server: $schema=netops.schema.json',
-    ...(environment === undefined ? [] : [`environment: ${environment}`]),
-    'config: { file: config.yaml }',
-    ...(files.length === 0 ? [] : ['files:', ...files]),
-    'hosts:',
-    ...hosts.map((pair) => {
-      const at = pair.indexOf('=')
-      return `  ${pair.slice(0, at)}: { address: ${JSON.stringify(pair.slice(at + 1))}, roles: [backend] }`
-    }),
-    '',
-  ].join('\n')
-}
-
-function serverText({ port, tls, auth }: Wish): string {
-  return [
-    '# yaml-language-server: $schema=config.schema.json',
-    '# Every key with its default: netops config show --effective; what each is for: docs/configuration.md',
-    'server:',
-    `  port: ${port}`,
-    ...(tls
-      ? [
-          'security:',
-          '  ssl_enabled: true',
-          '  require_tls: true',
-          '  cert_file: /etc/network/server.crt',
-          '  key_file: /etc/network/server.key',
-        ]
-      : []),
-    ...(auth ? ['auth:', '  enabled: true', '  jwt_secret_file: /etc/network/jwt.key'] : []),
-    'logging:',
-    '  file: /var/log/network/server.log',
-    '',
-  ].join('\n')
-}
-
-/** @throws NetopsError `refused` when a file is there already: nothing is written then */
-async function refuseTaken(folder: string, names: readonly string[]): Promise<void> {
-  const fs = await import('node:fs/promises')
-  const looked = await Promise.all(
-    names.map((name) =>
-      fs.lstat(join(folder, name)).then(
-        () => [name],
-        () => [],
-      ),
-    ),
-  )
-  const taken = looked.flat()
-  if (taken.length === 0) return
-  throw new NetopsError('refused', {
-    message: `${folder} already holds ${taken.join(', ')}`,
-    hint: 'name another folder: netops config init FOLDER',
-  })
-}
-
-/** What was answered ends up in files, and is checked like any other. */
-function refuseInvalid(files: readonly NewFile[]): void {
-  for (const { name, text } of files) {
-    const checked =
-      name === 'netops.yml'
-        ? checkFleetFile(text, name)
-        : name === 'config.yaml'
-          ? checkServerConfig(text, name)
-          : undefined
-    if (checked !== undefined && 'problems' in checked) {
-      throw new NetopsError('usage', { message: formatProblems(checked.problems) })
-    }
-  }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { CommandContext } from '../../../src/cli/command.ts'
-import { labExec, labUp } from '../../../src/cli/commands/lab.ts'
+import { labExec } from '../../../src/cli/commands/lab-exec.ts'
+import { labUp } from '../../../src/cli/commands/lab-up.ts'
 import { hostNames, labName } from '../../../src/lab/state.ts'
 
 const context = {} as CommandContext
