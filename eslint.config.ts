@@ -6,22 +6,37 @@ import tseslint from 'typescript-eslint'
 
 // Each room with the rooms it may import from, besides itself.
 const below = ['config', 'system', 'model']
+const drivers = ['drivers/effects', 'drivers/hosts', 'drivers/services']
+const underRuns = ['procedures', 'engine', ...drivers, ...below]
+const underCli = ['fleet', 'runs', 'build', 'lab', ...underRuns]
 const rooms: Readonly<Record<string, readonly string[]>> = {
   model: [],
   system: ['model'],
   config: ['system', 'model'],
   server: below,
   engine: below,
+  'drivers/effects': below,
   'drivers/hosts': below,
   'drivers/services': below,
   build: ['system', 'model'],
   lab: ['system', 'model'],
   procedures: ['engine', ...below],
-  cli: ['procedures', 'engine', 'build', 'lab', 'drivers/hosts', 'drivers/services', ...below],
+  runs: underRuns,
+  fleet: ['runs', ...underRuns],
+  // What a command is (command.ts) and what it may be given: known to all of the rooms of cli.
+  'cli/base': underCli,
+  'cli/terminal': ['cli/base', ...underCli],
+  'cli/present': ['cli/base', 'cli/terminal', ...underCli],
+  'cli/commands': ['cli/base', 'cli/terminal', 'cli/present', ...underCli],
+  // Finds the command and runs it: it alone knows the list of them.
+  cli: ['cli/base', 'cli/terminal', 'cli/present', 'cli/commands', ...underCli],
 }
 
-// These know the drivers' interfaces (drivers/*/port.ts), never a driver: cli/context.ts wires those.
-const portUsers = ['engine', 'procedures', 'drivers/hosts', 'drivers/services']
+// These know the drivers' interfaces (drivers/*/port.ts), never a driver: runs/ and fleet/ wire those.
+const portUsers = ['engine', 'procedures', ...drivers]
+
+// In src/cli itself: what commands are made of.
+const cliBase = ['command', 'options', 'rollout', 'screen', 'timing', 'tuning'].map((name) => `src/cli/${name}.ts`)
 
 // The libraries that only certain places in src/ and scripts/ may import.
 const owners: Readonly<Record<string, readonly string[]>> = {
@@ -42,8 +57,9 @@ const owners: Readonly<Record<string, readonly string[]>> = {
 // Tests may drive a library that they test against, or a process in a way that no user does.
 const ownedInTests = ['execa']
 
-/** `src/drivers/hosts/ssh.ts` is in the room `drivers/hosts`, `src/cli/main.ts` in `cli`; other places are in none. */
-const roomOf = (file: string): string | undefined => /^src\/(drivers\/[^/]+|[^/]+)\//.exec(file)?.[1]
+/** `src/drivers/hosts/ssh.ts` is in the room `drivers/hosts`, `src/cli/present/table.ts` in `cli/present`; other places are in none. */
+const roomOf = (file: string): string | undefined =>
+  cliBase.includes(file) ? 'cli/base' : /^src\/((?:drivers|cli)\/[^/]+(?=\/)|[^/]+)\//.exec(file)?.[1]
 
 /** Why a file (relative to this folder) may not import a specifier; undefined where it may. */
 function whyForbidden(file: string, specifier: string): string | undefined {

@@ -3,7 +3,7 @@ import type { Outcome } from '../model/errors.ts'
 import type { FleetContext } from '../fleet/context.ts'
 import type { RunContext } from '../runs/context.ts'
 import type { OutputStream } from '../system/exec.ts'
-import type { Screen } from './terminal/spinner.ts'
+import type { Screen } from './screen.ts'
 
 /** Standard output or standard error, for what hosts say. */
 export interface LineOutput {

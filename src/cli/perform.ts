@@ -1,7 +1,7 @@
 // From words to an exit code, without the process around it: one command is performed, its result printed once.
 import { errorDocument, failureLines } from './present/errors.ts'
-import { jsonLine } from './present/escape.ts'
-import { exitCodes, NetopsError, type Outcome } from '../model/errors.ts'
+import { byUnicode, unsafe } from '../model/escape.ts'
+import { exitCodes, messageOf, NetopsError } from '../model/errors.ts'
 import type { CommandContext, CommandResult } from './command.ts'
 import { parseCommandLine, type CalledCommand, type ParserOutput } from './program.ts'
 
@@ -49,7 +49,7 @@ async function perform(called: CalledCommand, words: readonly string[], outside:
     result = failed(thrown, words)
     if (!json) outside.err(`${failureLines(thrown, verbosity).join('\n')}\n`)
   }
-  if (json) outside.out(`${jsonLine(documentOf(command.name, result, started))}\n`)
+  if (json) outside.out(`${JSON.stringify(documentOf(command.name, result, started)).replace(unsafe.c1, byUnicode)}\n`)
   else if (result.text !== '') outside.out(`${result.text}\n`)
   return exitCodes[result.outcome].exit
 }
@@ -65,9 +65,9 @@ const documentOf = (command: string, { outcome, data }: CommandResult, started: 
 })
 
 function failed(thrown: unknown, words: readonly string[]): CommandResult {
-  const outcome: Outcome = thrown instanceof NetopsError ? thrown.code : 'failed'
   const hint = `this is a defect of netops; see netops ${words.join(' ')} -vv`
-  return { outcome, data: { error: errorDocument(thrown, hint) }, text: '' }
+  const error = thrown instanceof NetopsError ? thrown : { code: 'failed' as const, message: messageOf(thrown), hint }
+  return { outcome: error.code, data: { error: errorDocument(error) }, text: '' }
 }
 
 /** The table that `netops help exit-codes` prints. */

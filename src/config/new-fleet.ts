@@ -1,39 +1,32 @@
-// The files that a new fleet begins with, and writing them where nothing is yet.
+// The files that a new fleet begins with, as texts. Pure but for the key that tokens are signed with.
 import { randomBytes } from 'node:crypto'
-import * as fs from 'node:fs/promises'
-import { join } from 'node:path'
-import * as z from 'zod'
 import { NetopsError } from '../model/errors.ts'
-import { writeFileAtomic } from '../system/files.ts'
 import { checkFleetFile } from './fleet-file.ts'
 import { jsonSchemaText } from './json-schema.ts'
 import { formatProblems } from './problems.ts'
 import { checkServerConfig } from './server-config.ts'
 
-/** A host as a command takes it. */
-export const hostPair = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9-]{0,62}=\S+$/, 'expected NAME=ADDRESS, such as web1=10.0.0.11')
-
+/** What a new fleet is to be. */
 export interface NewFleet {
   readonly environment: string | undefined
-  /** `web1=10.0.0.11` */
+  /** `NAME=ADDRESS` each. */
   readonly hosts: readonly string[]
   readonly port: number
   readonly tls: boolean
   readonly auth: boolean
 }
 
+/** A file of a new fleet. */
 export interface NewFile {
   readonly name: string
   readonly text: string
   readonly mode: number
-  /** What it is, for people. */
+  /** What it is for. */
   readonly about: string
 }
 
 /** The files of a new fleet. Secrets are made here and stand nowhere else. */
-export function newFleetFiles(fleet: NewFleet): readonly NewFile[] {
+export function filesFor(fleet: NewFleet): readonly NewFile[] {
   const secrets = fleet.tls || fleet.auth
   return [
     { name: 'netops.yml', text: fleetText(fleet), mode: 0o644, about: 'the fleet' },
@@ -99,41 +92,10 @@ function serverText({ port, tls, auth }: NewFleet): string {
 }
 
 /**
- * Writes the files into a folder.
- * @throws NetopsError `refused` when one of them is there already, `usage` when one would not be valid; nothing is written then
+ * What was answered ends up in files, and is checked like any other.
+ * @throws NetopsError `usage` with every problem
  */
-export async function writeNewFleet(folder: string, files: readonly NewFile[]): Promise<void> {
-  await refuseTaken(
-    folder,
-    files.map(({ name }) => name),
-  )
-  refuseInvalid(files)
-  await fs.mkdir(folder, { recursive: true })
-  if (files.some(({ name }) => name.startsWith('secrets/'))) {
-    await fs.mkdir(join(folder, 'secrets'), { recursive: true, mode: 0o700 })
-  }
-  for (const { name, text, mode } of files) await writeFileAtomic(join(folder, name), text, mode)
-}
-
-async function refuseTaken(folder: string, names: readonly string[]): Promise<void> {
-  const looked = await Promise.all(
-    names.map((name) =>
-      fs.lstat(join(folder, name)).then(
-        () => [name],
-        () => [],
-      ),
-    ),
-  )
-  const taken = looked.flat()
-  if (taken.length === 0) return
-  throw new NetopsError('refused', {
-    message: `${folder} already holds ${taken.join(', ')}`,
-    hint: 'name another folder: netops config init FOLDER',
-  })
-}
-
-/** What was answered ends up in files, and is checked like any other. */
-function refuseInvalid(files: readonly NewFile[]): void {
+export function refuseInvalid(files: readonly NewFile[]): void {
   for (const { name, text } of files) {
     const checked =
       name === 'netops.yml'

@@ -1,5 +1,5 @@
 // What is wrong with a configuration: as data, and as the lines that people read.
-import { escapeInvisible, escapeUnseen } from '../model/escape.ts'
+import { byUnicode, unsafe } from '../model/escape.ts'
 import type { Path } from '../model/rules.ts'
 
 export interface Problem {
@@ -61,11 +61,15 @@ export function showValue(value: unknown): string {
 }
 
 /** Text of others on one line, with nothing in it that changes what a terminal shows. */
-export const visible = (text: string): string => escapeUnseen(cut(text, 200).toWellFormed())
+export const visible = (text: string): string => {
+  const short = text.length > 200 ? `${text.slice(0, 197)}...` : text
+  return short.toWellFormed().replace(unsafe.c0, byUnicode).replace(unsafe.inJson, byUnicode)
+}
 
-const quote = (text: string): string => escapeInvisible(JSON.stringify(cut(text, 60).toWellFormed()))
-
-const cut = (text: string, most: number): string => (text.length > most ? `${text.slice(0, most - 3)}...` : text)
+const quote = (text: string): string => {
+  const short = text.length > 60 ? `${text.slice(0, 57)}...` : text
+  return JSON.stringify(short.toWellFormed()).replace(unsafe.inJson, byUnicode)
+}
 
 /**
  * The candidate that was probably meant: the same but for case, or few typing errors away.

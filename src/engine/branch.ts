@@ -28,19 +28,24 @@ export const lostBefore: Branch = { state: 'open', outcome: 'unreachable', chang
 export const failedBefore = (outcome: Outcome): Branch => ({ state: 'failed', outcome, changed: false, failures: [] })
 
 /** Whether a member waits for its host, and its group may go on without it. */
-export const isLost = ({ state, lost }: Branch): boolean => state === 'open' && lost === true
+const isLost = ({ state, lost }: Branch): boolean => state === 'open' && lost === true
 
 /** Whether members stand in the way of those that come after them in a sequence. */
 export const holds = (branch: Branch, { onLost }: Group): boolean =>
   onLost === 'park' ? branch.state === 'open' && !isLost(branch) : branch.state === 'open' || branch.state === 'parked'
 
-/** Whether more members failed, or were lost, than their group tolerates. */
-export function isExceeded(results: readonly Branch[], { maxFailures, maxLost, onLost, intolerable = [] }: Group): boolean {
-  const failed = results.filter(({ state }) => state === 'failed')
-  if (failed.length > maxFailures || failed.some(({ outcome }) => intolerable.includes(outcome))) return true
+/**
+ * Whether more members failed, or were lost, than their group tolerates.
+ * @param failing how many beside the results have failed
+ */
+export function isExceeded(results: readonly Branch[], group: Group, failing = 0): boolean {
+  const { maxFailures, maxLost, onLost, intolerable = [] } = group
+  const ended = results.filter(({ state }) => state === 'failed')
+  const failed = ended.length + failing
+  if (failed > maxFailures || ended.some(({ outcome }) => intolerable.includes(outcome))) return true
   if (onLost !== 'park') return false
   const lost = results.filter(isLost).length
-  return maxLost === undefined ? failed.length + lost > maxFailures : lost > maxLost
+  return maxLost === undefined ? failed + lost > maxFailures : lost > maxLost
 }
 
 /** What the members of a group come to together. */

@@ -7,9 +7,7 @@ import type { StepLog } from './steps.ts'
  * `pending`: the named step can still come to it, once its host is back. `failed`: it failed, with that outcome. `skip`: it
  * came out otherwise.
  */
-export type Verdict =
-  | { readonly is: 'met' | 'pending' | 'skip' }
-  | { readonly is: 'failed'; readonly outcome: Outcome }
+export type Verdict = { readonly is: 'met' | 'pending' | 'skip' } | { readonly is: 'failed'; readonly outcome: Outcome }
 
 /** Judges a condition by the journal; none is always met. */
 export function judge(condition: Condition | undefined, log: StepLog): Verdict {

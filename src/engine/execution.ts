@@ -2,6 +2,7 @@
 import { joinOutcomes, type Outcome } from '../model/errors.ts'
 import type { Failure } from '../model/failure.ts'
 import { addPushed, type Pushed } from '../model/journal.ts'
+import type { Json } from '../model/json.ts'
 import { wavesOf, type Group, type Plan, type Step, type WaitOutcome } from '../model/plan.ts'
 import {
   afterUndo,
@@ -36,6 +37,8 @@ interface Acted {
   /** Whether the host was changed. */
   readonly changed: boolean
   readonly pushed?: Pushed
+  /** What its work came to. */
+  readonly result?: Json
   /** How its wait ended, where that may be in several ways. */
   readonly waited?: WaitOutcome
 }
@@ -135,9 +138,14 @@ export class Execution {
   /** Applies the effects and waits. */
   async #act(step: Step, halt: Halt): Promise<Acted> {
     let pushed: Pushed | undefined
+    let result: Json | undefined
     let changed = false
+    const report: StepReport = {
+      ...this.#report(step),
+      pushed: (sent) => (pushed = addPushed(pushed, sent)),
+      result: (value) => (result = value),
+    }
     for (const effect of step.act) {
-      const report = this.#report(step, (sent) => (pushed = addPushed(pushed, sent)))
       const did = await this.#executor.apply(step.host, effect, report)
       changed = did || changed
     }
@@ -146,6 +154,7 @@ export class Execution {
     return {
       changed,
       ...(pushed === undefined ? {} : { pushed }),
+      ...(result === undefined ? {} : { result }),
       ...(ended === undefined || step.until?.onDeadline !== 'go-on' ? {} : { waited: ended }),
     }
   }
@@ -217,7 +226,8 @@ export class Execution {
     const run = async (member: Plan): Promise<void> => {
       if (sequential && isHeld()) return
       if (!turning && results.some(({ state }) => state === 'halted')) return
-      if (!turning && isExceeded(results, group) && (group.onFailure === 'undo' || !isLeft(member))) return
+      const enough = isExceeded(results, group, this.#failing(group, results))
+      if (!turning && enough && (group.onFailure === 'undo' || !isLeft(member))) return
       let result = await this.#node(member, own)
       const takesBackAll = isExceeded([...results, result], group) && group.onFailure === 'undo'
       // A group that failed has undone itself; a step has nobody else to do it.
@@ -235,6 +245,12 @@ export class Execution {
       if (between.state !== 'done') return joinBranches([...results, between], group)
     }
     return joinBranches(results, group)
+  }
+
+  /** How many members have failed and are still taking back what they did: they count from the moment of their failure. */
+  #failing(group: Group, results: readonly Branch[]): number {
+    const failed = group.each.filter((member) => hasFailed(member, this.#log)).length
+    return Math.max(0, failed - results.filter(({ state }) => state === 'failed').length)
   }
 
   /** Undoes what ran, last first, back to the last step that commits. */
@@ -325,7 +341,9 @@ export class Execution {
   /** Does again what faded, before a group is taken back; returns why it cannot be, if so. */
   async #redoTransient(group: Group): Promise<Failure | undefined> {
     if (!bodyOf(group).some((step) => this.#log.canUndo(step))) return undefined
-    for (const step of transientIn(group).filter((one) => this.#log.faded(one, group.always ?? []))) {
+    const isGone = (step: Step): boolean =>
+      this.#log.progress(step) === 'begun' || this.#log.faded(step, group.always ?? [])
+    for (const step of transientIn(group).filter(isGone)) {
       this.#log.forget(step)
       const branch = await this.#step(step, new Halt(unstoppable))
       // Whoever depends on a host that is lost waits for it; the others are taken back.
@@ -366,12 +384,15 @@ export class Execution {
     return cleared
   }
 
-  #report(step: Step, pushed: StepReport['pushed'] = () => undefined): StepReport {
+  #report(step: Step): StepReport {
     const last = this.#journal.records.findLast((record) => record.type === 'relayed' && record.step === step.id)
     return {
+      step: step.id,
       last: last?.type === 'relayed' ? last.record : undefined,
       pass: (record) => this.#journal.append({ type: 'relayed', step: step.id, record }),
-      pushed,
+      progress: (done, of) => this.#log.write({ type: 'progress', step: step.id, done, of }),
+      pushed: () => undefined,
+      result: () => undefined,
     }
   }
 }

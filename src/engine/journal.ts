@@ -23,20 +23,27 @@ export const journalPath = (runs: string, run: string): string => join(runs, run
 export function parseJournal(text: string, path: string): { records: JournalRecord[]; wholeBytes: number } {
   const end = text.lastIndexOf('\n') + 1
   const lines = text.slice(0, end).split('\n').slice(0, -1)
-  const records = lines.map((line, index) => {
-    try {
-      const record = journalRecord.parse(JSON.parse(line))
-      if (record.seq !== index + 1) throw new Error(`record ${index + 1} is numbered ${record.seq}`)
-      return record
-    } catch (cause) {
-      throw new NetopsError('refused', {
-        message: `${path}:${index + 1}: not a journal record that this netops understands`,
-        hint: 'use the netops version that wrote it; it lies in /opt/network_system/netops on the host',
-        cause,
-      })
-    }
-  })
+  const records = lines.map((line, index) => parseRecord(line, index + 1, path))
   return { records, wholeBytes: Buffer.byteLength(text.slice(0, end)) }
+}
+
+/**
+ * The record in one line of a journal.
+ * @param number which it has to be, from 1
+ * @throws NetopsError `refused` for a line that is none, or not that one
+ */
+export function parseRecord(line: string, number: number, path: string): JournalRecord {
+  try {
+    const record = journalRecord.parse(JSON.parse(line))
+    if (record.seq !== number) throw new Error(`record ${number} is numbered ${record.seq}`)
+    return record
+  } catch (cause) {
+    throw new NetopsError('refused', {
+      message: `${path}:${number}: not a journal record that this netops understands`,
+      hint: 'use the netops version that wrote it; it lies in /opt/network_system/netops on the host',
+      cause,
+    })
+  }
 }
 
 /** A run's records as they are on the disk, or undefined where there is no such run. */
@@ -137,7 +144,10 @@ export class Journal {
     return new Journal(file, whole, outside)
   }
 
-  /** Numbers, stamps and writes a record; it is on the disk when this returns. Returns its number. */
+  /**
+   * Numbers, stamps and writes a record; it is on the disk when this returns, unless it only tells how far something is.
+   * @returns its number
+   */
   append(entry: JournalEntry): number {
     const record = {
       netops: 1,
@@ -148,7 +158,7 @@ export class Journal {
     this.#observe(record, 'before')
     const line = `${JSON.stringify(record)}\n`
     try {
-      writeFileSync(this.#file, line, { flush: true })
+      writeFileSync(this.#file, line, { flush: entry.type !== 'progress' })
     } catch (error) {
       // A full disk may have taken half of it; the next record must not be joined to that.
       ftruncateSync(this.#file, this.#bytes)

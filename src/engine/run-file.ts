@@ -35,10 +35,31 @@ export type RunFile = z.infer<typeof runFile>
 /** What a run is, before it is known how it goes. */
 export type RunDescription = Omit<RunFile, 'schema' | 'state' | 'outcome' | 'changed' | 'undone' | 'at'>
 
+/** What a file says of what its run is, without how it goes. */
+const descriptionIn = ({
+  run,
+  scope,
+  fleet,
+  procedure,
+  host,
+  leases,
+  netops,
+  started,
+}: RunDescription): RunDescription => ({
+  run,
+  scope,
+  ...(fleet === undefined ? {} : { fleet }),
+  procedure,
+  ...(host === undefined ? {} : { host }),
+  ...(leases === undefined ? {} : { leases }),
+  ...(netops === undefined ? {} : { netops }),
+  started,
+})
+
 export const runFilePath = (runs: string, run: string): string => join(runs, run, 'run.json')
 
 /** Where the runs of a folder are marked as long as they are open. */
-export const openFolder = (runs: string): string => join(dirname(runs), 'open')
+const openFolder = (runs: string): string => join(dirname(runs), 'open')
 
 /** A text as a run's file; undefined for one that this netops does not understand. */
 export function parseRunFile(text: string): RunFile | undefined {
@@ -59,9 +80,9 @@ export async function openRun(runs: string, description: RunDescription, now: Da
   await fs.mkdir(openFolder(runs), { recursive: true, mode: 0o700 })
   await fs.writeFile(join(openFolder(runs), run), '', { mode: 0o600 })
   await syncFolder(openFolder(runs))
-  const { state: _state, outcome: _outcome, changed: _changed, undone: _undone, ...known } =
-    (await readRunFile(runs, run)) ?? ({ schema: 'netops/run/v1', ...description } as RunFile)
-  const file: RunFile = { ...known, state: 'running', at: now.toISOString() }
+  const known = await readRunFile(runs, run)
+  const what = known === undefined ? description : descriptionIn(known)
+  const file: RunFile = { schema: 'netops/run/v1', ...what, state: 'running', at: now.toISOString() }
   await writeFileAtomic(runFilePath(runs, run), `${JSON.stringify(file)}\n`, 0o600)
 }
 
@@ -79,7 +100,7 @@ export async function settleRun(
   if (known === undefined) return
   const { end } = runState(records)
   const last = records.at(-1)
-  const { outcome: _outcome, changed: _changed, undone: _undone, ...what } = known as RunFile
+  const what = descriptionIn(known)
   const file: RunFile = {
     ...what,
     schema: 'netops/run/v1',
@@ -97,7 +118,7 @@ async function closeRun(runs: string, run: string): Promise<void> {
 }
 
 /** The names of runs that are open, or whose process died between their end and saying so. */
-export const openRuns = (runs: string): Promise<readonly string[]> => listIfAny(openFolder(runs))
+const openRuns = (runs: string): Promise<readonly string[]> => listIfAny(openFolder(runs))
 
 /** Settles runs that have ended without saying so: their process was killed in between. */
 export async function settleEnded(runs: string): Promise<void> {

@@ -6,6 +6,7 @@ import type { Branch } from './branch.ts'
 import { Execution } from './execution.ts'
 import { unstoppable, type Control } from './halt.ts'
 import { requireStart, runState, type Journal } from './journal.ts'
+import { resultsIn } from './results.ts'
 import { StepLog } from './steps.ts'
 import type { Executor } from './executor.ts'
 
@@ -24,7 +25,11 @@ export interface RunResult {
  * journal's last record say how it went.
  * @throws NetopsError `refused` when the journal's plan is not the one that was begun
  */
-export async function runPlan(journal: Journal, executor: Executor, control: Control = unstoppable): Promise<RunResult> {
+export async function runPlan(
+  journal: Journal,
+  executor: Executor,
+  control: Control = unstoppable,
+): Promise<RunResult> {
   const state = runState(journal.records)
   const start = requireStart(nameOf(state.start), state)
   const execution = new Execution(start.plan, journal, executor, control)
@@ -101,7 +106,11 @@ function undoOrder(plan: Plan, log: StepLog): UndoOrder {
  * to the last step that commits.
  * @throws NetopsError `refused` when there is nothing to take back, with the step that committed
  */
-export async function undoRun(journal: Journal, executor: Executor, control: Control = unstoppable): Promise<RunResult> {
+export async function undoRun(
+  journal: Journal,
+  executor: Executor,
+  control: Control = unstoppable,
+): Promise<RunResult> {
   const state = runState(journal.records)
   const start = requireStart(nameOf(state.start), state)
   if (state.direction === 'forward') {
@@ -156,11 +165,15 @@ interface HookCall {
 }
 
 /** Runs what is left of the hooks of one phase, in order; returns why one failed. A failing hook ends its phase. */
-async function runHooks(phase: keyof Hooks, { journal, executor, start, result }: HookCall): Promise<Failure | undefined> {
+async function runHooks(
+  phase: keyof Hooks,
+  { journal, executor, start, result }: HookCall,
+): Promise<Failure | undefined> {
   const before = journal.records.filter((record) => record.type === 'hook' && record.phase === phase)
   const failed = before.find((record) => record.type === 'hook' && record.error !== undefined)
   if (failed?.type === 'hook' && failed.error !== undefined) return failed.error
   const { run, procedure, at, by, input } = start
+  const results = resultsIn(journal.records)
   const document = JSON.stringify({
     schema: 'netops/hook/v1',
     phase,
@@ -170,6 +183,7 @@ async function runHooks(phase: keyof Hooks, { journal, executor, start, result }
     by,
     input,
     ...result,
+    ...(phase === 'post' && Object.keys(results).length > 0 ? { results } : {}),
   })
   for (const argv of (start.hooks?.[phase] ?? []).slice(before.length)) {
     try {

@@ -4,15 +4,7 @@ import { partsOf, type Group, type Plan, type Step, type WaitOutcome } from '../
 
 /** How far a step has come; undefined before its begin. */
 export type Progress =
-  | 'begun'
-  | 'done'
-  | 'unchanged'
-  | 'skipped'
-  | 'blocked'
-  | 'failed'
-  | 'undoing'
-  | 'undone'
-  | 'undo-failed'
+  'begun' | 'done' | 'unchanged' | 'skipped' | 'blocked' | 'failed' | 'undoing' | 'undone' | 'undo-failed'
 
 type OnStep = Extract<JournalEntry, { step: string; type: Exclude<JournalEntry['type'], 'relayed'> }>
 
@@ -30,6 +22,8 @@ export class StepLog {
   readonly #errors = new Map<string, Failure>()
   readonly #waited = new Map<string, WaitOutcome>()
   readonly #changed = new Set<string>()
+  /** Steps that failed because their host could not be reached. */
+  readonly #lost = new Set<string>()
   /** The number of the last record about each step. */
   readonly #last = new Map<string, number>()
   /** The number of the last record that says that another process went on; 0 in a run's first process. */
@@ -92,7 +86,9 @@ export class StepLog {
     if (progress === undefined || nothingToUndo.has(progress)) return false
     // A host run that failed has undone itself on its host.
     const itself = progress === 'failed' && step.act.some(({ kind }) => kind === 'host-run')
-    return !itself && (step.undo.length > 0 || step.undoUntil !== undefined)
+    // What a host that was lost did of it is not known, and cannot be taken back from here.
+    const lost = progress === 'failed' && this.#lost.has(step.id)
+    return !itself && !lost && (step.undo.length > 0 || step.undoUntil !== undefined)
   }
 
   write(entry: OnStep): void {
@@ -107,6 +103,8 @@ export class StepLog {
 
   #learn(entry: OnStep): void {
     switch (entry.type) {
+      case 'progress':
+        return
       case 'begin':
         this.#progress.set(entry.step, 'begun')
         this.#errors.delete(entry.step)
@@ -116,6 +114,9 @@ export class StepLog {
         if (entry.waited !== undefined) this.#waited.set(entry.step, entry.waited)
         break
       case 'failed':
+        if (entry.lost === true) this.#lost.add(entry.step)
+        this.#errors.set(entry.step, entry.error)
+        break
       case 'undo-failed':
         this.#errors.set(entry.step, entry.error)
         break

@@ -1,25 +1,26 @@
-// One command on every chosen host at once, over each host's own connection.
+// One command on every host at once, each with its output as it comes.
 import { randomBytes } from 'node:crypto'
 import type { HostConnection } from '../drivers/hosts/port.ts'
-import { locate, type NetopsError } from '../model/errors.ts'
+import { locate, NetopsError } from '../model/errors.ts'
 import { hostPaths } from '../model/paths.ts'
 import type { Target } from '../model/target.ts'
 import { refuseOtherEnvironment } from '../procedures/environment-mark.ts'
 import type { Input, OutputStream } from '../system/exec.ts'
 import type { FleetContext } from './context.ts'
-import type { Fleet } from './fleet.ts'
 import { onEachHost } from './pool.ts'
 
-/** The command, and where and how it is run. */
 export interface ExecOnHosts {
-  readonly fleet: Pick<Fleet, 'targets' | 'environment'>
+  readonly targets: readonly Target[]
+  /** What the fleet file says that the hosts are. */
+  readonly environment: string | undefined
   readonly argv: readonly string[]
   readonly input: Input | undefined
+  /** In ms. */
   readonly timeout?: number | undefined
   readonly atOnce: number
 }
 
-/** What became of the command on one host. */
+/** What a command came to on one host. */
 export interface HostExecution {
   readonly host: string
   /** Undefined where the command did not run to its end. */
@@ -37,49 +38,36 @@ export interface OutputSink {
   readonly end: () => Promise<Pick<HostExecution, 'stdout' | 'stderr'>>
 }
 
-/** Runs it, and returns what became of it on each host in the order of the fleet. */
+/** @throws NetopsError `usage` for no command, and for a whole command line given as one word */
+export function requireCommand(argv: readonly string[]): void {
+  const [first = ''] = argv
+  if (argv.length === 0) {
+    throw new NetopsError('usage', { message: 'no command given', hint: 'netops exec -- COMMAND [ARGUMENT...]' })
+  }
+  if (argv.length > 1 || !first.includes(' ')) return
+  throw new NetopsError('usage', {
+    message: `no shell reads the command: '${first}' would be looked for as a program of that name`,
+    hint: `give the words by themselves, or ask for a shell: netops exec -- sh -c '${first.replaceAll("'", "'\\''")}'`,
+  })
+}
+
+/** Runs it everywhere; the executions are in the order of the hosts. */
 export async function execOnHosts(
-  exec: ExecOnHosts,
+  job: ExecOnHosts,
   sinkOf: (host: string) => OutputSink,
-  context: Pick<FleetContext, 'connections' | 'signal'>,
+  context: FleetContext,
 ): Promise<readonly HostExecution[]> {
-  const answers = await onEachHost<HostExecution>(
+  const answers = await onEachHost(
     {
-      targets: exec.fleet.targets,
-      atOnce: exec.atOnce,
-      work: (connection, target) => execOnHost({ connection, target }, exec, sinkOf(target.name), context.signal),
+      targets: job.targets,
+      atOnce: job.atOnce,
+      work: (connection, target) => execOn(connection, target, job, { sink: sinkOf(target.name), context }),
     },
     context,
   )
   return answers.map(
     ({ host, value, error }) => value ?? { host, code: undefined, stdout: '', stderr: '', ms: 0, error },
   )
-}
-
-/** Runs the command on one host; whatever becomes of it is returned with what it printed until then. */
-async function execOnHost(
-  { connection, target }: { readonly connection: HostConnection; readonly target: Target },
-  { argv, input, timeout, fleet: { environment } }: ExecOnHosts,
-  sink: OutputSink,
-  signal: AbortSignal,
-): Promise<HostExecution> {
-  const host = target.name
-  const begun = performance.now()
-  let end: Pick<HostExecution, 'code' | 'error'>
-  try {
-    const guard = target.kind === 'ssh' ? guardOf(environment, hostPaths(target.root).environment) : undefined
-    const onOutput: OutputSink['take'] = async (bytes, stream) => {
-      if (guard?.refuses(bytes) !== true) await sink.take(bytes, stream)
-    }
-    const guarded = guard?.around(argv) ?? argv
-    const { code } = await connection.run(guarded, { stdin: input, timeoutMs: timeout, signal, onOutput })
-    guard?.check(host)
-    end = { code, error: undefined }
-  } catch (thrown) {
-    end = { code: undefined, error: locate(thrown, { host }) }
-  }
-  const ms = Math.round(performance.now() - begun)
-  return { host, ...end, ms, ...(await sink.end()) }
 }
 
 /**
@@ -107,4 +95,31 @@ function guardOf(environment: string | undefined, path: string) {
     },
     check: (host: string): void => refuseOtherEnvironment(host, marked, environment),
   }
+}
+
+/** Runs the command on one host; whatever becomes of it is told with what it printed until then. */
+async function execOn(
+  connection: HostConnection,
+  target: Target,
+  { argv, input, timeout, environment }: ExecOnHosts,
+  { sink, context }: { readonly sink: OutputSink; readonly context: FleetContext },
+): Promise<HostExecution> {
+  const host = target.name
+  const begun = performance.now()
+  let end: Pick<HostExecution, 'code' | 'error'>
+  try {
+    const { signal } = context
+    const guard = target.kind === 'ssh' ? guardOf(environment, hostPaths(target.root).environment) : undefined
+    const onOutput: OutputSink['take'] = async (bytes, stream) => {
+      if (guard?.refuses(bytes) !== true) await sink.take(bytes, stream)
+    }
+    const guarded = guard?.around(argv) ?? argv
+    const { code } = await connection.run(guarded, { stdin: input, timeoutMs: timeout, signal, onOutput })
+    guard?.check(host)
+    end = { code, error: undefined }
+  } catch (thrown) {
+    end = { code: undefined, error: locate(thrown, { host }) }
+  }
+  const ms = Math.round(performance.now() - begun)
+  return { host, ...end, ms, ...(await sink.end()) }
 }

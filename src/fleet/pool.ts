@@ -6,7 +6,7 @@ import type { Target } from '../model/target.ts'
 import type { FleetContext } from './context.ts'
 
 // Enough for the handshakes of a few dozen hosts to overlap, and few enough for any bastion.
-export const usualAtOnce = 20
+const usualAtOnce = 20
 
 export interface HostWork<T> {
   readonly targets: readonly Target[]
@@ -18,12 +18,9 @@ export interface HostWork<T> {
 }
 
 /** What came of the work on one host: its value, or why there is none. */
-export type HostAnswer<T> = {
-  readonly host: string
-  readonly target: Target
-  /** How long it took, with connecting. */
-  readonly ms: number
-} & ({ readonly value: T; readonly error?: undefined } | { readonly error: NetopsError; readonly value?: undefined })
+export type HostAnswer<T> = { readonly host: string; readonly target: Target } & (
+  { readonly value: T; readonly error?: undefined } | { readonly error: NetopsError; readonly value?: undefined }
+)
 
 type PoolContext = Pick<FleetContext, 'connections' | 'signal'>
 
@@ -35,13 +32,10 @@ export async function onEachHost<T>(
   let done = 0
   return pLimit(atOnce).map(targets, async (target): Promise<HostAnswer<T>> => {
     const host = target.name
-    const begun = performance.now()
-    const at = () => ({ host, target, ms: Math.round(performance.now() - begun) })
     try {
-      const value = await onHost(target, work, context)
-      return { ...at(), value }
+      return { host, target, value: await onHost(target, work, context) }
     } catch (thrown) {
-      return { ...at(), error: locate(thrown, { host }) }
+      return { host, target, error: locate(thrown, { host }) }
     } finally {
       done += 1
       progress?.(host, done)

@@ -1,23 +1,28 @@
-// The service's logs of all chosen hosts: read to their ends, or followed.
-import { locate, type NetopsError } from '../model/errors.ts'
-import { LastLines } from '../procedures/logs/lines.ts'
-import type { Excerpt, LogSource } from '../procedures/logs/source.ts'
+// The service's log from hosts: read to its end, or followed.
+import type { HostConnection } from '../drivers/hosts/port.ts'
+import { readerOf } from '../drivers/hosts/readers.ts'
+import { NetopsError } from '../model/errors.ts'
+import type { Target } from '../model/target.ts'
+import { LastLines, parseLogLine } from '../procedures/logs/lines.ts'
+import { findLog, readLog, type Excerpt, type LogSource } from '../procedures/logs/source.ts'
+import { LineCutter } from '../system/line-cutter.ts'
 import type { FleetContext } from './context.ts'
-import type { Fleet } from './fleet.ts'
 import { followLog } from './follow-log.ts'
 import { onEachHost } from './pool.ts'
-import { readLogOn, unreadableLog } from './read-log.ts'
 
 const atOnce = 50
-// As many as `logs --lines` takes.
+// Of one host.
 const mostLines = 100_000
 const mostBytes = 8 * 2 ** 20
 
-export interface LogSelection {
+/** Which lines are asked for. */
+export interface LogQuery {
   readonly excerpt: Excerpt
-  readonly grep: string | undefined
+  /** Only lines that hold this text. */
+  readonly grep?: string | undefined
 }
 
+/** The log of one host. */
 export interface HostLog {
   readonly host: string
   readonly source: LogSource | undefined
@@ -29,23 +34,23 @@ export interface HostLog {
 
 /** Reads all logs to their ends. */
 export async function readLogs(
-  { excerpt, grep }: LogSelection,
-  { targets }: Pick<Fleet, 'targets'>,
+  targets: readonly Target[],
+  query: LogQuery,
   context: FleetContext,
 ): Promise<readonly HostLog[]> {
-  const answers = await onEachHost(
+  const answers = await onEachHost<HostLog>(
     {
       targets,
       atOnce,
-      work: async (connection, target): Promise<HostLog> => {
+      work: async (connection, target) => {
         const kept = new LastLines({ lines: mostLines, bytes: mostBytes })
         const take = (lines: readonly string[]): Promise<void> => {
           for (const line of lines) kept.push(line)
           return Promise.resolve()
         }
-        const read = await readLogOn(connection, { excerpt, grep, target, take }, context)
-        const error = read.code === 0 ? undefined : unreadableLog(target, read)
-        return { host: target.name, source: read.source, lines: kept.lines(), dropped: kept.dropped, error }
+        const { source, code, complaint } = await readOn(connection, { ...query, target, take }, context)
+        const error = code === 0 ? undefined : unreadable(target, source, complaint)
+        return { host: target.name, source, lines: kept.lines(), dropped: kept.dropped, error }
       },
     },
     context,
@@ -53,41 +58,73 @@ export async function readLogs(
   return answers.map(({ host, value, error }) => value ?? { host, source: undefined, lines: [], dropped: 0, error })
 }
 
-/** Where what is followed goes. */
-export interface LogFollower {
-  readonly lines: (host: string, lines: readonly string[]) => Promise<void>
-  /** Hears of a host that is followed no longer, unless that is by Ctrl-C. */
-  readonly lost: (host: string, error: NetopsError) => void
+/**
+ * Passes the lines of one host on as they come, until Ctrl-C.
+ * @throws NetopsError `interrupted` then, or why the log cannot be followed any more
+ */
+export const followHost = (
+  target: Target,
+  query: LogQuery,
+  take: LogReading['take'],
+  context: FleetContext,
+): Promise<never> =>
+  followLog(
+    {
+      target,
+      excerpt: query.excerpt,
+      read: async (connection, excerpt, isNew) => {
+        const reading = { ...query, excerpt, target, take, isNew }
+        const { source, code, complaint } = await readOn(connection, reading, context)
+        if (code > 0 && code < 128) throw unreadable(target, source, complaint)
+        return code
+      },
+    },
+    context,
+  )
+
+function unreadable({ name }: Target, source: LogSource, complaint: string): NetopsError {
+  const what = source.kind === 'journal' ? 'the journal' : source.path
+  return new NetopsError('failed', {
+    host: name,
+    message: `cannot read ${what}: ${complaint.trim()}`,
+    hint: /No such file/.test(complaint)
+      ? 'nothing has been logged there yet; netops status tells what is in service'
+      : undefined,
+  })
 }
 
-/** Passes lines on as they come, until Ctrl-C or until no host is left to follow; returns why each host was left. */
-export const followLogs = (
-  { excerpt, grep }: LogSelection,
-  { targets }: Pick<Fleet, 'targets'>,
-  follower: LogFollower,
-  context: FleetContext,
-): Promise<readonly NetopsError[]> =>
-  Promise.all(
-    targets.map(async (target): Promise<NetopsError> => {
-      const host = target.name
-      const take = (lines: readonly string[]) => follower.lines(host, lines)
-      try {
-        return await followLog(
-          {
-            target,
-            excerpt,
-            read: async (connection, wanted, isNew) => {
-              const read = await readLogOn(connection, { excerpt: wanted, grep, target, take, isNew }, context)
-              if (read.code > 0 && read.code < 128) throw unreadableLog(target, read)
-              return read.code
-            },
-          },
-          context,
-        )
-      } catch (thrown) {
-        const error = locate(thrown, { host })
-        if (error.code !== 'interrupted') follower.lost(host, error)
-        return error
+interface LogReading extends LogQuery {
+  readonly target: Target
+  readonly take: (lines: readonly string[]) => Promise<void>
+  readonly isNew?: (line: string) => boolean
+}
+
+/** Reads one host's log to the end of the command that prints it, and passes on the lines that are asked for. */
+async function readOn(connection: HostConnection, reading: LogReading, context: FleetContext) {
+  const { excerpt, grep, take, target, isNew } = reading
+  const source = await findLog(readerOf(connection), target.root)
+  // The lines of one moment stand in a row: those without a time belong to the one before them.
+  let inTime = excerpt.since === undefined || source.kind === 'journal'
+  const wanted = (line: string): boolean => {
+    const ms = parseLogLine(line)?.ms
+    if (ms !== undefined) inTime = excerpt.since === undefined || ms >= excerpt.since
+    return inTime && (isNew?.(line) ?? true) && (grep === undefined || line.includes(grep))
+  }
+  const [cutter, complaints] = [new LineCutter(), new LineCutter()]
+  const complained: string[] = []
+  const text = (lines: readonly Uint8Array[]) => lines.map((line) => Buffer.from(line).toString('utf8'))
+  const { code } = await connection.run(readLog(source, excerpt), {
+    signal: context.signal,
+    onOutput: (bytes, stream) => {
+      if (stream === 'stdout') return take(text(cutter.push(bytes)).filter(wanted))
+      for (const line of text(complaints.push(bytes))) {
+        complained.push(line)
+        // tail tells here that a file was replaced, or is not there yet.
+        if (excerpt.follow) context.progress(`${target.name}: ${line}`)
       }
-    }),
-  )
+      return undefined
+    },
+  })
+  await take(text(cutter.end()).filter(wanted))
+  return { source, code, complaint: [...complained, ...text(complaints.end())].slice(-5).join('\n') }
+}

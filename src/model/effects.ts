@@ -60,6 +60,10 @@ const serviceEffect = z.strictObject({
 })
 export type ServiceEffect = z.infer<typeof serviceEffect>
 
+/** Work that the netops carrying out a host's run does itself, by its name; it notes each item and has a result. */
+const work = z.strictObject({ kind: z.literal('work'), work: z.string(), input: z.json() })
+export type WorkEffect = z.infer<typeof work>
+
 /** A host procedure, run detached on the host by the netops build that lies there. */
 const hostRun = z.strictObject({
   kind: z.literal('host-run'),
@@ -91,7 +95,14 @@ export type LeaseEffect = z.infer<typeof fleetLease>
 /** What a fleet run has its hosts do. */
 export type RunEffect = HostRunEffect | UndoHostRunEffect | LeaseEffect
 
-export const effect = z.discriminatedUnion('kind', [...hostEffects, serviceEffect, hostRun, undoHostRun, fleetLease])
+export const effect = z.discriminatedUnion('kind', [
+  ...hostEffects,
+  serviceEffect,
+  work,
+  hostRun,
+  undoHostRun,
+  fleetLease,
+])
 export type Effect = z.infer<typeof effect>
 
 /**

@@ -57,7 +57,11 @@ const ownRecord = z.discriminatedUnion('type', [
     pushed: pushed.exactOptional(),
     /** How its wait ended, where it may end without the answer that was waited for. */
     waited: waitOutcome.exactOptional(),
+    /** What its work came to. */
+    result: z.json().exactOptional(),
   }),
+  /** How far its work is; not every such record is on the disk at once. */
+  z.strictObject({ ...onStep, type: z.literal('progress'), done: z.number(), of: z.number() }),
   z.strictObject({ ...onStep, type: z.literal('unchanged') }),
   /** Not needed: what it has for a condition came out otherwise. */
   z.strictObject({ ...onStep, type: z.literal('skipped') }),

@@ -1,4 +1,8 @@
 // JSON that others wrote, and one text for equal values.
+import type * as z from 'zod'
+
+/** A value that JSON can hold. */
+export type Json = z.core.util.JSONType
 
 /** What a text holds; undefined where it is no JSON. What follows is a schema's to judge: nothing has no shape. */
 export function parseJson(text: string): unknown {

@@ -104,6 +104,9 @@ export const serviceName = 'network_service'
 export const serviceUser = 'network_service'
 export const serverExecutable = 'network_server'
 
+/** Where the service's console goes below a root. */
+export const serviceOutput = ({ logDir }: Pick<HostPaths, 'logDir'>): string => `${logDir}/service.out`
+
 /** A release's folder name: its version and the first 12 digits of its hash, so that other bytes are another release. */
 export const releaseId = (version: string, sha256: string): string => `${version}-${sha256.slice(0, 12)}`
 

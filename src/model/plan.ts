@@ -168,7 +168,11 @@ interface Tolerance {
 }
 
 /** Side by side, in waves if asked: goes on as long as no more members than that failed or were lost; what is done is kept. */
-export const tolerantly = (title: string, each: readonly Plan[], { limit, maxFailures, batches }: Tolerance): Group => ({
+export const tolerantly = (
+  title: string,
+  each: readonly Plan[],
+  { limit, maxFailures, batches }: Tolerance,
+): Group => ({
   ...independently(title, each, limit),
   maxFailures,
   onLost: 'park',

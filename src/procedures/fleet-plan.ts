@@ -105,6 +105,8 @@ export function planFleet(
       rollout(`${procedure} on each host`, shares, impossible, policy),
     ]),
     onLost: 'park',
+    // Hosts that are done stay so, whatever becomes of others.
+    onFailure: 'keep',
     always: inOrder.map((share) => ({
       ...step(share, 'give-back', 'Give the host back', [lease(share, 'give-back')]),
       when: { step: `${share.request.host}/lease`, is: 'begun' } as const,
@@ -124,7 +126,10 @@ function rollout(
   const members: readonly Plan[] = [...impossible.map(planImpossible), ...[...unseen, ...seen].map(planHost)]
   const sizes = batches === undefined ? [] : batchSizes(batches, seen.length)
   const [first = 0, ...rest] = sizes
-  const waves = { sizes: [members.length - seen.length + first, ...rest], between: rest.map((_, at) => pause(at, pauseMs)) }
+  const waves = {
+    sizes: [members.length - seen.length + first, ...rest],
+    between: rest.map((_, at) => pause(at, pauseMs)),
+  }
   return tolerantly(title, members, {
     limit: maxUnavailable,
     maxFailures: maxFailures ?? members.length,

@@ -19,9 +19,8 @@ export const requestFields = {
   shown: planDigest.exactOptional(),
 }
 
-const hostRequest = z.object({ procedure: z.string(), ...requestFields })
 /** A request as far as those need it who do not know its procedure. */
-export type HostRequest = z.infer<typeof hostRequest>
+export type HostRequest = { readonly procedure: string } & z.infer<z.ZodObject<typeof requestFields>>
 
 /** Where and for which run a host is asked for something. */
 export type HostPlace = Omit<HostRequest, 'procedure' | 'shown'>

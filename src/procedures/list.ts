@@ -8,15 +8,13 @@ import { tune } from './tune/host-procedure.ts'
 
 const procedures: readonly AnyHostProcedure[] = [activate, tune, gc]
 
-export const procedureNames: readonly string[] = procedures.map(({ name }) => name)
-
 /** @throws NetopsError `refused` for a name that this netops does not know */
 export function procedureNamed(name: string): AnyHostProcedure {
   const found = procedures.find((procedure) => procedure.name === name)
   if (found !== undefined) return found
   throw new NetopsError('refused', {
     message: `there is no procedure ${name} in this netops`,
-    hint: `use the netops that asked for it; this one has ${procedureNames.join(', ')}`,
+    hint: `use the netops that asked for it; this one has ${procedures.map((one) => one.name).join(', ')}`,
   })
 }
 

@@ -1,6 +1,7 @@
 // What the engine acts through in earnest: effects by the registry, probes and hooks, on the hosts of one run.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Executor } from '../engine/executor.ts'
+import type { ItemLog } from '../engine/item-log.ts'
 import { NetopsError } from '../model/errors.ts'
 import { operatorHost } from '../model/plan.ts'
 import { exec } from '../system/exec.ts'
@@ -17,20 +18,28 @@ export interface LiveExecutor extends Executor {
   close(): void
 }
 
+/** What the process that carries out a host's own run has beside its host. */
+export interface OwnRun {
+  /** Throws when this process may not touch its host any more. */
+  readonly guard?: () => void
+  /** Opens the items of its work. */
+  readonly items?: () => Promise<ItemLog>
+}
+
 const hookTimeoutMs = 600_000
 
 /**
  * @param hosts the hosts of the run by name
- * @param guard throws when this process may not touch its host any more
+ * @param own what only a host's own run has
  */
 export function executorOf(
   hosts: ReadonlyMap<string, RunHost>,
   context: ExecutorContext,
-  guard?: () => void,
+  { guard, items }: OwnRun = {},
 ): LiveExecutor {
   const { env, progress } = context
   const leases = new FleetLeases()
-  const effects = effectsOf({ leases, control: controlOf(context) })
+  const effects = effectsOf({ leases, control: controlOf(context), items })
   const hostNamed = (name: string): RunHost => {
     const found = hosts.get(name)
     if (found === undefined) throw new NetopsError('usage', { message: `${name} is not a host of this run` })
@@ -45,8 +54,7 @@ export function executorOf(
       return applyEffect(effects, effect, { host: name, services: host.services, connection, env, report, progress })
     },
     // Time passes wherever it is asked for.
-    probe: (name, probe) =>
-      name === operatorHost ? askHere(probe) : askProbe(hostNamed(name), probe),
+    probe: (name, probe) => (name === operatorHost ? askHere(probe) : askProbe(hostNamed(name), probe)),
     async hook(argv, document) {
       const { code, stderr, stdout } = await exec(argv, { stdin: { text: document }, timeoutMs: hookTimeoutMs })
       if (code === 0) return

@@ -1,9 +1,9 @@
 // Follows a run that another process carries out: each record once, until the run ends or nobody goes on with it.
-import { stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { journalPath, readJournal } from '../engine/journal.ts'
+import { journalPath } from '../engine/journal.ts'
+import { JournalTail } from '../engine/journal-tail.ts'
 import { isCarried } from '../engine/lease.ts'
-import { NetopsError, systemCode } from '../model/errors.ts'
+import { NetopsError } from '../model/errors.ts'
 import type { JournalRecord } from '../model/journal.ts'
 import { runsCommand } from '../model/paths.ts'
 
@@ -36,23 +36,18 @@ export async function followRun(followed: Followed, { from, see }: Listener, sig
   const { run, runs, root } = followed
   const begun = Date.now()
   let seenAtWork = false
-  let records: readonly JournalRecord[] = []
-  let version: string | undefined
-  for (let next = from; ;) {
+  const journal = new JournalTail(journalPath(runs, run))
+  let last: JournalRecord | undefined
+  for (;;) {
     // Asked before reading: whoever ends in between has written its end by then.
     const carried = await isCarried(runs, run)
     seenAtWork ||= carried
-    const before = version
-    version = await versionOf(journalPath(runs, run))
-    if (version !== before) records = (await readJournal(runs, run)) ?? []
-    for (const record of records.filter(({ seq }) => seq >= next)) {
-      see(record)
-      next = record.seq + 1
+    for (const record of await journal.read()) {
+      if (record.seq >= from) see(record)
+      last = record
     }
-    const last = records.at(-1)
-    const over = last !== undefined && last.seq >= from && (last.type === 'end' || last.type === 'parked')
     // Whoever carries it out may go on after a record that ends it: then there are more to come.
-    if (over && !carried) return last
+    if (last !== undefined && last.seq >= from && isEnding(last) && !carried) return last
     if (!carried && (seenAtWork || Date.now() - begun > settleMs)) {
       throw new NetopsError('partly', {
         message: `nobody is carrying out run ${run}, and it has not ended`,
@@ -63,16 +58,7 @@ export async function followRun(followed: Followed, { from, see }: Listener, sig
   }
 }
 
-/** What changes with each record: reading the journal of a long run all the time would keep a processor busy. */
-async function versionOf(path: string): Promise<string | undefined> {
-  try {
-    const { size, mtimeMs } = await stat(path)
-    return `${size} ${mtimeMs}`
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined
-    throw error
-  }
-}
+const isEnding = (record: JournalRecord): record is Ending => record.type === 'end' || record.type === 'parked'
 
 async function pause(run: string, signal: AbortSignal): Promise<void> {
   try {

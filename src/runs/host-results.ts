@@ -1,6 +1,8 @@
 // How each host of a fleet run ended, from the run's records. Pure.
 import { exitCodes, type Outcome } from '../model/errors.ts'
 import { addPushed, type EndRecord, type JournalRecord, type Pushed } from '../model/journal.ts'
+import { resultsIn } from '../engine/results.ts'
+import type { Json } from '../model/json.ts'
 import type { Ran } from './run-journal.ts'
 
 export interface HostResult {
@@ -11,10 +13,17 @@ export interface HostResult {
   /** What was sent to it by pushes, of how much there was to bring. */
   readonly pushed?: Pushed
   readonly message?: string
+  /** What the work of its run came to, by step. */
+  readonly results?: Readonly<Record<string, Json>>
 }
 
 export function hostResults(ran: Ran, hosts: readonly string[]): readonly HostResult[] {
+  const results = Object.entries(resultsIn(ran.records))
   return hosts.map((host) => {
+    // Under the host's own steps: `journals` for `web1/gc/journals`.
+    const own = results.flatMap(([step, result]) =>
+      step.startsWith(`${host}/`) ? [[step.split('/').slice(2).join('/'), result] as const] : [],
+    )
     const end = ran.records.findLast(
       (record): record is Extract<JournalRecord, { type: 'relayed' }> & { record: EndRecord } =>
         record.type === 'relayed' && record.step.startsWith(`${host}/`) && record.record.type === 'end',
@@ -31,6 +40,7 @@ export function hostResults(ran: Ran, hosts: readonly string[]): readonly HostRe
       changed: end?.changed ?? false,
       ...(pushed === undefined ? {} : { pushed }),
       ...(failure === undefined ? {} : { message: failure.message }),
+      ...(own.length === 0 ? {} : { results: Object.fromEntries(own) }),
     }
   })
 }

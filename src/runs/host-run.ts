@@ -1,5 +1,6 @@
 // A host run: a procedure on this host, under the host's lease, from its beginning or from where its journal ends.
 import { begin, readJournal, requireStart, runState, type Journal } from '../engine/journal.ts'
+import { ItemLog, itemLogPath } from '../engine/item-log.ts'
 import { carryRun, isCarried, takeHost, type Taken } from '../engine/lease.ts'
 import { refuseOtherPlan } from '../engine/plan-digest.ts'
 import { openRun, settleEnded, settleRun, type RunDescription } from '../engine/run-file.ts'
@@ -105,13 +106,16 @@ async function proceed(
   { taken, context }: CarriedOut,
 ): Promise<RunResult> {
   const { host, root, netops, procedure, run } = request
+  const { runs } = hostPaths(root)
   const services = servicesFor(root, netops)
   const connection = connectHere(host)
   const hosts = new Map([[host, lazyHost(host, services, () => Promise.resolve(connection))]])
-  const executor = executorOf(hosts, context, () => taken.lease.assertHeld())
+  const executor = executorOf(hosts, context, {
+    guard: () => taken.lease.assertHeld(),
+    items: () => ItemLog.open(itemLogPath(runs, run)),
+  })
   const control = controlOf(context)
   const state = runState(journal.records)
-  const { runs } = hostPaths(root)
   const open = () => openRun(runs, describe(request), new Date())
   if (direction === 'back' && state.direction === 'forward') {
     await open()

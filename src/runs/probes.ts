@@ -40,7 +40,9 @@ export async function askProbe(host: RunHost, probe: Probe): Promise<ProbeAnswer
  */
 export function askHere(probe: Probe): Promise<ProbeAnswer> {
   if (probe.kind === 'elapsed') return Promise.resolve({ ok: false, seen: 'time passes' })
-  return Promise.reject(new NetopsError('usage', { message: `only a host can be asked whether it is ${wantedBy(probe)}` }))
+  return Promise.reject(
+    new NetopsError('usage', { message: `only a host can be asked whether it is ${wantedBy(probe)}` }),
+  )
 }
 
 type ServiceProbe = Extract<Probe, { unit: string; kind: 'ready' | 'stopped' }>

@@ -64,7 +64,12 @@ export async function followHostRun(
     if (parked !== undefined && job.kind === 'host-run' && control.undo.aborted) {
       // What was meant for the part that stopped must not reach the one that takes it back.
       await sent
-      await followHostRun(connection, { kind: 'undo-host-run', netops, run, root }, { ...report, last: seen }, unstoppable)
+      await followHostRun(
+        connection,
+        { kind: 'undo-host-run', netops, run, root },
+        { ...report, last: seen },
+        unstoppable,
+      )
       throw new NetopsError('interrupted', {
         host,
         resumable: false,

@@ -18,8 +18,8 @@ export function newRunId(procedure: string, now: Date): string {
 /** The netops that decides, as journals name it. */
 export const decidedBy = `${buildInfo.version} (${buildInfo.commit})`
 
-/** What JSON keeps of a value: fields that are undefined are left out. */
-export const plain = (value: unknown): never => JSON.parse(JSON.stringify(value)) as never
+/** What JSON keeps of a value: fields that are undefined are left out, and undefined itself is null. */
+export const plain = (value: unknown): never => JSON.parse(JSON.stringify(value ?? null)) as never
 
 /** A run that this process carried out, or whose end it read. */
 export interface Ran {

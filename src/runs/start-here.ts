@@ -33,7 +33,9 @@ export function requestHere({ procedure, root, fields, netops }: StartHere, now:
     return parseRequest({ ...fields, procedure, ...place })
   } catch (error) {
     if (error instanceof NetopsError || !isIssues(error)) throw error
-    const problems = error.issues.map(({ path, message }) => `${path.map(String).join('.') || 'the request'}: ${message}`)
+    const problems = error.issues.map(
+      ({ path, message }) => `${path.map(String).join('.') || 'the request'}: ${message}`,
+    )
     throw new NetopsError('usage', { message: problems.join('\n'), hint: `the fields of a request for ${procedure}` })
   }
 }

@@ -1,4 +1,4 @@
-// Bytes as they come, cut into lines.
+// Cuts a stream of bytes into lines.
 
 // A line without an end must not fill memory: it is passed on in pieces of this size.
 const longestLine = 64 * 1024

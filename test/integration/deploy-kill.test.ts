@@ -56,7 +56,9 @@ async function surviveKill(site: Site, attempt: Attempt, fault: string): Promise
 async function pushOnly(site: Site, { release, config }: Attempt): Promise<string> {
   const before = await journalsOf(site)
   const words = ['deploy', '--root', site.root, '--release', release.file, '--config', config, ...quick]
-  const operator = await exec([inject('builds').netops, ...words], { env: { NETOPS_FAULT: 'kill-after:begin:local/activate' } })
+  const operator = await exec([inject('builds').netops, ...words], {
+    env: { NETOPS_FAULT: 'kill-after:begin:local/activate' },
+  })
   expect(operator).toMatchObject({ code: 137 })
   const added = [...(await journalsOf(site)).entries()].filter(([run]) => !before.has(run))
   expect(added.map(([, records]) => records.at(-1))).toMatchObject([{ type: 'begin', step: 'local/activate' }])

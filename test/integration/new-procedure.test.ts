@@ -50,7 +50,16 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'netops-procedure-'))
   root = join(folder, 'site')
   await mkdir(root)
-  for (const part of ['src', 'bin', 'scripts', 'templates', 'schemas', 'package.json', 'package-lock.json', 'tsconfig.json']) {
+  for (const part of [
+    'src',
+    'bin',
+    'scripts',
+    'templates',
+    'schemas',
+    'package.json',
+    'package-lock.json',
+    'tsconfig.json',
+  ]) {
     await cp(join(checkout, part), join(folder, part), { recursive: true })
   }
   await symlink(join(checkout, 'node_modules'), join(folder, 'node_modules'))
@@ -88,13 +97,21 @@ interface Document {
 const marks = async () => Promise.all(['one', 'two'].map((name) => readTextIfAny(join(root, `mark-${name}`))))
 const cutOff = async (): Promise<string> => {
   const names = await readdir(hostPaths(root).runs)
-  return names.filter((name) => name.includes('-mark-')).sort().at(-1) ?? ''
+  return (
+    names
+      .filter((name) => name.includes('-mark-'))
+      .sort()
+      .at(-1) ?? ''
+  )
 }
 
 describe('a new procedure', () => {
   test('is shown by a dry run that changes nothing', async () => {
     const shown = await call(['runs', 'start', 'mark', '--dry-run'], { text: 'first' })
-    expect(shown).toMatchObject({ code: 0, json: { mark: [{ title: 'Leave the mark one' }, { title: 'Leave the mark two' }] } })
+    expect(shown).toMatchObject({
+      code: 0,
+      json: { mark: [{ title: 'Leave the mark one' }, { title: 'Leave the mark two' }] },
+    })
     expect(shown.json.mark?.[0]?.commands.join('\n')).toContain('mark-one')
     expect(await readdir(root)).toEqual([])
   })
@@ -109,7 +126,10 @@ describe('a new procedure', () => {
     )
     const shown = await call(['runs', 'show', run])
     expect(shown.json.records?.map(({ type }) => type)).toEqual(['run', 'begin', 'done', 'begin', 'done', 'end'])
-    expect(await call(['runs', 'start', 'mark'], { text: 'first' })).toMatchObject({ code: 0, json: { changed: false } })
+    expect(await call(['runs', 'start', 'mark'], { text: 'first' })).toMatchObject({
+      code: 0,
+      json: { changed: false },
+    })
   })
 
   test('is undone by the name of its run', async () => {

@@ -340,7 +340,12 @@ describe("this machine's own kernel", () => {
       await perform(sysctl.act)
       expect(await read()).toEqual(guideKernel)
       if (sysctl.until === undefined) throw new Error('nothing reads back')
-      expect(await askProbe(lazyHost('here', services, () => Promise.resolve(connection)), sysctl.until.probe)).toMatchObject({ ok: true })
+      expect(
+        await askProbe(
+          lazyHost('here', services, () => Promise.resolve(connection)),
+          sysctl.until.probe,
+        ),
+      ).toMatchObject({ ok: true })
     } finally {
       await perform(sysctl.undo)
     }

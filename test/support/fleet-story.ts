@@ -41,20 +41,20 @@ export function deploymentOf(hosts: readonly string[], stamp: Stamp = oneASecond
     { run: 'r1', procedure: 'deploy', by: 'alice@ops1' },
     {
       shares: hosts.map((host) => ({
-      request: part(host),
-      netops: undefined,
-      shown: undefined,
-      pushes: [
-        {
-          id: 'release',
-          title: `Push the release (${part(host).release.id})`,
-          file: release,
-          name: 'network_server',
-          mode: '0755',
-        },
-        { id: 'config', title: 'Push the configuration', file: config, name: 'config.yaml', mode: '0600' },
-      ],
-    })),
+        request: part(host),
+        netops: undefined,
+        shown: undefined,
+        pushes: [
+          {
+            id: 'release',
+            title: `Push the release (${part(host).release.id})`,
+            file: release,
+            name: 'network_server',
+            mode: '0755',
+          },
+          { id: 'config', title: 'Push the configuration', file: config, name: 'config.yaml', mode: '0600' },
+        ],
+      })),
     },
   )
   const templates = {

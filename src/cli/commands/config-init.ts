@@ -1,7 +1,7 @@
 // `netops config init`: the files that a new fleet begins with. Asks what it was not told, writes nothing over what is there.
 import { join, resolve } from 'node:path'
 import * as z from 'zod'
-import { hostPair, newFleetFiles, writeNewFleet, type NewFleet } from '../../config/new-fleet.ts'
+import type { NewFleet } from '../../config/new-fleet.ts'
 import { showValue } from '../../config/problems.ts'
 import { NetopsError } from '../../model/errors.ts'
 import { defineCommand, type CommandContext } from '../command.ts'
@@ -24,10 +24,22 @@ export const configInit = defineCommand({
     { flags: '-y, --yes', description: 'ask nothing: what is not given has its default' },
   ],
   async run({ options, args: [given = '.'] }, context) {
+    const { filesFor, refuseInvalid } = await import('../../config/new-fleet.ts')
     const fleet = await askFor(parseOptions(schema, options), context)
     const folder = resolve(context.cwd, given)
-    const files = newFleetFiles(fleet)
-    await writeNewFleet(folder, files)
+    const files = filesFor(fleet)
+    await refuseTaken(
+      folder,
+      files.map(({ name }) => name),
+    )
+    refuseInvalid(files)
+    const { mkdir } = await import('node:fs/promises')
+    const { writeFileAtomic } = await import('../../system/files.ts')
+    await mkdir(folder, { recursive: true })
+    if (files.some(({ name }) => name.startsWith('secrets/'))) {
+      await mkdir(join(folder, 'secrets'), { recursive: true, mode: 0o700 })
+    }
+    for (const { name, text, mode } of files) await writeFileAtomic(join(folder, name), text, mode)
     const next = [
       ...(fleet.tls ? [`put the certificate and its key at ${join(given, 'secrets')}/server.crt and server.key`] : []),
       `check them: netops config validate ${join(given, 'netops.yml')}`,
@@ -45,6 +57,8 @@ export const configInit = defineCommand({
     }
   },
 })
+
+const hostPair = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}=\S+$/, 'expected NAME=ADDRESS, such as web1=10.0.0.11')
 
 const schema = z.object({
   environment: z.string().optional(),
@@ -82,4 +96,23 @@ function pairOf(text: string): string {
   const parsed = hostPair.safeParse(text)
   if (parsed.success) return parsed.data
   throw new NetopsError('usage', { message: `${showValue(text)}: expected NAME=ADDRESS, such as web1=10.0.0.11` })
+}
+
+/** @throws NetopsError `refused` when a file is there already: nothing is written then */
+async function refuseTaken(folder: string, names: readonly string[]): Promise<void> {
+  const fs = await import('node:fs/promises')
+  const looked = await Promise.all(
+    names.map((name) =>
+      fs.lstat(join(folder, name)).then(
+        () => [name],
+        () => [],
+      ),
+    ),
+  )
+  const taken = looked.flat()
+  if (taken.length === 0) return
+  throw new NetopsError('refused', {
+    message: `${folder} already holds ${taken.join(', ')}`,
+    hint: 'name another folder: netops config init FOLDER',
+  })
 }

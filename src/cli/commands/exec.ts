@@ -1,20 +1,21 @@
 // netops exec: one command on every chosen host at once, each line with its host's name.
 import * as z from 'zod'
 import type { HostExecution } from '../../fleet/exec-on-hosts.ts'
-import { joinOutcomes, NetopsError, type HostOutcome } from '../../model/errors.ts'
+import type { Fleet } from '../../fleet/fleet.ts'
+import { joinOutcomes, type Outcome } from '../../model/errors.ts'
 import { duration } from '../../model/units.ts'
-import { defineCommand } from '../command.ts'
+import { defineCommand, type CommandResult } from '../command.ts'
 import { fleetOptions, fleetSchema, parseOptions, rootOption } from '../options.ts'
 
 const defaultAtOnce = 50
 
-const own = {
+const schema = fleetSchema.extend({
   timeout: duration.optional(),
   atOnce: z.coerce.number<string>().int().min(1, 'expected a whole number from 1').default(defaultAtOnce),
   grouped: z.boolean().default(false),
   stdin: z.boolean().default(false),
   dryRun: z.boolean().default(false),
-}
+})
 
 export const exec = defineCommand({
   name: 'exec',
@@ -38,44 +39,43 @@ export const exec = defineCommand({
   ],
   streams: true,
   async run({ options, args: argv }, context) {
-    const { stdin, dryRun, grouped, timeout, atOnce, ...chosen } = parseOptions(fleetSchema.extend(own), options)
-    requireCommand(argv)
-    const [{ readFleet }, { dryRunOf, executionEntry, executionLines, outputSinks }, { execOnHosts }] =
+    const { timeout, atOnce, grouped, stdin, dryRun, ...chosen } = parseOptions(schema, options)
+    const [{ readFleet }, { execOnHosts, requireCommand }, { executionDocument, executionLines, outputSinks }] =
       await Promise.all([
         import('../../fleet/fleet.ts'),
-        import('../present/exec.ts'),
         import('../../fleet/exec-on-hosts.ts'),
+        import('../present/exec-output.ts'),
       ])
+    requireCommand(argv)
     const fleet = await readFleet(chosen, context)
-    const names = fleet.targets.map(({ name }) => name)
-    if (dryRun) return dryRunOf(names, argv)
+    if (dryRun) return shown(fleet, argv)
     const input = stdin ? { bytes: await context.readBytes() } : undefined
-    const sinkOf = outputSinks(names, grouped, context)
-    const executions = await execOnHosts({ fleet, argv, input, timeout, atOnce }, sinkOf, context)
+    const { targets, environment } = fleet
+    const names = targets.map(({ name }) => name)
+    const sinks = outputSinks(names, grouped ? 'grouped' : 'as it comes', context)
+    const executions = await execOnHosts({ targets, environment, argv, input, timeout, atOnce }, sinks, context)
     if (!context.json) for (const line of executionLines(executions, context.verbosity)) context.progress(line)
     return {
       outcome: context.signal.aborted ? 'interrupted' : joinOutcomes(executions.map(outcomeOf)),
-      data: { argv, hosts: executions.map(executionEntry) },
+      data: { argv, hosts: executions.map(executionDocument) },
       text: '',
     }
   },
 })
 
+async function shown({ targets }: Fleet, argv: readonly string[]): Promise<CommandResult> {
+  const { quoteCommand } = await import('../../drivers/hosts/quote.ts')
+  const command = quoteCommand(argv)
+  const lines = targets.map(({ name }) => `${name}: ${command}`)
+  return {
+    outcome: 'done',
+    data: { dryRun: true, hosts: targets.map(({ name }) => ({ host: name, command, argv })) },
+    text: `${lines.join('\n')}\n\nDry run: nothing was run.`,
+  }
+}
+
 // What the command changed is not known, and nothing of it is kept by netops: a failure is never "partly done".
-const outcomeOf = ({ code, error }: HostExecution): HostOutcome => ({
+const outcomeOf = ({ code, error }: HostExecution): { readonly outcome: Outcome; readonly changed: false } => ({
   outcome: error?.code ?? (code === 0 ? 'done' : 'failed'),
   changed: false,
 })
-
-/** @throws NetopsError `usage` for no command, and for a whole command line given as one word */
-export function requireCommand(argv: readonly string[]): void {
-  const [first = ''] = argv
-  if (argv.length === 0) {
-    throw new NetopsError('usage', { message: 'no command given', hint: 'netops exec -- COMMAND [ARGUMENT...]' })
-  }
-  if (argv.length > 1 || !first.includes(' ')) return
-  throw new NetopsError('usage', {
-    message: `no shell reads the command: '${first}' would be looked for as a program of that name`,
-    hint: `give the words by themselves, or ask for a shell: netops exec -- sh -c '${first.replaceAll("'", "'\\''")}'`,
-  })
-}

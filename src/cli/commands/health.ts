@@ -1,4 +1,5 @@
 // netops health: whether the service is healthy on each host.
+import { joinOutcomes } from '../../model/errors.ts'
 import { defineCommand } from '../command.ts'
 import { fleetOptions, fleetSchema, parseOptions, rootOption } from '../options.ts'
 
@@ -9,8 +10,13 @@ export const health = defineCommand({
   options: [...fleetOptions, rootOption],
   async run({ options }, context) {
     const { readFleet } = await import('../../fleet/fleet.ts')
-    const { readStatus } = await import('../../fleet/status.ts')
-    const { healthResult } = await import('../present/status.ts')
-    return healthResult(await readStatus(await readFleet(parseOptions(fleetSchema, options), context), context))
+    const { healthOf } = await import('../../fleet/status.ts')
+    const { healthDocument, healthOutcome, healthText } = await import('../present/status-text.ts')
+    const answers = await healthOf(await readFleet(parseOptions(fleetSchema, options), context), context)
+    return {
+      outcome: joinOutcomes(answers.map((answer) => ({ outcome: healthOutcome(answer), changed: false }))),
+      data: { hosts: answers.map(healthDocument) },
+      text: answers.map(healthText).join('\n'),
+    }
   },
 })

@@ -11,7 +11,10 @@ export const hostLease = defineCommand({
   name: 'host lease',
   summary: 'Take this host for a fleet run, renew the lease, or give it back',
   args: '<action> <run>',
-  options: [rootFlag, { flags: '--leases <names>', description: 'which of its leases', default: usualLeases.join(',') }],
+  options: [
+    rootFlag,
+    { flags: '--leases <names>', description: 'which of its leases', default: usualLeases.join(',') },
+  ],
   async run({ options, args }, context) {
     const { root, leases } = parseOptions(schema, options)
     const { giveBackForFleet, renewForFleet, takeForFleet } = await import('../../engine/lease.ts')

@@ -11,5 +11,4 @@ export const quiet: CommandResult = { outcome: 'done', data: {}, text: '' }
 export const onHost = { hidden: true, examples: [], options: [rootFlag] } as const
 
 /** The command that runs this very netops. */
-export const selfCommand = (): string[] =>
-  isSea() ? [process.execPath] : [process.execPath, process.argv[1] ?? '']
+export const selfCommand = (): string[] => (isSea() ? [process.execPath] : [process.execPath, process.argv[1] ?? ''])

@@ -1,5 +1,4 @@
-// netops inventory check: whether the hosts answer, and are what the fleet file says.
-import { joinOutcomes } from '../../model/errors.ts'
+// netops inventory check: whether the hosts answer and are what the fleet file says.
 import { defineCommand } from '../command.ts'
 import { fleetOptions, fleetSchema, parseOptions } from '../options.ts'
 
@@ -10,14 +9,15 @@ export const inventoryCheck = defineCommand({
   options: fleetOptions,
   async run({ options }, context) {
     const { readFleet } = await import('../../fleet/fleet.ts')
-    const { checkHosts } = await import('../../fleet/check-hosts.ts')
-    const { checkedEntry, checkedLines } = await import('../present/inventory.ts')
+    const { checkLogins } = await import('../../fleet/inventory.ts')
+    const { outcomeOfAnswers } = await import('../present/errors.ts')
+    const { checkDocument, checkLines } = await import('../present/inventory-text.ts')
     const fleet = await readFleet(parseOptions(fleetSchema, options), context)
-    const hosts = await checkHosts(fleet, context)
+    const checks = await checkLogins(fleet, context)
     return {
-      outcome: joinOutcomes(hosts.map(({ error }) => ({ outcome: error?.code ?? 'done', changed: false }))),
-      data: { environment: fleet.environment, hosts: hosts.map(checkedEntry) },
-      text: hosts.flatMap(checkedLines).join('\n'),
+      outcome: outcomeOfAnswers(checks),
+      data: { environment: fleet.environment, hosts: checks.map(checkDocument) },
+      text: checks.map(checkLines).join('\n'),
     }
   },
 })

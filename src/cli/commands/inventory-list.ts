@@ -9,14 +9,14 @@ export const inventoryList = defineCommand({
   options: fleetOptions,
   async run({ options }, context) {
     const { readFleet } = await import('../../fleet/fleet.ts')
-    const { readLogins } = await import('../../fleet/logins.ts')
-    const { loginEntry, loginTable } = await import('../present/inventory.ts')
+    const { withSettings } = await import('../../fleet/inventory.ts')
+    const { hostDocument, hostTable } = await import('../present/inventory-text.ts')
     const fleet = await readFleet(parseOptions(fleetSchema, options), context)
-    const logins = await readLogins(fleet, context)
+    const hosts = await withSettings(fleet, context)
     return {
       outcome: 'done',
-      data: { environment: fleet.environment, hosts: logins.map(loginEntry) },
-      text: loginTable(logins).join('\n'),
+      data: { environment: fleet.environment, hosts: hosts.map(hostDocument) },
+      text: hostTable(hosts),
     }
   },
 })

@@ -1,7 +1,7 @@
-// netops lab down: a lab's end.
+// netops lab down: removes a lab.
 import { defineCommand } from '../command.ts'
 import { parseOptions } from '../options.ts'
-import { nameOption, readNameSchema } from './lab-options.ts'
+import { named, nameOption } from './lab-shared.ts'
 
 export const labDown = defineCommand({
   name: 'lab down',
@@ -10,7 +10,7 @@ export const labDown = defineCommand({
   options: [nameOption],
   async run({ options }) {
     const { stopLab } = await import('../../lab/lab.ts')
-    const { name } = parseOptions(await readNameSchema(), options)
+    const { name } = parseOptions(await named(), options)
     const { found, kept } = await stopLab(name)
     const note = kept === undefined ? '' : `\n${kept} was edited since, and stays`
     const text = found ? `lab '${name}' is gone${note}` : `there is no lab '${name}': nothing to do`

@@ -1,8 +1,8 @@
-// netops lab exec: a command on a lab host, also while its network is cut.
+// netops lab exec: a command on a lab host.
 import { NetopsError } from '../../model/errors.ts'
 import { defineCommand } from '../command.ts'
 import { parseOptions } from '../options.ts'
-import { nameOption, readNameSchema } from './lab-options.ts'
+import { named, nameOption } from './lab-shared.ts'
 
 export const labExec = defineCommand({
   name: 'lab exec',
@@ -16,7 +16,7 @@ export const labExec = defineCommand({
   async run({ options, args }, context) {
     const { execOnHost } = await import('../../lab/host.ts')
     const { requireRoot } = await import('../../lab/machine.ts')
-    const { name } = parseOptions(await readNameSchema(), options)
+    const { name } = parseOptions(await named(), options)
     const [host = '', ...argv] = args
     if (argv.length === 0)
       throw new NetopsError('usage', { message: 'no command given', hint: 'netops lab exec HOST -- COMMAND' })

@@ -1,12 +1,12 @@
-// netops lab up: throwaway hosts to rehearse on.
+// netops lab up: boots throwaway hosts to rehearse on.
 import { resolve } from 'node:path'
 import * as z from 'zod'
 import { defineCommand } from '../command.ts'
 import { nameList, parseOptions } from '../options.ts'
-import { nameOption, readNameSchema } from './lab-options.ts'
+import { named, nameOption } from './lab-shared.ts'
 
 /** `3` or `web1,web2` to host names. */
-const hostsOption = nameList.transform((names) => {
+const hostsWish = nameList.transform((names) => {
   const [first = ''] = names
   if (names.length > 1 || !/^\d+$/.test(first)) return names
   return Array.from({ length: Math.min(Number(first), 1000) }, (_, index) => `web${index + 1}`)
@@ -23,7 +23,7 @@ export const labUp = defineCommand({
   ],
   async run({ options }, context) {
     const [{ startLab }, { hostNames }] = await Promise.all([import('../../lab/lab.ts'), import('../../lab/state.ts')])
-    const schema = (await readNameSchema()).extend({ hosts: hostsOption.pipe(hostNames), out: z.string().optional() })
+    const schema = (await named()).extend({ hosts: hostsWish.pipe(hostNames), out: z.string().optional() })
     const { name, hosts, out } = parseOptions(schema, options)
     const { progress, signal } = context
     const lab = await startLab({ name, hosts, out: resolve(context.cwd, out ?? name), progress, signal })

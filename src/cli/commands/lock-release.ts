@@ -1,4 +1,4 @@
-// netops lock release: giving back what nobody uses any more.
+// netops lock release: giving back what nobody holds any more.
 import * as z from 'zod'
 import { NetopsError } from '../../model/errors.ts'
 import { defineCommand } from '../command.ts'
@@ -28,13 +28,12 @@ export const lockRelease = defineCommand({
       })
     }
     const { readFleet } = await import('../../fleet/fleet.ts')
-    const { askForLocks } = await import('../../fleet/locks.ts')
-    const { locksResult, releasedLine } = await import('../present/locks.ts')
+    const { locksOf } = await import('../../fleet/locks.ts')
+    const { lockResult } = await import('../present/lock-text.ts')
     const { confirmDestructive } = await import('../terminal/confirm.ts')
     const fleet = await readFleet(chosen, context)
     await confirmDestructive({ destroys: 'gives back the leases of', confirmed: confirm }, fleet, context)
-    const released = await askForLocks({ action: 'release', run, force }, fleet, context)
-    return locksResult(released, { line: releasedLine, none: 'nothing to give back' })
+    return lockResult(await locksOf('release', fleet, { run, force }, context), 'release')
   },
 })
 

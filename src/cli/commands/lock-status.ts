@@ -9,9 +9,9 @@ export const lockStatus = defineCommand({
   options: [...fleetOptions, rootOption],
   async run({ options }, context) {
     const { readFleet } = await import('../../fleet/fleet.ts')
-    const { askForLocks } = await import('../../fleet/locks.ts')
-    const { heldLine, locksResult } = await import('../present/locks.ts')
+    const { locksOf } = await import('../../fleet/locks.ts')
+    const { lockResult } = await import('../present/lock-text.ts')
     const fleet = await readFleet(parseOptions(fleetSchema, options), context)
-    return locksResult(await askForLocks({ action: 'status' }, fleet, context), { line: heldLine, none: 'free' })
+    return lockResult(await locksOf('status', fleet, { force: false }, context), 'status')
   },
 })

@@ -1,19 +1,20 @@
 // netops logs: the service's log from every chosen host, merged.
 import * as z from 'zod'
-import { NetopsError } from '../../model/errors.ts'
+import { joinOutcomes, NetopsError } from '../../model/errors.ts'
 import { defineCommand } from '../command.ts'
 import { fleetOptions, fleetSchema, parseOptions, rootOption } from '../options.ts'
+import type { LogView } from '../present/log-output.ts'
 
 const defaultLines = { plain: 100, searched: 10_000 }
 const mostLines = 100_000
 
-const own = {
+const schema = fleetSchema.extend({
   follow: z.boolean().default(false),
   lines: z.coerce.number<string>().int().min(0).max(mostLines).optional(),
   since: z.string().optional(),
   grep: z.string().min(1, 'expected a text').optional(),
   raw: z.boolean().default(false),
-}
+})
 
 export const logs = defineCommand({
   name: 'logs',
@@ -41,7 +42,7 @@ export const logs = defineCommand({
   ],
   streams: true,
   async run({ options }, context) {
-    const { follow, lines, since, grep, raw, ...chosen } = parseOptions(fleetSchema.extend(own), options)
+    const { follow, lines: wanted, since: from, grep, raw, ...chosen } = parseOptions(schema, options)
     if (follow && context.json) {
       throw new NetopsError('usage', {
         message: 'a log that is followed has no end, so it makes no document',
@@ -49,21 +50,15 @@ export const logs = defineCommand({
       })
     }
     const { readFleet } = await import('../../fleet/fleet.ts')
-    const { followLogs, readLogs } = await import('../../fleet/read-logs.ts')
-    const { followedResult, logPrinter, logsResult, mergeLogs, printLogs } = await import('../present/logs.ts')
-    const { errorLines } = await import('../present/errors.ts')
     const { parseSince } = await import('../../procedures/logs/since.ts')
-    const from = since === undefined ? undefined : parseSince(since, new Date())
-    const usual = from === undefined && grep === undefined ? defaultLines.plain : defaultLines.searched
-    const selection = { excerpt: { lines: lines ?? usual, since: from, follow }, grep }
-    const fleet = await readFleet(chosen, context)
-    const print = logPrinter(fleet, raw, context)
-    if (!follow) {
-      const logs = mergeLogs(await readLogs(selection, fleet, context))
-      if (!context.json) await printLogs(logs, print, context.progress)
-      return logsResult(logs, context)
-    }
-    const lost = (host: string, error: NetopsError) => context.progress(errorLines(host, error).join('\n'))
-    return followedResult(await followLogs(selection, fleet, { lines: print, lost }, context), context)
+    const { followLogs, showLogs } = await import('../present/log-output.ts')
+    const since = from === undefined ? undefined : parseSince(from, new Date())
+    const searched = since !== undefined || grep !== undefined
+    const lines = wanted ?? (searched ? defaultLines.searched : defaultLines.plain)
+    const { targets } = await readFleet(chosen, context)
+    const view: LogView = { targets, raw, query: { excerpt: { lines, since, follow }, grep } }
+    const { errors, data } = follow ? await followLogs(view, context) : await showLogs(view, context)
+    const outcomes = errors.map((error) => ({ outcome: error?.code ?? ('done' as const), changed: false }))
+    return { outcome: context.signal.aborted ? 'interrupted' : joinOutcomes(outcomes), data, text: '' }
   },
 })

@@ -1,7 +1,10 @@
 // netops preflight: the guide's pre-deployment checklist on every host of the fleet, by reading alone.
 import * as z from 'zod'
+import { exitCodes, joinOutcomes } from '../../model/errors.ts'
 import { defineCommand } from '../command.ts'
 import { fleetOptions, fleetSchema, parseOptions } from '../options.ts'
+
+const quietMs = 1000
 
 export const preflight = defineCommand({
   name: 'preflight',
@@ -20,19 +23,37 @@ export const preflight = defineCommand({
     },
   ],
   async run({ options }, context) {
-    const parsed = parseOptions(schema, options)
-    const { readFleet } = await import('../../fleet/fleet.ts')
+    const { config, release: named, ...chosen } = parseOptions(schema, options)
     const { readFleetConfigs } = await import('../../fleet/configs.ts')
+    const { readFleet } = await import('../../fleet/fleet.ts')
     const { releasePath } = await import('../../fleet/own-netops.ts')
-    const { preflightHosts } = await import('../../fleet/preflight.ts')
-    const { readReleaseIfAny } = await import('../../procedures/deploy/release.ts')
-    const { preflightResult } = await import('../present/preflight.ts')
-    const fleet = await readFleet(parsed, context)
-    const release = await readReleaseIfAny(releasePath(parsed.release, context))
-    const configs = await readFleetConfigs(parsed.config, fleet, context.cwd)
-    const hosts = await preflightHosts({ release, configs }, fleet, context)
-    const { environment } = fleet
-    return preflightResult(hosts, { environment, release: release?.id, all: context.verbosity > 0 })
+    const { checkHosts } = await import('../../fleet/preflight.ts')
+    const { readRelease, readReleaseIfAny } = await import('../../procedures/deploy/release.ts')
+    const { checklistText, countsOf } = await import('../present/preflight-text.ts')
+    const fleet = await readFleet(chosen, context)
+    const path = releasePath(named, context)
+    const release = named === undefined ? await readReleaseIfAny(path) : await readRelease(path)
+    const configs = await readFleetConfigs(config, fleet, context.cwd)
+    const begun = performance.now()
+    const checked = await checkHosts(fleet, { release, configs }, context, (host, done) => {
+      const slow = performance.now() - begun > quietMs
+      if (slow) context.progress(`${host}: looked at (${done} of ${fleet.targets.length})`)
+    })
+    return {
+      outcome: joinOutcomes(checked.map(({ outcome }) => ({ outcome, changed: false }))),
+      data: {
+        environment: fleet.environment,
+        release: release?.id,
+        hosts: checked.map(({ host, outcome, findings }) => ({
+          host,
+          outcome,
+          exit: exitCodes[outcome].exit,
+          ...countsOf(findings),
+        })),
+        findings: checked.flatMap(({ findings }) => findings),
+      },
+      text: checklistText(checked, context.verbosity > 0 ? 'all' : 'what is not good'),
+    }
   },
 })
 

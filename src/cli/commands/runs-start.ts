@@ -57,6 +57,9 @@ function fieldsIn(text: string): Readonly<Record<string, unknown>> {
   try {
     return z.record(z.string(), z.unknown()).parse(JSON.parse(text))
   } catch (cause) {
-    throw new NetopsError('usage', { message: 'standard input holds no JSON object with the fields of a request', cause })
+    throw new NetopsError('usage', {
+      message: 'standard input holds no JSON object with the fields of a request',
+      cause,
+    })
   }
 }

@@ -9,8 +9,14 @@ export const status = defineCommand({
   options: [...fleetOptions, rootOption],
   async run({ options }, context) {
     const { readFleet } = await import('../../fleet/fleet.ts')
-    const { readStatus } = await import('../../fleet/status.ts')
-    const { statusResult } = await import('../present/status.ts')
-    return statusResult(await readStatus(await readFleet(parseOptions(fleetSchema, options), context), context))
+    const { statusOf } = await import('../../fleet/status.ts')
+    const { outcomeOfAnswers } = await import('../present/errors.ts')
+    const { statusDocument, statusText } = await import('../present/status-text.ts')
+    const answers = await statusOf(await readFleet(parseOptions(fleetSchema, options), context), context)
+    return {
+      outcome: outcomeOfAnswers(answers),
+      data: { hosts: answers.map(statusDocument) },
+      text: answers.map(statusText).join('\n'),
+    }
   },
 })

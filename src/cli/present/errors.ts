@@ -1,24 +1,19 @@
-// Failures as scripts and people read them.
-import { messageOf, NetopsError } from '../../model/errors.ts'
+// Failures as every command shows them, to scripts and to people.
+import type { HostAnswer } from '../../fleet/pool.ts'
+import { joinOutcomes, messageOf, NetopsError, type Outcome } from '../../model/errors.ts'
 import { failureOf, type Failure } from '../../model/failure.ts'
 
-/**
- * A failure in a document.
- * @param defectHint what to do where it is no failure that netops knows, but a defect of it
- */
-export function errorDocument(thrown: unknown, defectHint?: string): Failure {
-  if (thrown instanceof NetopsError) return failureOf(thrown)
-  return { code: 'failed', message: messageOf(thrown), ...(defectHint === undefined ? {} : { hint: defectHint }) }
-}
+/** What a document says of a failure, with the host and the step where it was. */
+export const errorDocument = (error: NetopsError | Failure): Failure => failureOf(error)
 
-/** A failure in the entry of its host, which says where it was; nothing where there is none. */
-export function hostError(error: NetopsError | undefined): { readonly error?: Failure } {
+/** The field of a host's entry in a document, which says already where it failed; none where nothing did. */
+export function errorField(error: NetopsError | undefined): { readonly error?: Failure } {
   if (error === undefined) return {}
   const { code, message, hint } = errorDocument(error)
   return { error: { code, message, ...(hint === undefined ? {} : { hint }) } }
 }
 
-/** `web1: the host is marked as staging`, and below it what to do. */
+/** `web1: MESSAGE`, and below it what to do. */
 export const errorLines = (
   host: string,
   { message, hint }: Pick<NetopsError, 'message' | 'hint'>,
@@ -34,3 +29,7 @@ export function failureLines(thrown: unknown, verbosity: number): readonly strin
     ...(verbosity >= 2 && thrown instanceof Error ? [thrown.stack ?? ''] : []),
   ]
 }
+
+/** The outcome over hosts of which nothing was changed. */
+export const outcomeOfAnswers = (answers: readonly Pick<HostAnswer<unknown>, 'error'>[]): Outcome =>
+  joinOutcomes(answers.map(({ error }) => ({ outcome: error?.code ?? 'done', changed: false })))

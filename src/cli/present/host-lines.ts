@@ -1,7 +1,7 @@
 // Lines of several hosts on one output: whole lines with the host's name before them, and nothing that commands a terminal.
 import { Chalk, type ChalkInstance } from 'chalk'
+import { shownLine } from '../../model/escape.ts'
 import type { LineOutput } from '../command.ts'
-import { shownLine } from './escape.ts'
 
 const hues = ['cyan', 'green', 'yellow', 'magenta', 'blue'] as const satisfies readonly (keyof ChalkInstance)[]
 

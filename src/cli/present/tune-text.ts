@@ -1,6 +1,5 @@
 // How people read what tuning found: tables, with a line below each setting for what is in the way of it.
 import type { TuningItem, TuningReport } from '../../procedures/tune/report.ts'
-import type { Drift } from '../../procedures/tune/verify.ts'
 import { table } from './table.ts'
 
 const titles = { kernel: 'kernel parameters', limit: 'limits of the service', server: 'threads and pools' } as const
@@ -9,7 +8,7 @@ const titles = { kernel: 'kernel parameters', limit: 'limits of the service', se
 export function plannedLines({ items }: TuningReport): readonly string[] {
   const rows = table(
     items.map((item) => [item.name, item.now ?? '-', '->', item.wanted, markOf(item)]),
-    { indent: '    ' },
+    '    ',
   )
   return (['kernel', 'limit', 'server'] as const).flatMap((kind) => {
     const ofKind = items.flatMap((item, index) => (item.kind === kind ? [{ item, row: rows[index] ?? '' }] : []))
@@ -33,7 +32,7 @@ const markOf = (item: TuningItem): string =>
 export function shownLines({ items }: TuningReport): readonly string[] {
   const rows = table(
     items.map(({ name, now, from }) => [name, now ?? '-', from]),
-    { indent: '    ' },
+    '    ',
   )
   return (['kernel', 'limit', 'server'] as const).flatMap((kind) => [
     `  ${titles[kind]}`,
@@ -64,10 +63,3 @@ export const relocatedLine = (root: string): readonly string[] =>
   root === '/'
     ? []
     : [`below ${root} only files are written: this machine's kernel is not touched and systemd not called`]
-
-/** `    vm.swappiness: 60, not 10`. */
-export const driftLines = (drift: readonly Drift[]): readonly string[] =>
-  drift.map(({ what, expected, found }) => `    ${what}: ${found}; expected ${expected}`)
-
-/** What scripts are told of each setting. */
-export const settingEntries = ({ items }: TuningReport) => items.map((item) => ({ ...item, now: item.now ?? null }))

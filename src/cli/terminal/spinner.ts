@@ -1,28 +1,12 @@
 // What stands at the bottom of a terminal while a command runs: a spinner, or the view that takes its place. Lines go above it.
 import type { Ora } from 'ora'
-
-/** Something that redraws itself in place below the lines of progress. */
-export interface View {
-  /** Prints a line of progress on standard error. */
-  line(text: string): void
-  stop(): void
-}
+import type { Screen, View } from '../screen.ts'
 
 export interface Spinner extends View {
   /** Prints a line of results on standard output, above the spinner if that is on the same terminal. */
   out(text: string): void
   /** Ends the spinner; the view stands in its place from now on. */
   giveWayTo(view: () => View): void
-}
-
-/** A terminal at standard error that may be redrawn in place. */
-export interface Screen {
-  /** Whether standard output goes to a terminal too. */
-  readonly output: boolean
-  size(): { readonly columns: number; readonly rows: number }
-  write(text: string): void
-  /** Puts a view in the place of the spinner; it is stopped when the command ends. */
-  show(view: () => View): void
 }
 
 const quietMs = 1000

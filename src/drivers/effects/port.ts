@@ -1,14 +1,21 @@
 // How each kind of effect is shown and applied. Every port registers its own kinds; runs/effects.ts holds them together.
 import type { OwnRecord, Pushed } from '../../model/journal.ts'
+import type { Json } from '../../model/json.ts'
 import type { HostCommand, HostConnection } from '../hosts/port.ts'
 import type { ServiceManager } from '../services/port.ts'
 
-/** What an effect reports beside its result: the records of a host run, so that an operator sees and keeps them, and bytes sent. */
+/** What an effect reports beside its result: the records of a host run, so that an operator sees and keeps them, bytes sent, and work. */
 export interface StepReport {
+  /** The id of the step. */
+  readonly step: string
   /** The last record that an earlier attempt passed on. */
   readonly last: OwnRecord | undefined
   pass(record: OwnRecord): void
   pushed(sent: Pushed): void
+  /** How far work is. */
+  progress(done: number, of: number): void
+  /** What work came to. */
+  result(value: Json): void
 }
 
 /** Where an effect is applied, and what it may use there. */

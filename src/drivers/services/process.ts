@@ -1,9 +1,9 @@
 // Services without systemd: netops' own supervisor, started and stopped by the netops build that lies on the host.
-import { hostPaths } from '../../model/paths.ts'
+import { hostPaths, serviceOutput } from '../../model/paths.ts'
 import { startTimeIn } from '../../system/processes.ts'
 import type { HostReader } from '../hosts/port.ts'
 import type { ServiceManager, ServiceState } from './port.ts'
-import { serviceOutput, supervisorFile, supervisorState, type SupervisorState } from './supervisor.ts'
+import { supervisorFile, supervisorState, type SupervisorState } from './supervisor.ts'
 
 /**
  * @param root the folder that everything lies below

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
 import { NetopsError } from '../../model/errors.ts'
-import { hostPaths, serverExecutable, type HostPaths } from '../../model/paths.ts'
+import { hostPaths, serverExecutable, type HostPaths, serviceOutput } from '../../model/paths.ts'
 import { parseEnvironmentFile } from '../../model/tuning.ts'
 import { start } from '../../system/exec.ts'
 import { readTextIfAny, writeFileAtomic } from '../../system/files.ts'
@@ -146,7 +146,6 @@ async function serviceEnvironment(paths: HostPaths): Promise<Record<string, stri
 }
 
 /** Where whatever the service and its supervisor print is appended to. */
-export const serviceOutput = (paths: HostPaths): string => join(paths.logDir, 'service.out')
 
 const writeState = (paths: HostPaths, state: SupervisorState): Promise<void> =>
   writeFileAtomic(supervisorFile(paths), `${JSON.stringify(state)}\n`)

@@ -4,8 +4,8 @@ import * as z from 'zod'
 import type { HostReader } from '../../drivers/hosts/port.ts'
 import { runState, parseJournal } from '../../engine/journal.ts'
 import { parseRunFile } from '../../engine/run-file.ts'
+import { removingTrees } from './remove-trees.ts'
 import type { CleanUpRequest } from './request.ts'
-import type { Effect } from '../../model/effects.ts'
 import { hostPaths, type HostPaths } from '../../model/paths.ts'
 import { sequence, type Group, type Step } from '../../model/plan.ts'
 
@@ -142,17 +142,16 @@ export function planCleanUp(order: CleanUpRequest, facts: CleanUpFacts): Group {
   for (const { over, netops } of facts.runs) if (!over) needed.add(netops)
   const incoming = facts.incoming.filter(({ run, at }) => run !== order.run && !open.has(run) && old(at, dayMs))
   const litter = facts.litter.filter(({ at }) => old(at, dayMs))
-  const tree = (path: string): Effect => ({ kind: 'remove-tree', path })
   return sequence(`Clean up on ${order.host}`, [
     removal(order, 'journals', `Remove ${counted(gone.length, 'old run')}`, [
-      ...gone.map(({ run }) => tree(join(paths.runs, run))),
+      ...gone.map(({ run }) => join(paths.runs, run)),
     ]),
     removal(order, 'builds', 'Remove netops builds that no run needs', [
-      ...facts.builds.filter((build) => !needed.has(build)).map((build) => tree(join(paths.netopsBuilds, build))),
+      ...facts.builds.filter((build) => !needed.has(build)).map((build) => join(paths.netopsBuilds, build)),
     ]),
     removal(order, 'litter', `Remove ${counted(litter.length + incoming.length, 'leftover')}`, [
-      ...incoming.map(({ run }) => tree(join(paths.incoming, run))),
-      ...litter.map(({ path }) => tree(path)),
+      ...incoming.map(({ run }) => join(paths.incoming, run)),
+      ...litter.map(({ path }) => path),
     ]),
   ])
 }
@@ -160,12 +159,12 @@ export function planCleanUp(order: CleanUpRequest, facts: CleanUpFacts): Group {
 const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`
 
 /** Nothing of it can be brought back, so each is done for good. */
-const removal = ({ host }: CleanUpRequest, id: string, title: string, act: Effect[]): Step => ({
+const removal = ({ host }: CleanUpRequest, id: string, title: string, paths: readonly string[]): Step => ({
   kind: 'step',
   id,
   host,
   title,
-  act,
+  act: paths.length === 0 ? [] : [removingTrees(paths)],
   undo: [],
-  ...(act.length === 0 ? { unchanged: true } : { commits: true }),
+  ...(paths.length === 0 ? { unchanged: true } : { commits: true }),
 })

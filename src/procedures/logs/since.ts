@@ -1,9 +1,10 @@
-// From when on lines of a log are wanted, as people write it.
+// A moment as people say it: how long ago, or when.
 import { NetopsError } from '../../model/errors.ts'
 import { duration } from '../../model/units.ts'
 
 /**
  * `10m` ago, or a moment; without a zone it is this machine's.
+ * @returns ms since 1970
  * @throws NetopsError `usage` for anything else
  */
 export function parseSince(text: string, now: Date): number {

@@ -1,8 +1,7 @@
 // Where the service's log is on a host, and the command that reads it.
 import { checkServerConfig } from '../../config/server-config.ts'
 import type { HostReader } from '../../drivers/hosts/port.ts'
-import { serviceOutput } from '../../drivers/services/supervisor.ts'
-import { below, hostPaths, serviceName } from '../../model/paths.ts'
+import { below, hostPaths, serviceName, serviceOutput } from '../../model/paths.ts'
 import type { ServerConfig } from '../../model/server-config.ts'
 
 /** The journal of the unit, or a file. */

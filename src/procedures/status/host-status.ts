@@ -3,7 +3,6 @@ import * as z from 'zod'
 import type { HostReader } from '../../drivers/hosts/port.ts'
 import type { ServiceManager, ServiceState } from '../../drivers/services/port.ts'
 import type { ActivationRecord, Endpoints } from '../deploy/request.ts'
-import { parseOwnRecord, type OwnRecord } from '../../model/journal.ts'
 import { journalPath } from '../../engine/journal.ts'
 import { parseRunFile, runFilePath } from '../../engine/run-file.ts'
 import { hostPaths, serviceName, type HostPaths } from '../../model/paths.ts'
@@ -49,6 +48,21 @@ export interface StatusSources {
   readonly services: ServiceManager
   readonly get: GetOnHost
   readonly root: string
+}
+
+/** What is in service, as far as it is asked for its health. */
+export interface HostHealth {
+  /** The release that `current` points to. */
+  readonly release: string | undefined
+  readonly health: Health
+}
+
+/** Reads a host's health alone; nothing of its runs is looked at. */
+export async function readHostHealth({ reader, root, get }: StatusSources): Promise<HostHealth> {
+  const paths = hostPaths(root)
+  const [link, activations] = await Promise.all([reader.readLink(paths.current), readActivations(reader, paths)])
+  const health = await readHealth(get, activations.at(-1)?.endpoints)
+  return { release: link?.slice(link.lastIndexOf('/') + 1), health }
 }
 
 /** Reads a host's status; nothing on the host is changed. */
@@ -98,14 +112,16 @@ async function readUnfinished(reader: HostReader, paths: HostPaths): Promise<rea
 
 /** A run that is open; undefined for one that has ended without saying so, and for an operator's below a root. */
 async function readOpen(reader: HostReader, runs: string, run: string): Promise<UnfinishedRun | undefined> {
-  const [text, end] = await Promise.all([
-    reader.readText(runFilePath(runs, run)),
-    reader.query(['tail', '-n', '1', '--', journalPath(runs, run)]),
-  ])
+  const text = await reader.readText(runFilePath(runs, run))
   const file = text === undefined ? undefined : parseRunFile(text)
-  const last = end.stdout.trim() === '' ? undefined : parseOwnRecord(end.stdout)
-  if (file?.scope === 'fleet' || last === undefined || last.type === 'end') return undefined
-  return { run, since: file?.started ?? last.at, last: describe(last) }
+  if (file?.scope === 'fleet') return undefined
+  const { stdout } = await reader.query(['tail', '-n', '1', '--', journalPath(runs, run)])
+  const last = anyRecord.safeParse(parseJson(stdout))
+  if (!last.success || last.data.type === 'end') return undefined
+  return { run, since: file?.started ?? last.data.at, last: describe(last.data) }
 }
 
-const describe = (record: OwnRecord): string => ('step' in record ? `${record.step}: ${record.type}` : record.type)
+/** A record as far as it is told here, whatever netops wrote it. */
+const anyRecord = z.object({ type: z.string(), at: z.string(), step: z.string().optional() })
+
+const describe = ({ type, step }: z.infer<typeof anyRecord>): string => (step === undefined ? type : `${step}: ${type}`)

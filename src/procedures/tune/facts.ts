@@ -9,7 +9,14 @@ import { hostPaths, serviceName, serviceUser, systemSettings, type HostPaths } f
 import { filesInOrder, type ConfFile } from '../../model/sysctl-files.ts'
 import { plainSysctl, sysctlPath } from '../../model/sysctl.ts'
 import { guideKernel } from '../../model/tuning-profiles.ts'
-import { kindOf, limitSettings, parseTuningRecord, serverSettings, type FileState, type TuningRecord } from '../../model/tuning.ts'
+import {
+  kindOf,
+  limitSettings,
+  parseTuningRecord,
+  serverSettings,
+  type FileState,
+  type TuningRecord,
+} from '../../model/tuning.ts'
 import { type TuningRequest } from './request.ts'
 import { readActivations } from '../deploy/facts.ts'
 

@@ -2,7 +2,15 @@
 import { dirname } from 'node:path'
 import { hostPaths, serviceUser, type HostPaths } from '../../model/paths.ts'
 import { wantedSettings, type WantedSetting } from '../../model/tuning-profiles.ts'
-import { kindOf, limitSettings, serverSettings, type FileState, type SettingKind, type TuningRecord, type TuningOptions } from '../../model/tuning.ts'
+import {
+  kindOf,
+  limitSettings,
+  serverSettings,
+  type FileState,
+  type SettingKind,
+  type TuningRecord,
+  type TuningOptions,
+} from '../../model/tuning.ts'
 import { type TuningRequest } from './request.ts'
 import { render } from '../../system/template.ts'
 import { tunedFiles, type TuningFacts, type TuningPlace } from './facts.ts'

@@ -1,4 +1,4 @@
-// From the words of a command to what a host's settings are to be; every word that does not fit is refused by name.
+// From the words of a command to a wish for a host's settings; every word that does not fit is refused by name.
 import { checkServerConfig } from '../../config/server-config.ts'
 import { formatProblems, nearest, showValue } from '../../config/problems.ts'
 import { NetopsError } from '../../model/errors.ts'
@@ -7,14 +7,14 @@ import { kindOf, limitSettings, serverSettings, settingName, type TuningOptions 
 
 const knownNames = [...Object.keys(guideKernel), ...Object.keys(limitSettings), ...Object.keys(serverSettings)]
 
-interface GivenOptions {
+interface Given {
   readonly profile: TuningOptions['profile']
   readonly skip: readonly string[]
   readonly set: readonly string[]
 }
 
 /** @throws NetopsError `usage` naming each word that does not fit */
-export function parseTuningOptions(given: GivenOptions): TuningOptions {
+export function parseTuningOptions(given: Given): TuningOptions {
   const pairs = given.set.map(pairIn)
   const set = Object.fromEntries(pairs)
   const skip = given.skip.map((name) => known(name, '--skip'))

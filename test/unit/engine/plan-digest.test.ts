@@ -17,7 +17,8 @@ const refusal = (plan: Plan): unknown => {
 describe('a plan that was made on the host', () => {
   test('passes where it is the one that was shown, whatever the run is called', () => {
     judge(shown)
-    const named = (run: string): Plan => sequence('p', [step('one', { undo: [{ kind: 'remove', path: `/runs/${run}/x` }] })])
+    const named = (run: string): Plan =>
+      sequence('p', [step('one', { undo: [{ kind: 'remove', path: `/runs/${run}/x` }] })])
     refuseOtherPlan(named('r2'), digestOf(named('r1'), 'r1'), { run: 'r2', host: 'web1' })
   })
 

@@ -6,7 +6,12 @@ import { guideKernel, lowers, namesOf, wantedSettings } from '../../../src/model
 import { kindOf, tuningProfiles, type TuningOptions } from '../../../src/model/tuning.ts'
 
 const GiB = 2 ** 30
-const wish = (changes: Partial<TuningOptions> = {}): TuningOptions => ({ profile: 'guide', skip: [], set: {}, ...changes })
+const wish = (changes: Partial<TuningOptions> = {}): TuningOptions => ({
+  profile: 'guide',
+  skip: [],
+  set: {},
+  ...changes,
+})
 const small = { cores: 2, memoryBytes: 4 * GiB }
 const valuesOf = (given: TuningOptions, size = small, before: Record<string, string> = {}) =>
   Object.fromEntries(wantedSettings(given, size, (key) => before[key]).map(({ name, value }) => [name, value]))

@@ -1,5 +1,5 @@
 // Redraws a frame in place at the bottom of a terminal; lines that are to stay go above it.
-import type { View } from '../../terminal/spinner.ts'
+import type { View } from '../../screen.ts'
 import type { Size } from './live.ts'
 import { widthOf } from './text.ts'
 

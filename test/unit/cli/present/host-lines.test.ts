@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { requireCommand } from '../../../../src/cli/commands/exec.ts'
-import { shownLine } from '../../../../src/cli/present/escape.ts'
+import { requireCommand } from '../../../../src/fleet/exec-on-hosts.ts'
 import { HostLines, prefixes } from '../../../../src/cli/present/host-lines.ts'
+import { shownLine } from '../../../../src/model/escape.ts'
 import { LineCutter } from '../../../../src/system/line-cutter.ts'
 import { KeptOutput } from '../../../../src/cli/present/kept-output.ts'
 

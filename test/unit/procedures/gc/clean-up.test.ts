@@ -2,7 +2,12 @@ import { basename } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { HostReader } from '../../../../src/drivers/hosts/port.ts'
 import type { CleanUpRequest } from '../../../../src/procedures/gc/request.ts'
-import { planCleanUp, readCleanUpFacts, type CleanUpFacts, type OldRun } from '../../../../src/procedures/gc/clean-up.ts'
+import {
+  planCleanUp,
+  readCleanUpFacts,
+  type CleanUpFacts,
+  type OldRun,
+} from '../../../../src/procedures/gc/clean-up.ts'
 import { bodyOf } from '../../../../src/engine/steps.ts'
 
 const day = 86_400_000
@@ -36,7 +41,7 @@ const ran = (run: string, daysAgo: number, changes: Partial<OldRun> = {}): OldRu
 })
 const removed = (found: CleanUpFacts, wanted = order): string[] =>
   bodyOf(planCleanUp(wanted, found)).flatMap(({ act }) =>
-    act.map((effect) => (effect.kind === 'remove-tree' ? effect.path : effect.kind)),
+    act.flatMap((effect) => (effect.kind === 'work' ? (effect.input as { paths: string[] }).paths : [effect.kind])),
   )
 const runs = '/var/lib/netops/runs'
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { runProgress } from '../../../../../src/cli/present/progress/run-progress.ts'
-import type { Screen, View } from '../../../../../src/cli/terminal/spinner.ts'
+import type { Screen, View } from '../../../../../src/cli/screen.ts'
 import type { JournalEntry } from '../../../../../src/model/journal.ts'
 import { deploymentOf, recordsOf } from '../../../../support/fleet-story.ts'
 

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { firstLine } from '../../../../../src/cli/present/escape.ts'
-import { cut, cutMiddle, pad, widthOf } from '../../../../../src/cli/present/progress/text.ts'
+import { cut, cutMiddle, firstLine, pad, widthOf } from '../../../../../src/cli/present/progress/text.ts'
 
 describe('a text in a line of a terminal', () => {
   test.each([

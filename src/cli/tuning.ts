@@ -5,8 +5,8 @@ import type { OptionSpec } from './command.ts'
 import { dryRunOption, nameList } from './options.ts'
 import { timingOptions, timingSchema } from './timing.ts'
 
-/** Which settings, and which values. */
-export const tuningOptions: readonly OptionSpec[] = [
+/** Which values are wanted. */
+export const settingsOptions: readonly OptionSpec[] = [
   {
     flags: '--profile <profile>',
     description: "guide: the guide's values; sized: from the host's memory and cores",
@@ -15,14 +15,13 @@ export const tuningOptions: readonly OptionSpec[] = [
   { flags: '--skip <keys>', description: 'leave these settings as they were, separated by commas' },
   { flags: '--set <key=value...>', description: 'values that win over the profile, such as vm.swappiness=5' },
 ]
-
-export const tuningSchema = {
+export const settingsSchema = {
   profile: z.enum(tuningProfiles).default('guide'),
   skip: nameList.default([]),
   set: z.array(z.string()).default([]),
 }
 
-/** How a run goes that sets them, or takes them back. */
+/** How a run that tunes goes. */
 export const tuningRunOptions: readonly OptionSpec[] = [
   {
     flags: '--restart',
@@ -31,7 +30,6 @@ export const tuningRunOptions: readonly OptionSpec[] = [
   ...timingOptions,
   dryRunOption,
 ]
-
 export const tuningRunSchema = {
   ...timingSchema,
   restart: z.boolean().default(false),

@@ -1,0 +1,93 @@
+// What commands print on hosts: line by line as it comes, or all of a host when it ends, or kept for the document.
+import type { HostExecution, OutputSink } from '../../fleet/exec-on-hosts.ts'
+import type { OutputStream } from '../../system/exec.ts'
+import { LineCutter } from '../../system/line-cutter.ts'
+import { formatDuration } from '../../model/units.ts'
+import type { CommandContext } from '../command.ts'
+import { errorField, errorLines } from './errors.ts'
+import { HostLines } from './host-lines.ts'
+import { KeptOutput } from './kept-output.ts'
+
+// In JSON each of these may become six characters, and one text in Node holds 512 Mi of them.
+const mostKept = { ofHost: 8 * 2 ** 20, inDocument: 64 * 2 ** 20 }
+const streams = ['stdout', 'stderr'] as const
+const nothing = { stdout: '', stderr: '' }
+
+const both = <T>(make: (stream: OutputStream) => T): Record<OutputStream, T> => ({
+  stdout: make('stdout'),
+  stderr: make('stderr'),
+})
+
+/**
+ * Where each host's output goes.
+ * @param hosts their names, in the order of the fleet
+ * @param how `grouped`: each host's whole output together when it ends
+ */
+export function outputSinks(
+  hosts: readonly string[],
+  how: 'as it comes' | 'grouped',
+  { json, output }: Pick<CommandContext, 'json' | 'output'>,
+): (host: string) => OutputSink {
+  const lines = both((stream) => new HostLines(output[stream], hosts))
+  if (json) {
+    const ofHost = Math.min(mostKept.ofHost, Math.floor(mostKept.inDocument / hosts.length))
+    return () =>
+      keeping(ofHost, (kept) => Promise.resolve({ stdout: kept.text('stdout'), stderr: kept.text('stderr') }))
+  }
+  if (how === 'grouped') {
+    return (host) =>
+      keeping(mostKept.ofHost, async (kept) => {
+        for (const stream of streams) await lines[stream].write(host, wholeLines(kept, stream))
+        return nothing
+      })
+  }
+  return (host) => {
+    const cutters = both(() => new LineCutter())
+    return {
+      take: (bytes, stream) => lines[stream].write(host, cutters[stream].push(bytes)),
+      end: async () => {
+        for (const stream of streams) await lines[stream].write(host, cutters[stream].end())
+        return nothing
+      },
+    }
+  }
+}
+
+function keeping(limit: number, end: (kept: KeptOutput) => ReturnType<OutputSink['end']>): OutputSink {
+  const kept = new KeptOutput(limit)
+  return {
+    take: (bytes, stream) => {
+      kept.push(stream, bytes)
+      return Promise.resolve()
+    },
+    end: () => end(kept),
+  }
+}
+
+function wholeLines(kept: KeptOutput, stream: OutputStream): readonly Uint8Array[] {
+  const cutter = new LineCutter()
+  const note = kept.note(stream)
+  const whole = [...cutter.push(kept.bytes(stream)), ...cutter.end()]
+  return note === undefined ? whole : [...whole, Buffer.from(note)]
+}
+
+/** At the end, a line for each host on which it failed; of those that Ctrl-C ended only how many they are. */
+export function executionLines(executions: readonly HostExecution[], verbosity: number): readonly string[] {
+  const left = executions.filter(({ error }) => error?.code === 'interrupted').length
+  const lines = executions.flatMap((one) => (one.error?.code === 'interrupted' ? [] : linesOf(one, verbosity)))
+  return left === 0
+    ? lines
+    : [...lines, `stopped: on ${left} of ${executions.length} hosts the command did not run to its end`]
+}
+
+function linesOf({ host, code, ms, error }: HostExecution, verbosity: number): readonly string[] {
+  if (error !== undefined) return errorLines(host, error)
+  if (code === 0) return verbosity > 0 ? [`${host}: exited with 0 after ${formatDuration(ms)}`] : []
+  return [`${host}: exited with ${code ?? 0}${verbosity > 0 ? ` after ${formatDuration(ms)}` : ''}`]
+}
+
+export const executionDocument = ({ error, code, ...rest }: HostExecution) => ({
+  ...rest,
+  code: code ?? null,
+  ...errorField(error),
+})

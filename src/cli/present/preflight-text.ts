@@ -1,0 +1,40 @@
+// What a checklist says, for people: a table a host, and below all of them what to do.
+import type { CheckedHost } from '../../fleet/preflight.ts'
+import type { Finding } from '../../procedures/preflight/judge.ts'
+import { counted } from './table.ts'
+
+export const countsOf = (findings: readonly Finding[]) => {
+  const count = (kind: Finding['kind']) => findings.filter((one) => one.kind === kind).length
+  return { good: count('good'), warnings: count('warning'), problems: count('problem') }
+}
+
+/** @param detail whether what is good is shown too */
+export function checklistText(checked: readonly CheckedHost[], detail: 'all' | 'what is not good'): string {
+  const shown = (findings: readonly Finding[]) => findings.filter(({ kind }) => detail === 'all' || kind !== 'good')
+  const width = Math.max(0, ...checked.flatMap(({ findings }) => shown(findings).map(({ check }) => check.length)))
+  const tables = checked.map(({ host, findings }) => {
+    const { good, warnings, problems } = countsOf(findings)
+    const counts = [
+      counted(problems, 'problem'),
+      counted(warnings, 'warning'),
+      ...(good === 0 ? [] : [`${counted(good, 'check')} good`]),
+    ]
+    const rows = shown(findings).map(
+      ({ kind, check, message }) => `  ${kind.padEnd(7)}  ${check.padEnd(width)}  ${message}`,
+    )
+    return [`${host}: ${counts.filter((text) => !text.startsWith('0 ')).join(', ')}`, ...rows].join('\n')
+  })
+  const remedies = remediesOf(checked.flatMap(({ findings }) => findings))
+  return [...tables, ...(remedies.length === 0 ? [] : ['', 'What to do:', ...remedies])].join('\n')
+}
+
+/** What is to be done on several hosts stands there once. */
+function remediesOf(findings: readonly Finding[]): readonly string[] {
+  const hostsByLine = new Map<string, string[]>()
+  for (const { host, check, remedy } of findings) {
+    if (remedy === undefined) continue
+    const line = `${check}: ${remedy}`
+    hostsByLine.set(line, [...new Set([...(hostsByLine.get(line) ?? []), host])])
+  }
+  return [...hostsByLine].map(([line, hosts]) => `  ${line} (${hosts.join(', ')})`)
+}

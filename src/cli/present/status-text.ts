@@ -1,0 +1,42 @@
+// What hosts say of themselves, for people and scripts.
+import type { HostAnswer } from '../../fleet/pool.ts'
+import type { Outcome } from '../../model/errors.ts'
+import type { HostHealth, HostStatus } from '../../procedures/status/host-status.ts'
+import { errorField } from './errors.ts'
+
+export const statusDocument = ({ host, value, error }: HostAnswer<HostStatus>) => ({
+  ...value,
+  host,
+  ...errorField(error),
+})
+
+export function statusText({ host, value, error }: HostAnswer<HostStatus>): string {
+  if (value === undefined) return `${host}: ${error.message}`
+  const { service, health, unfinished, release } = value
+  const since = service.since === undefined ? '' : `, since ${service.since}`
+  const pid = service.mainPid === undefined ? '' : ` (pid ${service.mainPid}${since})`
+  return [
+    `${host}: ${release ?? 'not deployed'}, service ${service.state}${pid}, ${health.status}`,
+    ...(value.configDrift ? ['  the configuration in place is not the one that was deployed'] : []),
+    ...(health.release !== undefined && health.release !== release ? [`  release ${health.release} answers`] : []),
+    ...unfinished.map((run) => `  unfinished run ${run.run} since ${run.since}, last: ${run.last}`),
+  ].join('\n')
+}
+
+export const healthDocument = ({ host, value, error }: HostAnswer<HostHealth>) => ({
+  host,
+  ...value?.health,
+  ...errorField(error),
+})
+
+export const healthOutcome = ({ value, error }: HostAnswer<HostHealth>): Outcome =>
+  error?.code ?? (value?.health.healthy === true && value.health.ready ? 'done' : 'unhealthy')
+
+export function healthText({ host, value, error }: HostAnswer<HostHealth>): string {
+  if (value === undefined) return `${host}: ${error.message}`
+  const { health, release } = value
+  const checks = Object.entries(health.checks).map(([name, ok]) => `${name} ${ok ? 'ok' : 'FAILED'}`)
+  return `${host}: ${health.status}${health.ready ? '' : ', not ready'}, release ${health.release ?? release ?? 'none'}${
+    checks.length === 0 ? '' : ` (${checks.join(', ')})`
+  }`
+}

@@ -1,0 +1,18 @@
+// What may be redrawn in place at the bottom of a terminal.
+
+/** Something that redraws itself in place below the lines of progress. */
+export interface View {
+  /** Prints a line of progress on standard error. */
+  line(text: string): void
+  stop(): void
+}
+
+/** A terminal at standard error that may be redrawn in place. */
+export interface Screen {
+  /** Whether standard output goes to a terminal too. */
+  readonly output: boolean
+  size(): { readonly columns: number; readonly rows: number }
+  write(text: string): void
+  /** Puts a view in the place of the spinner; it is stopped when the command ends. */
+  show(view: () => View): void
+}

@@ -1,0 +1,33 @@
+// Removes folders and files with all below them, one after the other.
+import { rm } from 'node:fs/promises'
+import * as z from 'zod'
+import type { WorkEffect } from '../../model/effects.ts'
+import { defineWork } from '../work.ts'
+
+const input = z.strictObject({ paths: z.array(z.string().startsWith('/')) })
+
+export const removeTrees = defineWork({
+  name: 'remove-trees',
+  input,
+  changes: true,
+  show: ({ paths }) => paths.map((path) => `rm -rf -- ${path}`),
+  async run({ paths }, { signal, isDone, done, progress }) {
+    let removed = 0
+    for (const [index, path] of paths.entries()) {
+      if (signal.aborted) break
+      progress(index, paths.length)
+      // What is not there any more was removed by a process that could not say so.
+      if (!isDone(path)) await rm(path, { recursive: true, force: true })
+      done(path)
+      removed += 1
+    }
+    return { removed }
+  },
+})
+
+/** The effect that removes these. */
+export const removingTrees = (paths: readonly string[]): WorkEffect => ({
+  kind: 'work',
+  work: removeTrees.name,
+  input: { paths: [...paths] },
+})
