@@ -62,7 +62,7 @@ export async function checkLogins(
     system: value?.system,
     marked: value?.marked,
     ms,
-    error: error ?? value?.error,
+    error: error ?? value.error,
   }))
 }
 

@@ -80,7 +80,10 @@ describe('netops lock status', () => {
 
   it('reads the leases below a root by itself', async () => {
     const here = fakeConnections({ local: {} })
-    expect(await runCommand(`lock status --root ${fleet.cwd}`, { connections: here })).toMatchObject({ exit: 0, stdout: 'local: free\n' })
+    expect(await runCommand(`lock status --root ${fleet.cwd}`, { connections: here })).toMatchObject({
+      exit: 0,
+      stdout: 'local: free\n',
+    })
   })
 })
 
