@@ -39,10 +39,7 @@ function shownResult({ shown, refused }: ShownRun): CommandResult {
     outcome: 'done',
     data: {
       dryRun: true,
-      hosts: plain([
-        ...data,
-        ...refused.map(({ host, error }) => ({ host, ...errorField(error) })),
-      ]),
+      hosts: plain([...data, ...refused.map(({ host, error }) => ({ host, ...errorField(error) }))]),
     },
     text: `${text}\n\nDry run: nothing was changed.`,
   }
