@@ -19,7 +19,10 @@ export interface OldRun {
 export const began = '2026-01-02T03:04:05.000Z'
 
 /** A journal of so many lines: a beginning, steps, and an end if asked. */
-export function journalText(run: string, { lines, ended }: { readonly lines: number; readonly ended: boolean }): string {
+export function journalText(
+  run: string,
+  { lines, ended }: { readonly lines: number; readonly ended: boolean },
+): string {
   const plan = sequence('nothing', [])
   const start: JournalEntry = {
     type: 'run',

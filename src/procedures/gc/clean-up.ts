@@ -52,17 +52,17 @@ const litterName =
 /** Reads what lies on a host. */
 export async function readCleanUpFacts(reader: HostReader, order: CleanUpRequest): Promise<CleanUpFacts> {
   const paths = hostPaths(order.root)
-  const [runs, incoming, builds, link, clock, litter] = await Promise.all([
+  const [runs, incoming, builds, link, now, litter] = await Promise.all([
     readRuns(reader, paths.runs),
     timesIn(reader, paths.incoming, 1),
     reader.list(paths.netopsBuilds),
     reader.readLink(paths.netopsLink),
-    reader.query(['date', '+%s']),
+    order.lookedAt ?? readClock(reader),
     Promise.all(littered(paths).map((folder) => timesIn(reader, folder, 2))),
   ])
   const half = litter.flat().filter(({ path }) => litterName.test(basename(path)))
   return {
-    now: Number(clock.stdout) * 1000,
+    now,
     runs,
     incoming: incoming.map(({ path, at }) => ({ run: basename(path), at })),
     builds,
@@ -70,6 +70,10 @@ export async function readCleanUpFacts(reader: HostReader, order: CleanUpRequest
     litter: [...new Map(half.map((entry) => [entry.path, entry])).values()],
   }
 }
+
+/** A host's clock, in ms since 1970. */
+export const readClock = async (reader: HostReader): Promise<number> =>
+  Number((await reader.query(['date', '+%s%3N'])).stdout)
 
 /** What lies below a folder, with when it was last changed; none where there is no such folder. */
 async function timesIn(reader: HostReader, folder: string, depth: number) {
@@ -107,7 +111,12 @@ async function readRuns(reader: HostReader, folder: string): Promise<readonly Ol
 async function readRunFiles(reader: HostReader, runs: string): Promise<ReadonlyMap<string, RunFile>> {
   const named = ['-mindepth', '2', '-maxdepth', '2', '-name', 'run.json', '-type', 'f']
   const { stdout } = await reader.query(['find', runs, ...named, '-exec', 'grep', '-h', '^{', '--', '{}', '+'])
-  return new Map(stdout.split('\n').flatMap((line) => parseRunFile(line) ?? []).map((file) => [file.run, file]))
+  return new Map(
+    stdout
+      .split('\n')
+      .flatMap((line) => parseRunFile(line) ?? [])
+      .map((file) => [file.run, file]),
+  )
 }
 
 /** The last record of each journal; none where it has no whole line, or one that this netops does not understand. */
