@@ -96,6 +96,8 @@ export class ItemLog {
   async #recall(): Promise<void> {
     let whole = 0
     try {
+      // A device has no earlier items, and may have no end.
+      if (!(await fs.stat(this.#path)).isFile()) return
       for await (const line of createInterface({ input: createReadStream(this.#path), crlfDelay: Infinity })) {
         const parsed = item.safeParse(parseJson(line))
         if (!parsed.success) break

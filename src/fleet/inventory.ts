@@ -35,6 +35,7 @@ export interface LoginCheck {
   readonly system: string | undefined
   /** What it is marked as. */
   readonly marked: string | undefined
+  /** How long it took, with logging in. */
   readonly ms: number
   readonly error: NetopsError | undefined
 }
@@ -44,37 +45,32 @@ export async function checkLogins(
   { targets, environment }: Fleet,
   context: FleetContext,
 ): Promise<readonly LoginCheck[]> {
-  const begun = new Map<string, number>()
-  const since = (host: string) => Math.round(performance.now() - (begun.get(host) ?? performance.now()))
-  const timed = {
-    ...context,
-    connections: {
-      ...context.connections,
-      connect: (to: Fleet['targets'][number]) => {
-        begun.set(to.name, performance.now())
-        return context.connections.connect(to)
-      },
-    },
-  }
-  const answers = await onEachHost<LoginCheck>(
+  const answers = await onEachHost(
     {
       targets,
-      work: async (connection, { name: host, root }) => {
+      work: async (connection, { name, root }) => {
         const reader = readerOf(connection)
         const { stdout } = await reader.query(['uname', '-srm'])
         const marked = await readEnvironment(reader, hostPaths(root))
-        const seen = { host, system: stdout.trim(), marked, ms: since(host), error: undefined }
-        try {
-          refuseOtherEnvironment(host, marked, environment)
-          return seen
-        } catch (thrown) {
-          return { ...seen, error: locate(thrown, { host }) }
-        }
+        return { system: stdout.trim(), marked, error: otherEnvironment(name, marked, environment) }
       },
     },
-    timed,
+    context,
   )
-  return answers.map(
-    ({ host, value, error }) => value ?? { host, system: undefined, marked: undefined, ms: since(host), error },
-  )
+  return answers.map(({ host, value, ms, error }) => ({
+    host,
+    system: value?.system,
+    marked: value?.marked,
+    ms,
+    error: error ?? value.error,
+  }))
+}
+
+function otherEnvironment(...host: Parameters<typeof refuseOtherEnvironment>): NetopsError | undefined {
+  try {
+    refuseOtherEnvironment(...host)
+    return undefined
+  } catch (thrown) {
+    return locate(thrown, { host: host[0] })
+  }
 }

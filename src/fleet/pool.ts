@@ -18,9 +18,12 @@ export interface HostWork<T> {
 }
 
 /** What came of the work on one host: its value, or why there is none. */
-export type HostAnswer<T> = { readonly host: string; readonly target: Target } & (
-  { readonly value: T; readonly error?: undefined } | { readonly error: NetopsError; readonly value?: undefined }
-)
+export type HostAnswer<T> = {
+  readonly host: string
+  readonly target: Target
+  /** How long it took, with connecting. */
+  readonly ms: number
+} & ({ readonly value: T; readonly error?: undefined } | { readonly error: NetopsError; readonly value?: undefined })
 
 type PoolContext = Pick<FleetContext, 'connections' | 'signal'>
 
@@ -32,10 +35,13 @@ export async function onEachHost<T>(
   let done = 0
   return pLimit(atOnce).map(targets, async (target): Promise<HostAnswer<T>> => {
     const host = target.name
+    const begun = performance.now()
+    const where = () => ({ host, target, ms: Math.round(performance.now() - begun) })
     try {
-      return { host, target, value: await onHost(target, work, context) }
+      const value = await onHost(target, work, context)
+      return { ...where(), value }
     } catch (thrown) {
-      return { host, target, error: locate(thrown, { host }) }
+      return { ...where(), error: locate(thrown, { host }) }
     } finally {
       done += 1
       progress?.(host, done)

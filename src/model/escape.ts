@@ -10,6 +10,9 @@ export const unsafe = {
   /** What JSON leaves as it is and a terminal may take for a command. */
   c1: /[\u007f-\u009f]/g,
   c0: /[\u0000-\u001f]/g,
+  controls: /\p{Control}+/gu,
+  /** They turn the direction of writing. Not those that join: one emoji may be made of several, and so are letters. */
+  format: /[\p{Format}--[\p{Join_Control}\u{e0020}-\u{e007f}]]/gv,
 } as const
 
 const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, '0')

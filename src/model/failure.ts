@@ -14,8 +14,8 @@ export const failure = z.strictObject({
 })
 export type Failure = z.infer<typeof failure>
 
-/** An error as journals hold it. */
-export const failureOf = ({ code, message, hint, host, step }: NetopsError): Failure => ({
+/** An error as journals and documents hold it: fields that say nothing are left out. */
+export const failureOf = ({ code, message, hint, host, step }: NetopsError | Failure): Failure => ({
   code,
   message,
   ...(hint === undefined ? {} : { hint }),

@@ -16,7 +16,7 @@ export interface ConfLine {
 }
 
 /** `/etc/sysctl.d/99-other.conf:3`. */
-export const placeOf = ({ path, line }: ConfLine): string => `${path}:${line}`
+export const locationOf = ({ path, line }: ConfLine): string => `${path}:${line}`
 
 interface Assignment extends ConfLine {
   /** A path below /proc/sys, perhaps with wildcards. */

@@ -65,3 +65,10 @@ export async function sha256OfFile(path: string): Promise<string> {
 }
 
 export const sha256OfText = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+/** Whether a file of that name is there, or a link to one. */
+export const isFile = (path: string): Promise<boolean> =>
+  fs.stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  )

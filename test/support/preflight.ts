@@ -29,12 +29,12 @@ const fitHost: Readonly<Record<string, string>> = {
 }
 
 /** A look as the host prints it, with some sections changed. */
-export const lookOf = (changes: Readonly<Record<string, string>> = {}): Look =>
-  parseLook(
-    Object.entries({ ...fitHost, ...changes })
-      .map(([name, text]) => `\n@@${name}\n${text}\n`)
-      .join(''),
-  )
+export const lookText = (changes: Readonly<Record<string, string>> = {}): string =>
+  Object.entries({ ...fitHost, ...changes })
+    .map(([name, text]) => `\n@@${name}\n${text}\n`)
+    .join('')
+
+export const lookOf = (changes: Readonly<Record<string, string>> = {}): Look => parseLook(lookText(changes))
 
 export const fitFacts = (changes: Partial<PreflightFacts> = {}): PreflightFacts => ({
   ...lookOf(),

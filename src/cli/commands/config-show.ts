@@ -1,7 +1,7 @@
 // `netops config show`: the server's configuration as it would be in effect, and where each value comes from.
 import * as z from 'zod'
 import type { Setting } from '../../config/server-config.ts'
-import { defineCommand, type CommandContext } from '../command.ts'
+import { defineCommand } from '../command.ts'
 import { inventoryOptions, parseOptions } from '../options.ts'
 
 export const configShow = defineCommand({
@@ -25,25 +25,27 @@ export const configShow = defineCommand({
     { flags: '--host <name>', description: 'as a deployment would bring it to this host of the fleet' },
     ...inventoryOptions,
   ],
-  async run({ options, args }, context) {
-    const parsed = parseOptions(schema, options)
-    const settings = await settingsOf(args[0], parsed, context)
-    const wanted = settings.filter(({ origins }) => {
-      const [first] = origins
-      return first !== undefined && (parsed.effective || first.from !== 'default')
-    })
+  async run({ options, args: [file] }, context) {
+    const { effective, origin, env, set, host, ...inventory } = parseOptions(schema, options)
+    const { settingEntry, settingsText } = await import('../present/config-text.ts')
+    const layers = { ...(env ? { env: context.env } : {}), set }
+    let settings: readonly Setting[]
+    if (host === undefined) {
+      const { readServerConfig } = await import('../../config/server-config.ts')
+      const { readGiven } = await import('../../config/examine.ts')
+      const name = file ?? 'config.yaml'
+      settings = readServerConfig(await readGiven(name, context.cwd), name, layers).settings
+    } else {
+      const { settingsForHost } = await import('../../fleet/host-config.ts')
+      settings = await settingsForHost({ host, file, ...inventory }, layers, context)
+    }
+    const shown = settings.filter(
+      ({ origins: [first] }) => first !== undefined && (effective || first.from !== 'default'),
+    )
     return {
       outcome: 'done',
-      data: {
-        settings: wanted.map(({ path, key, value, origins }) => ({
-          path,
-          value,
-          ...(key.secret === true ? { secret: true } : {}),
-          ...(key.pending === undefined ? {} : { notInEffect: key.pending }),
-          origins,
-        })),
-      },
-      text: await showSettings(wanted, parsed.origin ? 'with origins' : 'values'),
+      data: { settings: shown.map(settingEntry) },
+      text: settingsText(shown, origin ? 'with origins' : 'values'),
     }
   },
 })
@@ -57,48 +59,3 @@ const schema = z.object({
   inventory: z.string().optional(),
   environment: z.string().optional(),
 })
-type Parsed = z.infer<typeof schema>
-
-async function settingsOf(
-  file: string | undefined,
-  { env, set, host, ...place }: Parsed,
-  context: CommandContext,
-): Promise<readonly Setting[]> {
-  const { readServerConfig } = await import('../../config/server-config.ts')
-  const { readGiven } = await import('../../config/examine.ts')
-  const layers = { ...(env ? { env: context.env } : {}), set }
-  if (host === undefined) {
-    const name = file ?? 'config.yaml'
-    return readServerConfig(await readGiven(name, context.cwd), name, layers).settings
-  }
-  const { readFleet } = await import('../../fleet/fleet.ts')
-  const { NetopsError } = await import('../../model/errors.ts')
-  const fleet = await readFleet({ ...place, hosts: [host] }, context)
-  const name = file ?? fleet.config?.name
-  if (name === undefined) {
-    const hint = 'set config: { file: ... } in it, or name the file: netops config show FILE --host HOST'
-    throw new NetopsError('usage', { message: 'the fleet file names no configuration', hint })
-  }
-  const overrides = fleet.members.get(host)?.overrides ?? []
-  return readServerConfig(await readGiven(name, context.cwd), name, { overrides, ...layers }).settings
-}
-
-/** As a configuration file would say it. */
-async function showSettings(settings: readonly Setting[], how: 'values' | 'with origins'): Promise<string> {
-  const { inlineYaml: inline } = await import('../../config/render.ts')
-  if (settings.length === 0) return '# nothing is set: all defaults (--effective shows them)'
-  const sections = [...new Set(settings.map(({ key }) => key.section))]
-  return sections
-    .map((section) => {
-      const lines = settings
-        .filter(({ key }) => key.section === section)
-        .map(({ key, value, origins: [winner, ...others] }) => {
-          const line = `  ${key.name}: ${inline(value)}`
-          const over = others.map((origin) => `${origin.said} ${inline(origin.value)}`)
-          const words = `${winner?.said ?? ''}${over.length === 0 ? '' : `, over ${over.join(', ')}`}`
-          return how === 'values' ? line : `${line}  # ${words}`
-        })
-      return [`${section}:`, ...lines].join('\n')
-    })
-    .join('\n')
-}

@@ -1,6 +1,5 @@
 // netops preflight: the guide's pre-deployment checklist on every host of the fleet, by reading alone.
 import * as z from 'zod'
-import { exitCodes, joinOutcomes } from '../../model/errors.ts'
 import { defineCommand } from '../command.ts'
 import { fleetOptions, fleetSchema, parseOptions } from '../options.ts'
 
@@ -29,7 +28,7 @@ export const preflight = defineCommand({
     const { releasePath } = await import('../../fleet/own-netops.ts')
     const { checkHosts } = await import('../../fleet/preflight.ts')
     const { readRelease, readReleaseIfAny } = await import('../../procedures/deploy/release.ts')
-    const { checklistText, countsOf } = await import('../present/preflight-text.ts')
+    const { checklistResult } = await import('../present/preflight-text.ts')
     const fleet = await readFleet(chosen, context)
     const path = releasePath(named, context)
     const release = named === undefined ? await readReleaseIfAny(path) : await readRelease(path)
@@ -39,21 +38,8 @@ export const preflight = defineCommand({
       const slow = performance.now() - begun > quietMs
       if (slow) context.progress(`${host}: looked at (${done} of ${fleet.targets.length})`)
     })
-    return {
-      outcome: joinOutcomes(checked.map(({ outcome }) => ({ outcome, changed: false }))),
-      data: {
-        environment: fleet.environment,
-        release: release?.id,
-        hosts: checked.map(({ host, outcome, findings }) => ({
-          host,
-          outcome,
-          exit: exitCodes[outcome].exit,
-          ...countsOf(findings),
-        })),
-        findings: checked.flatMap(({ findings }) => findings),
-      },
-      text: checklistText(checked, context.verbosity > 0 ? 'all' : 'what is not good'),
-    }
+    const { environment } = fleet
+    return checklistResult(checked, { environment, release: release?.id, all: context.verbosity > 0 })
   },
 })
 

@@ -1,7 +1,5 @@
 // netops service: start and stop what is deployed below a root, where systemctl does not reach.
 import * as z from 'zod'
-import { NetopsError } from '../../model/errors.ts'
-import { hostPaths } from '../../model/paths.ts'
 import { defineCommand, type Command } from '../command.ts'
 import { parseOptions, rootOption } from '../options.ts'
 
@@ -15,23 +13,8 @@ const serviceCommand = (action: 'start' | 'stop', summary: string): Command =>
     options: [rootOption],
     async run({ options }, context) {
       const { resolveRoot } = await import('../../fleet/fleet.ts')
-      const { execText } = await import('../../system/exec.ts')
-      const { readTextIfAny } = await import('../../system/files.ts')
-      const root = resolveRoot(parseOptions(schema, options).root, context.cwd)
-      const paths = hostPaths(root)
-      if ((await readTextIfAny(paths.config)) === undefined) {
-        throw new NetopsError('refused', {
-          message: `nothing is deployed below ${root}`,
-          hint: 'netops deploy --root DIR',
-        })
-      }
-      const { judgeLease } = await import('../../engine/lease-file.ts')
-      const held = await judgeLease(paths.lease)
-      if (held !== undefined && held.standing !== 'dead') {
-        const { run, reason } = held.lease
-        throw new NetopsError('locked', { message: `run ${run} (${reason}) is at work below ${root}` })
-      }
-      await execText([paths.netopsLink, 'host', 'service', action, '--root', root])
+      const { controlService } = await import('../../fleet/local-service.ts')
+      await controlService(resolveRoot(parseOptions(schema, options).root, context.cwd), action)
       return { outcome: 'done', data: { action }, text: action === 'start' ? 'started' : 'stopped' }
     },
   })

@@ -13,26 +13,13 @@ export const tunePlan = defineCommand({
   ],
   options: [...fleetOptions, rootOption, ...settingsOptions],
   async run({ options }, context) {
+    const parsed = parseOptions(fleetSchema.extend(settingsSchema), options)
     const { readFleet } = await import('../../fleet/fleet.ts')
-    const { reportOnHosts } = await import('../../fleet/tuning-report.ts')
+    const { reportFleet } = await import('../../fleet/tuning-reports.ts')
     const { parseTuningOptions } = await import('../../procedures/tune/options.ts')
-    const { poolsOfGuide, settingsDocument, tuningResult } = await import('../present/tune-result.ts')
-    const { pendingLine, plannedLines, relocatedLine } = await import('../present/tune-text.ts')
-    const { profile, skip, set, ...chosen } = parseOptions(fleetSchema.extend(settingsSchema), options)
-    const wanted = parseTuningOptions({ profile, skip, set })
-    const fleet = await readFleet(chosen, context)
-    const answers = await reportOnHosts(fleet, () => wanted, context)
-    return tuningResult(
-      answers,
-      ({ root, report }) => ({
-        outcome: 'done',
-        data: { profile: wanted.profile, settings: settingsDocument(report) },
-        lines: [
-          ...plannedLines(report),
-          ...[...relocatedLine(root), ...pendingLine(report, 'apply with --restart')].map((line) => `  ${line}`),
-        ],
-      }),
-      poolsOfGuide(),
-    )
+    const { planResult } = await import('../present/tune-hosts.ts')
+    const tuning = parseTuningOptions(parsed)
+    const fleet = await readFleet(parsed, context)
+    return planResult(await reportFleet(fleet, tuning, context), tuning)
   },
 })

@@ -1,19 +1,34 @@
-// A host's failure as every command shows it, to scripts and to people.
+// Failures as every command shows them, to scripts and to people.
 import type { HostAnswer } from '../../fleet/pool.ts'
-import { joinOutcomes, type NetopsError, type Outcome } from '../../model/errors.ts'
+import { joinOutcomes, messageOf, NetopsError, type Outcome } from '../../model/errors.ts'
+import { failureOf, type Failure } from '../../model/failure.ts'
 
-/** What a document says of a host on which something failed. */
-export const errorDocument = ({ code, message, hint }: NetopsError) => ({ code, message, hint })
+/** What a document says of a failure, with the host and the step where it was. */
+export const errorDocument = (error: NetopsError | Failure): Failure => failureOf(error)
 
-/** As fields of a host's entry in a document; none where nothing failed. */
-export const errorField = (error: NetopsError | undefined) =>
-  error === undefined ? {} : { error: errorDocument(error) }
+/** The field of a host's entry in a document, which says already where it failed; none where nothing did. */
+export function errorField(error: NetopsError | undefined): { readonly error?: Failure } {
+  if (error === undefined) return {}
+  const { code, message, hint } = errorDocument(error)
+  return { error: { code, message, ...(hint === undefined ? {} : { hint }) } }
+}
 
 /** `web1: MESSAGE`, and below it what to do. */
-export const errorLines = (host: string, { message, hint }: NetopsError): readonly string[] => [
-  `${host}: ${message}`,
-  ...(hint === undefined ? [] : [`  hint: ${hint}`]),
-]
+export const errorLines = (
+  host: string,
+  { message, hint }: Pick<NetopsError, 'message' | 'hint'>,
+): readonly string[] => [`${host}: ${message}`, ...(hint === undefined ? [] : [`  hint: ${hint}`])]
+
+/** The failure of a whole command on standard error; from -vv with the stack. */
+export function failureLines(thrown: unknown, verbosity: number): readonly string[] {
+  const known = thrown instanceof NetopsError ? thrown : undefined
+  const where = known?.host === undefined ? 'netops' : `netops: ${known.host}`
+  const hint = known === undefined ? 'this is a defect of netops; -vv shows where' : known.hint
+  return [
+    ...errorLines(where, { message: messageOf(thrown), hint }),
+    ...(verbosity >= 2 && thrown instanceof Error ? [thrown.stack ?? ''] : []),
+  ]
+}
 
 /** The outcome over hosts of which nothing was changed. */
 export const outcomeOfAnswers = (answers: readonly Pick<HostAnswer<unknown>, 'error'>[]): Outcome =>

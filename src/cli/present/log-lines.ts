@@ -2,23 +2,24 @@
 import { parseLogLine } from '../../procedures/logs/lines.ts'
 import { shownText } from '../../model/escape.ts'
 
-interface Look {
+interface LineStyle {
   /** 1 shows the release too. */
   readonly verbosity: number
   readonly now: Date
 }
 
 /** `10:03:01 INFO  ready  {"address":"127.0.0.1:8080"}`, in this machine's time zone; with the day unless it is today's. */
-export function readable(line: string, { verbosity, now }: Look): string {
+export function readable(line: string, { verbosity, now }: LineStyle): string {
   const entry = parseLogLine(line)
   if (entry === undefined) return line
   const { level, msg } = entry.fields
   const shown = verbosity > 0 ? ['time', 'level', 'msg'] : ['time', 'level', 'msg', 'release']
   const more = Object.fromEntries(Object.entries(entry.fields).filter(([name]) => !shown.includes(name)))
   // A message that holds an end of line must not make two lines, of which the second says what it likes.
-  const said = (value: unknown): string => (typeof value === 'string' ? shownText(value) : JSON.stringify(value ?? '-'))
-  const told = [clock(new Date(entry.ms), now), said(level).padEnd(5), msg === undefined ? '' : said(msg)]
-  return told.join(' ') + (Object.keys(more).length === 0 ? '' : `  ${JSON.stringify(more)}`)
+  const textOf = (value: unknown): string =>
+    typeof value === 'string' ? shownText(value) : JSON.stringify(value ?? '-')
+  const words = [clock(new Date(entry.ms), now), textOf(level).padEnd(5), msg === undefined ? '' : textOf(msg)]
+  return words.join(' ') + (Object.keys(more).length === 0 ? '' : `  ${JSON.stringify(more)}`)
 }
 
 function clock(at: Date, now: Date): string {

@@ -1,16 +1,43 @@
-// What a checklist says, for people: a table a host, and below all of them what to do.
+// What a checklist says: a document, and for people a table a host, and below all of them what to do.
 import type { CheckedHost } from '../../fleet/preflight.ts'
+import { exitCodes, joinOutcomes } from '../../model/errors.ts'
 import type { Finding } from '../../procedures/preflight/judge.ts'
+import type { CommandResult } from '../command.ts'
 import { counted } from './table.ts'
 
-export const countsOf = (findings: readonly Finding[]) => {
+const countsOf = (findings: readonly Finding[]) => {
   const count = (kind: Finding['kind']) => findings.filter((one) => one.kind === kind).length
   return { good: count('good'), warnings: count('warning'), problems: count('problem') }
 }
 
-/** @param detail whether what is good is shown too */
-export function checklistText(checked: readonly CheckedHost[], detail: 'all' | 'what is not good'): string {
-  const shown = (findings: readonly Finding[]) => findings.filter(({ kind }) => detail === 'all' || kind !== 'good')
+interface Checklist {
+  readonly environment: string | undefined
+  readonly release: string | undefined
+  /** Whether what is good is shown too. */
+  readonly all: boolean
+}
+
+export const checklistResult = (
+  checked: readonly CheckedHost[],
+  { environment, release, all }: Checklist,
+): CommandResult => ({
+  outcome: joinOutcomes(checked.map(({ outcome }) => ({ outcome, changed: false }))),
+  data: {
+    environment,
+    release,
+    hosts: checked.map(({ host, outcome, findings }) => ({
+      host,
+      outcome,
+      exit: exitCodes[outcome].exit,
+      ...countsOf(findings),
+    })),
+    findings: checked.flatMap(({ findings }) => findings),
+  },
+  text: checklistText(checked, all),
+})
+
+function checklistText(checked: readonly CheckedHost[], all: boolean): string {
+  const shown = (findings: readonly Finding[]) => findings.filter(({ kind }) => all || kind !== 'good')
   const width = Math.max(0, ...checked.flatMap(({ findings }) => shown(findings).map(({ check }) => check.length)))
   const tables = checked.map(({ host, findings }) => {
     const { good, warnings, problems } = countsOf(findings)

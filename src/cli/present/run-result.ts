@@ -8,6 +8,7 @@ import { hostResults } from '../../runs/host-results.ts'
 import { plain } from '../../runs/run-journal.ts'
 import type { RunResult } from '../../engine/run.ts'
 import type { CommandResult } from '../command.ts'
+import { errorDocument, errorField } from './errors.ts'
 
 export const fleetRunResult = (end: FleetRunEnd): CommandResult =>
   'shown' in end ? shownResult(end) : finishedResult(end.finished)
@@ -38,10 +39,7 @@ function shownResult({ shown, refused }: ShownRun): CommandResult {
     outcome: 'done',
     data: {
       dryRun: true,
-      hosts: plain([
-        ...data,
-        ...refused.map(({ host, error: { code, message, hint } }) => ({ host, error: { code, message, hint } })),
-      ]),
+      hosts: plain([...data, ...refused.map(({ host, error }) => ({ host, ...errorField(error) }))]),
     },
     text: `${text}\n\nDry run: nothing was changed.`,
   }
@@ -65,16 +63,9 @@ export function finishedResult({ procedure, run, hosts: names, requests, ...ran 
     lines.push(`The run is not finished. Go on with: ${runsCommand('resume', run, root)}`)
     lines.push(`                Or take it back: ${runsCommand('undo', run, root)}`)
   }
-  const error = first && {
-    code: first.code,
-    message: first.message,
-    hint: first.hint,
-    host: first.host,
-    step: first.step,
-  }
   return {
     outcome: ran.result.outcome,
-    data: { procedure, run, hosts, ...(error === undefined ? {} : { error }) },
+    data: { procedure, run, hosts, ...(first && { error: errorDocument(first) }) },
     text: [...lines, ...(first?.hint === undefined ? [] : [`hint: ${first.hint}`])].join('\n'),
   }
 }

@@ -2,12 +2,12 @@
 import type { HostAnswer } from '../../fleet/pool.ts'
 import type { Outcome } from '../../model/errors.ts'
 import type { HostHealth, HostStatus } from '../../procedures/status/host-status.ts'
-import { errorDocument } from './errors.ts'
+import { errorField } from './errors.ts'
 
 export const statusDocument = ({ host, value, error }: HostAnswer<HostStatus>) => ({
   ...value,
   host,
-  error: error && errorDocument(error),
+  ...errorField(error),
 })
 
 export function statusText({ host, value, error }: HostAnswer<HostStatus>): string {
@@ -26,7 +26,7 @@ export function statusText({ host, value, error }: HostAnswer<HostStatus>): stri
 export const healthDocument = ({ host, value, error }: HostAnswer<HostHealth>) => ({
   host,
   ...value?.health,
-  error: error && errorDocument(error),
+  ...errorField(error),
 })
 
 export const healthOutcome = ({ value, error }: HostAnswer<HostHealth>): Outcome =>

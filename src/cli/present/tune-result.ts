@@ -1,93 +1,98 @@
-// What tuning found on hosts, as a command's result.
+// The result of a run that tuned, together with what its hosts were found to be like afterwards.
 import type { HostAnswer } from '../../fleet/pool.ts'
-import { exitCodes, joinOutcomes, type NetopsError, type Outcome } from '../../model/errors.ts'
-import { guidePools } from '../../model/tuning-profiles.ts'
-import type { TuningReport } from '../../procedures/tune/report.ts'
-import type { Drift } from '../../procedures/tune/verify.ts'
+import type { HostReport, RevertedTuning } from '../../fleet/tuning-reports.ts'
+import { exitCodes, type NetopsError } from '../../model/errors.ts'
+import type { TuningOptions } from '../../model/tuning.ts'
 import type { CommandResult } from '../command.ts'
-import { errorDocument, errorLines } from './errors.ts'
-import { table } from './table.ts'
-
-type Data = Readonly<Record<string, unknown>>
-
-/** What was found on one host. */
-export interface TuningView {
-  readonly outcome: Outcome
-  readonly data: Data
-  readonly lines: readonly string[]
-}
-
-/** What stands there of all hosts together. */
-interface Common {
-  readonly data: Data
-  readonly lines: readonly string[]
-}
-
-/** The result over hosts of which nothing was changed. */
-export function tuningResult<T>(
-  answers: readonly HostAnswer<T>[],
-  viewOf: (value: T) => TuningView,
-  common: Common = { data: {}, lines: [] },
-): CommandResult {
-  const views = answers.map(({ host, value, error }) => ({
-    host,
-    view: error === undefined ? headed(host, viewOf(value)) : viewOfError(host, error),
-  }))
-  return {
-    outcome: joinOutcomes(views.map(({ view: { outcome } }) => ({ outcome, changed: false }))),
-    data: { hosts: views.map(({ host, view }) => ({ host, ...view.data })), ...common.data },
-    text: [...views.flatMap(({ view }) => view.lines), ...common.lines].join('\n'),
-  }
-}
-
-const headed = (host: string, view: TuningView): TuningView => ({ ...view, lines: [`${host}:`, ...view.lines] })
-const viewOfError = (host: string, error: NetopsError): TuningView => ({
-  outcome: error.code,
-  data: { error: errorDocument(error) },
-  lines: errorLines(host, error),
-})
-
-/** The guide's figures for pools that no setting takes. */
-export function poolsOfGuide(): Common {
-  const rows = guidePools.map(({ name, value, reason }) => [name, value, `(${reason})`])
-  return {
-    data: { pools: guidePools.map(({ name, value, reason: source }) => ({ name, value, source })) },
-    lines: ["The guide's pools, which no key of the server's configuration sets:", ...table(rows, '    ')],
-  }
-}
-
-/** What scripts are told of each setting. */
-export const settingsDocument = ({ items }: TuningReport) => items.map((item) => ({ ...item, now: item.now ?? null }))
-
-/** `    vm.swappiness: 60; expected 10`. */
-export const driftLines = (drift: readonly Drift[]): readonly string[] =>
-  drift.map(({ what, expected, found }) => `    ${what}: ${found}; expected ${expected}`)
+import { driftLines, pendingLine, problemLines, relocatedLine, settingEntries } from './tune-text.ts'
 
 /** What was found out about a host after its run. */
-export interface AfterRun {
+interface Check {
   readonly host: string
   /** Why not all is as it should be; none when it is. */
   readonly problems: readonly string[]
   readonly lines: readonly string[]
-  readonly data: Data
+  readonly data: Readonly<Record<string, unknown>>
 }
 
-/** A host that could not be looked at after its run. */
-export function unreadAfterRun(host: string, { message }: NetopsError): AfterRun {
-  const problem = `the host could not be read afterwards: ${message}`
-  return { host, problems: [problem], data: {}, lines: [problem] }
+export const appliedResult = (
+  result: CommandResult,
+  hosts: readonly HostAnswer<HostReport>[],
+  { profile }: TuningOptions,
+): CommandResult =>
+  withChecks(
+    result,
+    hosts.map(({ host, value, error }) =>
+      error === undefined ? checkApplied(host, value, profile) : unread(host, error),
+    ),
+    'leave out what the host cannot have with --skip, and remove or change the files that win',
+  )
+
+function checkApplied(host: string, { root, report }: HostReport, profile: string): Check {
+  const problems = problemLines(report.items)
+  const notes = report.items.flatMap(({ name, notes: each }) =>
+    each.map((note) => (note.startsWith(name) ? note : `${name}: ${note}`)),
+  )
+  return {
+    host,
+    problems,
+    data: { profile, settings: settingEntries(report), pending: report.pending },
+    lines: [
+      `${report.items.length - problems.length} of ${report.items.length} settings are in effect`,
+      ...problems.map((problem) => `NOT in effect: ${problem}`),
+      ...notes.map((note) => `note: ${note}`),
+      ...pendingLine(report, restartCommand(root)),
+      ...relocatedLine(root),
+    ],
+  }
 }
 
-/** A run's result with what was found afterwards: `partly` where a host is changed and not all is as it should be. */
-export function withFindings(result: CommandResult, findings: readonly AfterRun[], hint: string): CommandResult {
-  const [first] = findings.filter(({ problems }) => problems.length > 0)
+const restartCommand = (root: string): string =>
+  root === '/'
+    ? 'the same command with --restart, or on the host: systemctl restart network_service'
+    : `the same command with --restart, or netops service stop --root ${root} && netops service start --root ${root}`
+
+export const revertedResult = (result: CommandResult, hosts: readonly HostAnswer<RevertedTuning>[]): CommandResult =>
+  withChecks(
+    result,
+    hosts.map(({ host, value, error }) => (error === undefined ? checkReverted(host, value) : unread(host, error))),
+    'set these by hand; the run shows what was done: netops runs show',
+  )
+
+function checkReverted(host: string, { root, record, remains, pending }: RevertedTuning): Check {
+  if (record === undefined) {
+    return { host, problems: [], data: { remains: [] }, lines: ['nothing was ever applied here'] }
+  }
+  const { kernel, files } = record.originals
+  const count = `${Object.keys(kernel).length} kernel parameters and ${Object.keys(files).length} files`
+  return {
+    host,
+    problems: remains.map(({ what, expected, found }) => `${what}: ${found}; before it was ${expected}`),
+    data: { remains, pending },
+    lines: [
+      remains.length === 0 ? `${count} are as they were before` : `of ${count} these are NOT as before:`,
+      ...driftLines(remains),
+      ...pendingLine({ items: [], pending }, restartCommand(root)),
+      ...relocatedLine(root),
+    ],
+  }
+}
+
+function unread(host: string, { message }: NetopsError): Check {
+  const line = `the host could not be read afterwards: ${message}`
+  return { host, problems: [line], data: {}, lines: [line] }
+}
+
+/** The run's result with the checks: `partly` where a host is changed and not all is as it should be. */
+function withChecks(result: CommandResult, checks: readonly Check[], hint: string): CommandResult {
+  const [first] = checks.filter(({ problems }) => problems.length > 0)
   const { exit } = exitCodes.partly
-  const hosts = (result.data.hosts as readonly Data[]).map((host) => {
-    const found = findings.find((finding) => finding.host === host.host)
-    const outcome = (found?.problems.length ?? 0) > 0 ? { outcome: 'partly', exit, problems: found?.problems } : {}
-    return { ...host, ...found?.data, ...outcome }
+  const hosts = (result.data.hosts as readonly Readonly<Record<string, unknown>>[]).map((host) => {
+    const check = checks.find((one) => one.host === host.host)
+    const outcome = (check?.problems.length ?? 0) > 0 ? { outcome: 'partly', exit, problems: check?.problems } : {}
+    return { ...host, ...check?.data, ...outcome }
   })
-  const lines = findings.flatMap(({ host, lines: each }) => each.map((line) => `${host}: ${line}`))
+  const lines = checks.flatMap(({ host, lines: each }) => each.map((line) => `${host}: ${line}`))
   const error = first && { code: 'partly', host: first.host, message: first.problems.join('\n'), hint }
   return {
     outcome: first === undefined ? result.outcome : 'partly',
@@ -95,9 +100,3 @@ export function withFindings(result: CommandResult, findings: readonly AfterRun[
     text: [result.text, ...lines, ...(error === undefined ? [] : [`hint: ${hint}`])].join('\n'),
   }
 }
-
-/** How a running service comes to have what it does not have yet. */
-export const restartCommand = (root: string): string =>
-  root === '/'
-    ? 'the same command with --restart, or on the host: systemctl restart network_service'
-    : `the same command with --restart, or netops service stop --root ${root} && netops service start --root ${root}`

@@ -1,5 +1,6 @@
 // How people read what tuning found: tables, with a line below each setting for what is in the way of it.
 import type { TuningItem, TuningReport } from '../../procedures/tune/report.ts'
+import type { Drift } from '../../procedures/tune/verify.ts'
 import { table } from './table.ts'
 
 const titles = { kernel: 'kernel parameters', limit: 'limits of the service', server: 'threads and pools' } as const
@@ -63,3 +64,10 @@ export const relocatedLine = (root: string): readonly string[] =>
   root === '/'
     ? []
     : [`below ${root} only files are written: this machine's kernel is not touched and systemd not called`]
+
+/** `    vm.swappiness: 60; expected 10`. */
+export const driftLines = (drift: readonly Drift[]): readonly string[] =>
+  drift.map(({ what, expected, found }) => `    ${what}: ${found}; expected ${expected}`)
+
+/** What scripts are told of each setting. */
+export const settingEntries = ({ items }: TuningReport) => items.map((item) => ({ ...item, now: item.now ?? null }))

@@ -21,27 +21,27 @@ export function planActivation(
   facts: ActivationFacts,
   templates: ActivationTemplates,
 ): Group {
-  const draft = new Draft(input, facts, templates)
+  const steps = new ActivationSteps(input, facts, templates)
   return sequence(`Activate ${input.release.id} on ${input.host}`, [
-    draft.check(),
-    draft.prepare(),
-    draft.backUpConfig(),
-    draft.deployBinaries(),
-    draft.stop(),
-    draft.switchRelease(),
-    draft.updateConfig(),
-    ...(input.files === undefined ? [] : [draft.placeFiles()]),
-    ...(input.manager === 'systemd' ? [draft.installUnit()] : []),
-    draft.start(),
-    draft.verifyHealth(),
-    draft.record(),
-    draft.tidy(),
+    steps.check(),
+    steps.prepare(),
+    steps.backUpConfig(),
+    steps.deployBinaries(),
+    steps.stop(),
+    steps.switchRelease(),
+    steps.updateConfig(),
+    ...(input.files === undefined ? [] : [steps.placeFiles()]),
+    ...(input.manager === 'systemd' ? [steps.installUnit()] : []),
+    steps.start(),
+    steps.verifyHealth(),
+    steps.record(),
+    steps.tidy(),
   ])
 }
 
 const stoppedDeadlineMs = 60_000
 
-class Draft {
+class ActivationSteps {
   readonly #input: ActivationRequest
   readonly #facts: ActivationFacts
   readonly #paths

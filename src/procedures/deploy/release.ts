@@ -1,10 +1,9 @@
 // Which release is meant, and what the manifest beside it says of it.
-import { stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { NetopsError } from '../../model/errors.ts'
 import { buildManifest } from '../../model/manifest.ts'
 import { releaseId } from '../../model/paths.ts'
-import { readTextIfAny } from '../../system/files.ts'
+import { isFile, readTextIfAny } from '../../system/files.ts'
 import { readLocalFile, type LocalFile } from '../../system/local-file.ts'
 
 /** An executable to deploy, and what its manifest says of it. */
@@ -19,11 +18,7 @@ export interface ReleaseFile {
 
 /** As {@link readRelease}; undefined where there is no such file. */
 export async function readReleaseIfAny(path: string): Promise<ReleaseFile | undefined> {
-  const isFile = await stat(path).then(
-    (found) => found.isFile(),
-    () => false,
-  )
-  return isFile ? readRelease(path) : undefined
+  return (await isFile(path)) ? readRelease(path) : undefined
 }
 
 /**

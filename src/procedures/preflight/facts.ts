@@ -93,7 +93,7 @@ export interface PreflightFacts extends Look {
   readonly environment: string | undefined
 }
 
-export interface Asked {
+export interface PreflightQuestion {
   /** The id of the release that is to come, where it is known. */
   readonly release: string | undefined
   /** The names that the configuration names. */
@@ -107,17 +107,17 @@ export interface Asked {
 export async function readPreflightFacts(
   reader: HostReader,
   services: ServiceManager,
-  asked: Asked,
+  question: PreflightQuestion,
 ): Promise<PreflightFacts> {
   const paths = hostPaths('/')
   // Alone: beside other commands the way there and back would take longer.
-  const clock = await readClock(reader, asked.now)
-  const executable = join(paths.releases, asked.release ?? 'none', serverExecutable)
+  const clock = await readClock(reader, question.now)
+  const executable = join(paths.releases, question.release ?? 'none', serverExecutable)
   const places = [paths.releases, paths.dataDir, paths.logDir, paths.history, executable]
   const script = readTemplate('preflight/host.sh')
   const [look, network, service, environment] = await Promise.all([
     reader.query(['sh', '-c', script, 'preflight', ...places, ...allCommands]),
-    readNetwork(reader, asked),
+    readNetwork(reader, question),
     services.read(reader, serviceName),
     readEnvironment(reader, paths),
   ])
@@ -140,7 +140,7 @@ async function readClock(reader: HostReader, now: () => number): Promise<ClockOf
   return seen.sort((a, b) => a.roundTripMs - b.roundTripMs)[0]
 }
 
-async function readNetwork(reader: HostReader, { names, peers }: Asked): Promise<Network> {
+async function readNetwork(reader: HostReader, { names, peers }: PreflightQuestion): Promise<Network> {
   const script = readTemplate('preflight/network.sh')
   const places = peers.flatMap(({ address, port }) => [address, String(port)])
   const { stdout } = await reader.query(['sh', '-c', script, 'preflight', String(names.length), ...names, ...places])

@@ -20,7 +20,8 @@ export type Configured =
   | { readonly ports: readonly number[]; readonly names: readonly string[] }
   | { readonly missing: string; readonly remedy: string }
 
-export interface Wish {
+/** What a host is judged for: a deployment, as far as it is known. */
+export interface PreflightTarget {
   readonly release: { readonly platform: string | undefined; readonly size: number } | undefined
   readonly configured: Configured
   /** What the fleet file says that the hosts are. */
@@ -31,13 +32,14 @@ export interface Wish {
   readonly others: number
 }
 
-type Said = Pick<Finding, 'kind' | 'message' | 'remedy'>
-type Judge = (facts: PreflightFacts, wish: Wish) => readonly Said[]
+type Verdict = Pick<Finding, 'kind' | 'message' | 'remedy'>
+type Judge = (facts: PreflightFacts, target: PreflightTarget) => readonly Verdict[]
 
-const good = (message: string): Said => ({ kind: 'good', message })
-const warning = (message: string, remedy?: string): Said => ({ kind: 'warning', message, ...(remedy && { remedy }) })
-const problem = (message: string, remedy: string): Said => ({ kind: 'problem', message, remedy })
-const unless = (bad: readonly Said[], message: string): readonly Said[] => (bad.length > 0 ? bad : [good(message)])
+const good = (message: string): Verdict => ({ kind: 'good', message })
+const warning = (message: string, remedy?: string): Verdict => ({ kind: 'warning', message, ...(remedy && { remedy }) })
+const problem = (message: string, remedy: string): Verdict => ({ kind: 'problem', message, remedy })
+const unless = (bad: readonly Verdict[], message: string): readonly Verdict[] =>
+  bad.length > 0 ? bad : [good(message)]
 
 const mebibyte = 2 ** 20
 const showMiB = (bytes: number): string => `${Math.floor(bytes / mebibyte)} MiB`
@@ -50,7 +52,7 @@ const libraries = ['libstdc++.so.6', 'libgcc_s.so.1']
 
 const platform: Judge = ({ system, machine, glibc, libraries: there }, { release }) => {
   const host = system === 'Linux' ? platforms[machine] : undefined
-  const bad: Said[] = []
+  const bad: Verdict[] = []
   if (host === undefined) {
     bad.push(
       problem(
@@ -122,7 +124,7 @@ const disk: Judge = ({ disks, releaseBytes }, { release }) => {
   const wanted = isThere ? leastFree : Math.max(2 * size, leastFree)
   const neededAt = ({ place }: Disk): number => (place === 'releases' ? wanted : leastFree)
   const mounts = [...new Set(disks.map(({ mount }) => mount))]
-  const said = mounts.flatMap((mount): readonly Said[] => {
+  const said = mounts.flatMap((mount): readonly Verdict[] => {
     const here = disks.filter((one) => one.mount === mount)
     const [first] = here
     if (first === undefined) return []
@@ -130,7 +132,7 @@ const disk: Judge = ({ disks, releaseBytes }, { release }) => {
     const needed = Math.max(...here.map(neededAt))
     const told = `${formatBytes(first.freeBytes)} free on ${mount} (${places})`
     const counted = first.inodes > 0
-    const bad: Said[] = []
+    const bad: Verdict[] = []
     if (first.freeBytes < needed) {
       const why = release === undefined && needed > leastFree ? ' for a release of the usual size' : ''
       bad.push(problem(`${told}, ${formatBytes(needed)} are needed${why}`, `free space on ${mount}: netops gc, du -x`))
@@ -215,7 +217,7 @@ const peers: Judge = ({ network }, { unreached, others }) => {
     return [warning('other hosts were not tried: that takes bash and timeout', 'install bash and coreutils')]
   }
   const nameOf = ({ peer }: Tried) => `${peer.host} (${peer.address} port ${peer.port})`
-  const bad = tried.flatMap((one): readonly Said[] => {
+  const bad = tried.flatMap((one): readonly Verdict[] => {
     if (one.answer === 'reached') return []
     if (unreached.has(one.peer.host)) return [warning(`${nameOf(one)} does not answer this host either`)]
     const how = one.answer === 'silent' ? 'does not answer within 3 s' : 'cannot be reached'
@@ -246,7 +248,7 @@ const systemd: Judge = ({ systemd: there, failedUnits }) => {
   if (there === undefined) {
     return [problem('systemd does not run this host', 'boot it with systemd: the service is to be its unit')]
   }
-  const bad: Said[] = []
+  const bad: Verdict[] = []
   if (there.version === undefined || there.version < oldestSystemd) {
     bad.push(problem(`systemd is ${there.version ?? 'of no known version'}`, `${oldestSystemd} or later is needed`))
   }
@@ -274,7 +276,7 @@ const systemd: Judge = ({ systemd: there, failedUnits }) => {
 
 const kernel: Judge = ({ kernel: release, cgroup, somaxconn }) => {
   const version = { cgroup2fs: 'cgroup v2', tmpfs: 'cgroup v1' }[cgroup]
-  const bad: Said[] = []
+  const bad: Verdict[] = []
   if (!/^\d/.test(release)) bad.push(warning('the host does not say what its kernel is: uname -r'))
   else if (isOlder(release, oldestKernel)) {
     bad.push(problem(`the kernel is ${release}`, `${oldestKernel} or later is needed: Node 24 starts on no older one`))
@@ -297,25 +299,25 @@ const security: Judge = ({ selinux, apparmor }) =>
       ]
     : [good(`SELinux is not enforcing${apparmor ? ', AppArmor is there and does not confine the service' : ''}`)]
 
-const environment: (host: string) => Judge = (host) => (facts, wish) => {
+const environment: (host: string) => Judge = (host) => (facts, target) => {
   try {
-    refuseOtherEnvironment(host, facts.environment, wish.environment)
+    refuseOtherEnvironment(host, facts.environment, target.environment)
   } catch (thrown) {
     const hint = thrown instanceof NetopsError ? thrown.hint : undefined
     return [problem(messageOf(thrown), hint ?? 'use the fleet file of that environment')]
   }
   if (facts.environment !== undefined) return [good(`marked as ${facts.environment}`)]
-  const { environment: wanted } = wish
+  const { environment: wanted } = target
   return [good(wanted === undefined ? 'not marked' : `not marked; a first deployment marks it as ${wanted}`)]
 }
 
 /** All findings of a host, check by check; each check says something. */
-export function judgeHost(host: string, facts: PreflightFacts, wish: Wish): readonly Finding[] {
+export function judgeHost(host: string, facts: PreflightFacts, target: PreflightTarget): readonly Finding[] {
   const checks: Readonly<Record<string, Judge>> = {
     ...{ privileges, environment: environment(host), platform, kernel, systemd, commands },
     ...{ cpu, memory, disk, configuration, ports, clock, dns, peers, security },
   }
   return Object.entries(checks).flatMap(([check, judge]) =>
-    judge(facts, wish).map((said): Finding => ({ host, check, ...said })),
+    judge(facts, target).map((verdict): Finding => ({ host, check, ...verdict })),
   )
 }

@@ -15,26 +15,26 @@ import { goalOf, isBelow, sameFile, wantedOf, type Goal, type TuningTemplates } 
 import { canonicalJson } from '../../model/json.ts'
 
 /** The steps of tuning a host or of taking it back; those whose result is there already are marked unchanged. Pure. */
-export function planTuning(order: TuningRequest, facts: TuningFacts, templates: TuningTemplates): Group {
-  const draft = new Draft(order, facts, goalOf(order, facts, templates))
-  const apply = order.action === 'apply'
-  const restart = order.restart ? [draft.restart()] : []
-  return sequence(`${apply ? 'Tune' : 'Take the tuning back on'} ${order.host}`, [
-    ...(apply ? [draft.record()] : []),
-    draft.sysctlFile(),
-    ...(order.manager === 'systemd' ? [draft.sysctl()] : []),
-    ...(order.restart ? [draft.wayBack()] : []),
-    draft.limitsFile(),
-    draft.unitLimits(),
-    draft.environment(),
+export function planTuning(request: TuningRequest, facts: TuningFacts, templates: TuningTemplates): Group {
+  const steps = new TuningSteps(request, facts, goalOf(request, facts, templates))
+  const apply = request.action === 'apply'
+  const restart = request.restart ? [steps.restart()] : []
+  return sequence(`${apply ? 'Tune' : 'Take the tuning back on'} ${request.host}`, [
+    ...(apply ? [steps.record()] : []),
+    steps.sysctlFile(),
+    ...(request.manager === 'systemd' ? [steps.sysctl()] : []),
+    ...(request.restart ? [steps.wayBack()] : []),
+    steps.limitsFile(),
+    steps.unitLimits(),
+    steps.environment(),
     ...restart,
-    ...(apply ? [] : [draft.record()]),
+    ...(apply ? [] : [steps.record()]),
   ])
 }
 
 /** Refuses what would fail later, or could not be put back, before anything on the host is touched. */
-export function refuseUntunable(order: TuningRequest, facts: TuningFacts): void {
-  const { host } = order
+export function refuseUntunable(request: TuningRequest, facts: TuningFacts): void {
+  const { host } = request
   for (const [path, state] of Object.entries(facts.files)) {
     if (state.kind !== 'other') continue
     throw new NetopsError('refused', {
@@ -43,19 +43,19 @@ export function refuseUntunable(order: TuningRequest, facts: TuningFacts): void 
       hint: 'move it aside, then run the same command again',
     })
   }
-  if (order.restart && facts.service.state === 'running' && facts.serves === undefined) {
+  if (request.restart && facts.service.state === 'running' && facts.serves === undefined) {
     throw new NetopsError('refused', {
       host,
       message: 'the service was not deployed by netops, so nobody knows how to tell that it is healthy after a restart',
       hint: 'run the command without --restart, then restart the service yourself',
     })
   }
-  if (order.action === 'apply') refuseUnfit(order, facts)
+  if (request.action === 'apply') refuseUnfit(request, facts)
 }
 
 /** Settings of the server that do not fit together: with them it would not start again. */
-function refuseUnfit(order: TuningRequest, facts: TuningFacts): void {
-  const wanted = wantedOf(order, facts).map(({ name, value }): [string, string] => [name, value])
+function refuseUnfit(request: TuningRequest, facts: TuningFacts): void {
+  const wanted = wantedOf(request, facts).map(({ name, value }): [string, string] => [name, value])
   const env = Object.fromEntries(
     [...Object.entries(facts.config), ...wanted].flatMap(([name, value]) => {
       const variable = serverSettings[name]
@@ -66,25 +66,25 @@ function refuseUnfit(order: TuningRequest, facts: TuningFacts): void {
   if (!('problems' in checked)) return
   const names = [...new Set(checked.problems.map(({ path }) => path))]
   throw new NetopsError('refused', {
-    host: order.host,
+    host: request.host,
     message: `the service would not start with these settings and the configuration of the host: ${formatProblems(checked.problems)}`,
     hint: `leave them as they are with --skip ${names.join(',')}, or change the configuration`,
   })
 }
 
-class Draft {
-  readonly #order: TuningRequest
+class TuningSteps {
+  readonly #request: TuningRequest
   readonly #facts: TuningFacts
   readonly #goal: Goal
   readonly #paths
   readonly #real: boolean
 
-  constructor(order: TuningRequest, facts: TuningFacts, goal: Goal) {
-    this.#order = order
+  constructor(request: TuningRequest, facts: TuningFacts, goal: Goal) {
+    this.#request = request
     this.#facts = facts
     this.#goal = goal
-    this.#paths = hostPaths(order.root)
-    this.#real = order.manager === 'systemd'
+    this.#paths = hostPaths(request.root)
+    this.#real = request.manager === 'systemd'
   }
 
   /** First when tuning, last when taking it back: as long as anything is set, it says what was there before. */
@@ -171,7 +171,7 @@ class Draft {
       unchanged: !this.#restarts(),
       act: [service('stop'), service('forget-failures'), service('start')],
       undo: [service('stop')],
-      ...this.#ready('until', this.#order.minHealthyMs),
+      ...this.#ready('until', this.#request.minHealthyMs),
     })
   }
 
@@ -190,7 +190,7 @@ class Draft {
       [when]: {
         probe: { kind: 'ready', url, unit: serviceName, release },
         holdForMs,
-        deadlineMs: this.#order.healthyDeadlineMs,
+        deadlineMs: this.#request.healthyDeadlineMs,
       },
     }
   }
@@ -235,7 +235,7 @@ class Draft {
     return {
       kind: 'step',
       id,
-      host: this.#order.host,
+      host: this.#request.host,
       title,
       act: unchanged ? [] : [...act],
       undo: unchanged ? [] : puttingBack(undo),

@@ -3,7 +3,7 @@ import { parseServerConfig, readServerConfig } from '../../config/server-config.
 import { valueAt } from '../../config/schema-words.ts'
 import { laterInUnit, limitConflicts, unitSetter } from '../../model/limits-files.ts'
 import { hostPaths, serviceUser, type HostPaths } from '../../model/paths.ts'
-import { placeOf, settersOf, type ConfLine } from '../../model/sysctl-files.ts'
+import { locationOf, settersOf, type ConfLine } from '../../model/sysctl-files.ts'
 import { sameSysctl } from '../../model/sysctl.ts'
 import { lowers, type WantedSetting } from '../../model/tuning-profiles.ts'
 import {
@@ -45,19 +45,25 @@ export interface TuningReport {
 export type TuningQuestion = TuningPlace & TuningOptions
 
 /** Answers for every setting that is asked for, in the profile's order. */
-export function reportTuning(asked: TuningQuestion, facts: TuningFacts, templates: TuningTemplates): TuningReport {
-  const goal = appliedGoal(asked, facts, templates)
-  const desk: Desk = { asked, facts, goal, paths: hostPaths(asked.root), real: asked.manager === 'systemd' }
-  const given = desk.real ? Object.entries(facts.unit.limits) : []
+export function reportTuning(question: TuningQuestion, facts: TuningFacts, templates: TuningTemplates): TuningReport {
+  const goal = appliedGoal(question, facts, templates)
+  const context: ReportContext = {
+    question,
+    facts,
+    goal,
+    paths: hostPaths(question.root),
+    real: question.manager === 'systemd',
+  }
+  const given = context.real ? Object.entries(facts.unit.limits) : []
   const limits = Object.fromEntries(given.filter(([name]) => name in goal.limits))
   return {
-    items: wantedOf(asked, facts).map((setting) => describers[kindOf(setting.name) ?? 'kernel'](setting, desk)),
+    items: wantedOf(question, facts).map((setting) => describers[kindOf(setting.name) ?? 'kernel'](setting, context)),
     pending: staleSettings(goal, facts, limits),
   }
 }
 
-interface Desk {
-  readonly asked: TuningQuestion
+interface ReportContext {
+  readonly question: TuningQuestion
   readonly facts: TuningFacts
   readonly goal: Goal
   readonly paths: HostPaths
@@ -65,26 +71,26 @@ interface Desk {
   readonly real: boolean
 }
 
-const describers: Readonly<Record<SettingKind, (setting: WantedSetting, desk: Desk) => TuningItem>> = {
+const describers: Readonly<Record<SettingKind, (setting: WantedSetting, context: ReportContext) => TuningItem>> = {
   kernel: describeKernel,
   limit: describeLimit,
   server: describeServer,
 }
 
 /** Whether a file that tuning writes lies there as it is wanted. */
-const written = ({ facts, goal }: Desk, path: string): boolean => {
+const written = ({ facts, goal }: ReportContext, path: string): boolean => {
   const wanted = goal.files[path]
   return wanted !== undefined && sameFile(facts.files[path], wanted)
 }
 
-const says = (line: ConfLine): string => `${placeOf(line)} says ${line.value}`
+const says = (line: ConfLine): string => `${locationOf(line)} says ${line.value}`
 
-function describeKernel(setting: WantedSetting, desk: Desk): TuningItem {
-  const { facts, paths, real } = desk
+function describeKernel(setting: WantedSetting, context: ReportContext): TuningItem {
+  const { facts, paths, real } = context
   const { name, value } = setting
   const now = facts.kernel[name]?.value
   const cannot = real ? whyNotSet(name, facts) : undefined
-  const { winner, others } = settersOf(name, besideOurs(desk, name, value))
+  const { winner, others } = settersOf(name, besideOurs(context, name, value))
   const overruled = winner !== undefined && winner.path !== paths.sysctlDropIn && !sameSysctl(winner.value, value)
   const losing = others.filter((line) => line.path !== paths.sysctlDropIn && !sameSysctl(line.value, value))
   const before = beforeTuning(facts, name)
@@ -92,12 +98,12 @@ function describeKernel(setting: WantedSetting, desk: Desk): TuningItem {
     ...setting,
     kind: 'kernel',
     now,
-    from: kernelSource(name, desk),
+    from: kernelSource(name, context),
     wanted: value,
     inEffect:
       cannot === undefined &&
       !overruled &&
-      written(desk, paths.sysctlDropIn) &&
+      written(context, paths.sysctlDropIn) &&
       (!real || (now !== undefined && sameSysctl(now, value))),
     problems: [
       ...(cannot === undefined ? [] : [cannot]),
@@ -111,7 +117,7 @@ function describeKernel(setting: WantedSetting, desk: Desk): TuningItem {
 }
 
 /** The files with ours as it will be: an earlier one of the same name in another folder does not count any more. */
-function besideOurs({ facts, paths }: Desk, name: string, value: string): TuningFacts['sysctlFiles'] {
+function besideOurs({ facts, paths }: ReportContext, name: string, value: string): TuningFacts['sysctlFiles'] {
   const ours = paths.sysctlDropIn
   const baseOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
   return [
@@ -120,26 +126,26 @@ function besideOurs({ facts, paths }: Desk, name: string, value: string): Tuning
   ].sort((a, b) => (baseOf(a.path) < baseOf(b.path) ? -1 : 1))
 }
 
-function kernelSource(name: string, { facts, paths }: Desk): string {
+function kernelSource(name: string, { facts, paths }: ReportContext): string {
   const { winner } = settersOf(name, facts.sysctlFiles)
   const now = facts.kernel[name]?.value
   if (now === undefined) return 'the kernel lacks it'
   if (winner === undefined) return "the kernel's default, or set by hand"
   if (!sameSysctl(winner.value, now)) return `set since the start of the host, or not settable; ${says(winner)}`
-  return winner.path === paths.sysctlDropIn ? `netops tune, ${placeOf(winner)}` : placeOf(winner)
+  return winner.path === paths.sysctlDropIn ? `netops tune, ${locationOf(winner)}` : locationOf(winner)
 }
 
-function describeLimit(setting: WantedSetting, desk: Desk): TuningItem {
-  const { facts, paths, real } = desk
+function describeLimit(setting: WantedSetting, context: ReportContext): TuningItem {
+  const { facts, paths, real } = context
   const { name, value } = setting
   const systemd = limitSettings[name] ?? name
   const account = { name: serviceUser, uid: facts.uid }
   const pam = limitConflicts({ account, item: name, value }, facts.limitsFiles, paths.limitsDropIn)
   const later = laterInUnit(systemd, value, facts.unit.files, paths.unitDropIn)
-  const tooMuch = real && name === 'nofile' ? aboveNrOpen(value, desk) : undefined
+  const tooMuch = real && name === 'nofile' ? aboveNrOpen(value, context) : undefined
   const most = granted(name, value, facts)
   const now = facts.unit.limits[name]
-  const files = written(desk, paths.limitsDropIn) && written(desk, paths.unitDropIn)
+  const files = written(context, paths.limitsDropIn) && written(context, paths.unitDropIn)
   const problems = [
     ...later.map((line) => `${says(line)} and wins for the service`),
     ...pam.winning.map((line) => `${says(line)} and wins for sessions of ${serviceUser}`),
@@ -153,7 +159,7 @@ function describeLimit(setting: WantedSetting, desk: Desk): TuningItem {
     ...setting,
     kind: 'limit',
     now: now ?? running,
-    from: limitSource(systemd, desk),
+    from: limitSource(systemd, context),
     wanted: value,
     inEffect: files && problems.length === 0 && (!facts.unit.loaded || now === value),
     problems,
@@ -164,15 +170,15 @@ function describeLimit(setting: WantedSetting, desk: Desk): TuningItem {
   }
 }
 
-function limitSource(systemd: string, { facts, real, paths }: Desk): string {
+function limitSource(systemd: string, { facts, real, paths }: ReportContext): string {
   if (!real) return 'whoever starts the service: below a root no systemd sets limits'
   if (!facts.unit.loaded) return 'the service is not installed yet'
   const line = unitSetter(systemd, facts.unit.files)
   if (line === undefined) return "systemd's default"
-  return line.path === paths.unitDropIn ? `netops tune, ${placeOf(line)}` : placeOf(line)
+  return line.path === paths.unitDropIn ? `netops tune, ${locationOf(line)}` : locationOf(line)
 }
 
-function aboveNrOpen(value: string, { facts, goal }: Desk): string | undefined {
+function aboveNrOpen(value: string, { facts, goal }: ReportContext): string | undefined {
   const most = goal.kernel['fs.nr_open'] ?? facts.kernel['fs.nr_open']?.value
   if (most === undefined || !/^\d+$/.test(value) || !/^\d+$/.test(most) || BigInt(value) <= BigInt(most))
     return undefined
@@ -184,8 +190,8 @@ const defaultOf = (name: string): string | undefined => {
   return typeof value === 'number' ? String(value) : undefined
 }
 
-function describeServer(setting: WantedSetting, desk: Desk): TuningItem {
-  const { facts, paths } = desk
+function describeServer(setting: WantedSetting, context: ReportContext): TuningItem {
+  const { facts, paths } = context
   const { name, value } = setting
   const variable = serverSettings[name] ?? name
   const file = facts.files[paths.tuningEnvironment]
@@ -203,7 +209,7 @@ function describeServer(setting: WantedSetting, desk: Desk): TuningItem {
           ? paths.config
           : "the server's default",
     wanted: value,
-    inEffect: written(desk, paths.tuningEnvironment) && written(desk, paths.unitDropIn),
+    inEffect: written(context, paths.tuningEnvironment) && written(context, paths.unitDropIn),
     problems: [],
     notes: [
       ...readServerConfig('', 'config.yaml', { env: { [variable]: value }, check: 'keys' }).notes,
@@ -212,7 +218,7 @@ function describeServer(setting: WantedSetting, desk: Desk): TuningItem {
         : []),
       ...(later === undefined
         ? []
-        : [`${placeOf(later)} names another environment file, ${later.value}, that may win`]),
+        : [`${locationOf(later)} names another environment file, ${later.value}, that may win`]),
     ],
   }
 }

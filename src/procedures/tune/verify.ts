@@ -1,7 +1,7 @@
 // Compares a host with what was applied to it, and after a revert with what was there before. Pure.
 import { laterInUnit, limitConflicts } from '../../model/limits-files.ts'
 import { hostPaths, serviceUser } from '../../model/paths.ts'
-import { placeOf, settersOf } from '../../model/sysctl-files.ts'
+import { locationOf, settersOf } from '../../model/sysctl-files.ts'
 import { sameSysctl } from '../../model/sysctl.ts'
 import { limitSettings, serverSettings, type FileState, type TuningRecord } from '../../model/tuning.ts'
 import { granted, type TuningFacts, type TuningPlace } from './facts.ts'
@@ -64,7 +64,7 @@ function kernelDrift(record: TuningRecord, facts: TuningFacts, { root }: TuningP
             {
               what: name,
               expected: `${value} at the next start`,
-              found: `${placeOf(winner)} says ${winner.value} and wins`,
+              found: `${locationOf(winner)} says ${winner.value} and wins`,
             },
           ]
         : []),
@@ -80,7 +80,7 @@ function limitsDrift(record: TuningRecord, facts: TuningFacts, { root }: TuningP
     const now = facts.unit.limits[name]
     const { winning } = limitConflicts({ account, item: name, value }, facts.limitsFiles, paths.limitsDropIn)
     const [later] = laterInUnit(systemd, value, facts.unit.files, paths.unitDropIn)
-    const why = later === undefined ? '' : `, from ${placeOf(later)}`
+    const why = later === undefined ? '' : `, from ${locationOf(later)}`
     return [
       ...(!facts.unit.loaded || now === value
         ? []
@@ -88,7 +88,7 @@ function limitsDrift(record: TuningRecord, facts: TuningFacts, { root }: TuningP
       ...winning.map((line) => ({
         what: `${name} of sessions`,
         expected: value,
-        found: `${placeOf(line)} says ${line.value} and wins`,
+        found: `${locationOf(line)} says ${line.value} and wins`,
       })),
     ]
   })

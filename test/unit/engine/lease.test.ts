@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile, rename } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -334,5 +334,55 @@ describe('a run', () => {
     })
     await held.giveBack()
     expect(await isCarried(paths.runs, 'r1')).toBe(false)
+  })
+})
+
+describe('leases by name', () => {
+  const takeNamed = async (run: string, ...leases: ('release' | 'backup' | 'logs')[]): Promise<Taken> => {
+    const got = await takeHost(paths, { run, reason: run, leases }, quick)
+    taken.push(got)
+    return got
+  }
+
+  test('lie beside each other, and exclude only those who need the same', async () => {
+    await takeNamed('backup', 'backup')
+    await takeNamed('deploy', 'release')
+    await expect(takeNamed('other', 'backup')).rejects.toMatchObject({ code: 'locked' })
+    await expect(takeNamed('restore', 'release', 'backup', 'logs')).rejects.toMatchObject({ code: 'locked' })
+    expect((await readLease(join(folder, 'state', 'lease-backup.json')))?.run).toBe('backup')
+    expect((await readLease(paths.lease))?.run).toBe('deploy')
+  })
+
+  test('are all given back where one cannot be had', async () => {
+    await takeNamed('logs', 'logs')
+    await expect(takeNamed('restore', 'release', 'backup', 'logs')).rejects.toMatchObject({ code: 'locked' })
+    expect(await readLease(paths.lease)).toBeUndefined()
+    await takeNamed('deploy', 'release')
+  })
+
+  test('of a backup that died half way block backups, and no rollback', async () => {
+    await leftBy(await deadProcess(), 'half')
+    await journalOf('half', false)
+    await rename(paths.lease, join(folder, 'state', 'lease-backup.json'))
+    await expect(takeNamed('backup', 'backup')).rejects.toMatchObject({
+      code: 'locked',
+      hint: expect.stringContaining('runs resume half') as string,
+    })
+    await takeNamed('rollback', 'release')
+  })
+
+  test('of fleets are kept apart by name too', async () => {
+    const alice = { reason: 'x', user: 'alice', host: 'ops1' }
+    await takeForFleet(paths, { ...alice, run: 'backups', leases: ['backup'] }, quick)
+    await takeForFleet(paths, { ...alice, run: 'deploys' }, quick)
+    await expect(takeForFleet(paths, { ...alice, run: 'third', leases: ['backup'] }, quick)).rejects.toMatchObject({
+      code: 'locked',
+    })
+    await expect(takeNamed('own', 'backup')).rejects.toMatchObject({ code: 'locked' })
+    await takeNamed('expiry', 'logs')
+    await renewForFleet(paths, 'backups', ['backup'])
+    await giveBackForFleet(paths, 'backups', ['backup'])
+    await takeNamed('own', 'backup')
+    expect((await readLease(paths.fleetLease))?.run).toBe('deploys')
   })
 })

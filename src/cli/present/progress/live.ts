@@ -1,9 +1,9 @@
 // A run on several hosts as one screenful: a line of counts, then a line a host; what matters most where not all fit. Pure.
-import type { HostView, RunView, Standing } from './state.ts'
+import type { HostView, RunView, HostState } from './state.ts'
 import { cut, cutMiddle, firstLine, pad, widthOf } from './text.ts'
 
 /** How a piece of a line is to look; where there are no colours it stays as it is. */
-export type Paint = (standing: Standing, text: string) => string
+export type Paint = (state: HostState, text: string) => string
 
 export interface Size {
   readonly columns: number
@@ -16,7 +16,7 @@ interface Look {
   readonly rank: number
 }
 
-const looks: Readonly<Record<Standing, Look>> = {
+const looks: Readonly<Record<HostState, Look>> = {
   failed: { label: 'FAILED', rank: 0 },
   'rolled-back': { label: 'rolled back', rank: 0 },
   parked: { label: 'parked', rank: 0 },
@@ -46,25 +46,25 @@ export function frame(run: RunView, now: number, size: Size, paint: Paint = (_, 
 }
 
 const byRank = (hosts: readonly HostView[]): readonly HostView[] =>
-  hosts.toSorted((a, b) => looks[a.standing].rank - looks[b.standing].rank)
+  hosts.toSorted((a, b) => looks[a.state].rank - looks[b.state].rank)
 
 function headerLine(run: RunView, now: number, columns: number): string {
   const hosts = [...run.hosts.values()]
   const time = run.since === undefined ? '' : `  ${shortTime((run.until ?? now) - run.since)}`
   const ended = hosts.filter(({ until }) => until !== undefined)
-  const broken = ended.filter(({ standing }) => looks[standing].rank === looks.failed.rank).length
+  const broken = ended.filter(({ state }) => looks[state].rank === looks.failed.rank).length
   const brief = `${ended.length} of ${hosts.length} ended${broken === 0 ? '' : `, ${broken} failed`}${time}`
   const candidates = [`${firstLine(run.title)}: ${counts(hosts)}${time}`, `${counts(hosts)}${time}`, brief]
   return cut(candidates.find((text) => widthOf(text) <= columns) ?? brief, columns)
 }
 
-/** `1 failed, 12 done, 3 waiting`: the hosts of each standing, what an operator must see first at the front. */
+/** `1 failed, 12 done, 3 waiting`: the hosts of each state, what an operator must see first at the front. */
 function counts(hosts: readonly HostView[]): string {
-  const standings = (Object.keys(looks) as Standing[]).map((standing) => ({
-    label: looks[standing].label.toLowerCase(),
-    count: hosts.filter((host) => host.standing === standing).length,
+  const states = (Object.keys(looks) as HostState[]).map((state) => ({
+    label: looks[state].label.toLowerCase(),
+    count: hosts.filter((host) => host.state === state).length,
   }))
-  return standings
+  return states
     .filter(({ count }) => count > 0)
     .map(({ label, count }) => `${count} ${label}`)
     .join(', ')
@@ -85,14 +85,14 @@ function hostLine(host: HostView, now: number, { names, columns, paint }: Column
   const time = since === undefined ? '' : shortTime((host.until ?? now) - since).padStart(timeColumns)
   const room = columns - names - 2 - (columns < fewest ? 0 : timeColumns)
   const name = pad(cutMiddle(firstLine(host.name), names), names)
-  return `${name}  ${paint(host.standing, pad(cut(saidOf(host), room), room))}${time}`.trimEnd()
+  return `${name}  ${paint(host.state, pad(cut(textOf(host), room), room))}${time}`.trimEnd()
 }
 
 /** What a host is at, or how it ended and why. */
-function saidOf({ standing, phase, reason }: HostView): string {
-  const { label, rank } = looks[standing]
-  if (standing === 'working') return firstLine(phase)
-  const more = standing === 'undoing' ? phase : standing === 'unfinished' ? (reason ?? phase) : reason
+function textOf({ state, phase, reason }: HostView): string {
+  const { label, rank } = looks[state]
+  if (state === 'working') return firstLine(phase)
+  const more = state === 'undoing' ? phase : state === 'unfinished' ? (reason ?? phase) : reason
   return rank > looks.undoing.rank || more === undefined ? label : `${label}: ${firstLine(more)}`
 }
 

@@ -19,7 +19,7 @@ export function plainLine(run: RunView, record: JournalRecord, { color, verbosit
   const { step, host, key, record: own } = news
   if (own.type === 'begin' || own.type === 'undoing') return undefined
   // What a host did in its job has been told line by line.
-  const told = step.job && hasReported(host, key)
+  const reported = step.job && hasReported(host, key)
   if (step.job && own.type === 'done') return undefined
   if ((own.type === 'unchanged' || own.type === 'skipped' || (step.quiet && own.type === 'done')) && verbosity === 0)
     return undefined
@@ -36,7 +36,7 @@ export function plainLine(run: RunView, record: JournalRecord, { color, verbosit
   const sent = own.type === 'done' && own.pushed !== undefined ? chalk.dim(sentOf(own.pushed)) : ''
   const waited = waitEndOf(step, own)
   const ended = waited === undefined ? '' : `, ${waited}`
-  const reason = 'error' in own && !told ? `\n    ${own.error.message.replaceAll('\n', '\n    ')}` : ''
+  const reason = 'error' in own && !reported ? `\n    ${own.error.message.replaceAll('\n', '\n    ')}` : ''
   return `${nameColumn(run, host.name)} ${step.title}: ${marks[own.type]}${ended}${took}${sent}${reason}`
 }
 

@@ -53,5 +53,5 @@ function painter(color: boolean): Paint {
     done: chalk.green,
     unchanged: chalk.dim,
   }
-  return (standing, text) => paints[standing]?.(text) ?? text
+  return (state, text) => paints[state]?.(text) ?? text
 }

@@ -4,7 +4,7 @@ import type { EndRecord, Failure, JournalRecord, OwnRecord, RunRecord } from '..
 import { operatorHost, stepsOf, waitedText, type Step, type Wait } from '../../../model/plan.ts'
 
 /** How one host stands; `unfinished` and `not-begun` are what the end of the run left in the middle or untouched. */
-export type Standing =
+export type HostState =
   | 'waiting'
   | 'working'
   | 'undoing'
@@ -34,12 +34,12 @@ export interface StepView {
 
 export interface HostView {
   readonly name: string
-  readonly standing: Standing
+  readonly state: HostState
   /** The title of the step that was begun last. */
   readonly phase: string
   /** Why it failed. */
   readonly reason: string | undefined
-  /** When its first step began and when its standing became final; by the clock of the machine that keeps the journal. */
+  /** When its first step began and when its state became final; by the clock of the machine that keeps the journal. */
   readonly since: number | undefined
   readonly until: number | undefined
   readonly changed: boolean
@@ -123,7 +123,7 @@ function learn(run: RunView, { plan }: RunRecord, origin: Origin): RunView {
 
 const untouched = (name: string): HostView => ({
   name,
-  standing: 'waiting',
+  state: 'waiting',
   phase: '',
   reason: undefined,
   since: undefined,
@@ -182,21 +182,21 @@ function takeStep(run: RunView, record: StepRecord, origin: Origin): RunView {
 
 function moved(host: HostView, { record, step, key }: StepNews, at: number): HostView {
   // Whether it is given back says nothing about how its work went.
-  if (step.quiet && (record.type !== 'failed' || host.standing === 'failed')) return host
+  if (step.quiet && (record.type !== 'failed' || host.state === 'failed')) return host
   switch (record.type) {
     case 'begin':
-      return { ...host, standing: 'working', phase: step.title, until: undefined }
+      return { ...host, state: 'working', phase: step.title, until: undefined }
     case 'done':
       return finished({ ...host, changed: host.changed || record.changed }, at)
     case 'unchanged':
     case 'skipped':
       return finished(host, at)
     case 'undoing':
-      return { ...host, standing: 'undoing', phase: step.title, until: undefined }
+      return { ...host, state: 'undoing', phase: step.title, until: undefined }
     case 'failed': {
       // What the host's part itself told is closer to the cause.
       const reason = (hasReported(host, key) ? host.reason : undefined) ?? record.error.message
-      return { ...host, standing: standingAfter(record.error.code), reason, until: at }
+      return { ...host, state: stateAfter(record.error.code), reason, until: at }
     }
     case 'undone':
       return putBack(host, at)
@@ -209,14 +209,14 @@ function moved(host: HostView, { record, step, key }: StepNews, at: number): Hos
 export const hasReported = (host: HostView, job: string): boolean =>
   [...host.steps.keys()].some((key) => key.startsWith(`${job}>`))
 
-const standingAfter = (code: ErrorCode | 'done'): Standing => (code === 'rolled-back' ? 'rolled-back' : 'failed')
+const stateAfter = (code: ErrorCode | 'done'): HostState => (code === 'rolled-back' ? 'rolled-back' : 'failed')
 
 const isFinished = ({ state }: StepView): boolean => state === 'done' || state === 'unchanged' || state === 'skipped'
 
 /** The host is done once all its steps are. */
 function finished(host: HostView, at: number): HostView {
-  if (![...host.steps.values()].every((step) => step.quiet || isFinished(step))) return { ...host, standing: 'working' }
-  return { ...host, standing: host.changed ? 'done' : 'unchanged', until: at }
+  if (![...host.steps.values()].every((step) => step.quiet || isFinished(step))) return { ...host, state: 'working' }
+  return { ...host, state: host.changed ? 'done' : 'unchanged', until: at }
 }
 
 /** The undo of a host is over when no step is left that it would undo: back to the last one that commits. */
@@ -226,8 +226,8 @@ function putBack(host: HostView, at: number): HostView {
   )
   const undone = ran.slice(ran.findLastIndex(({ commits, state }) => commits && state === 'done') + 1)
   const over = ({ undoable, state }: StepView): boolean => !undoable || state === 'undone' || state === 'undo-failed'
-  if (!undone.every(over)) return { ...host, standing: 'undoing' }
-  return { ...host, standing: undone.some(({ state }) => state === 'undo-failed') ? 'failed' : 'undone', until: at }
+  if (!undone.every(over)) return { ...host, state: 'undoing' }
+  return { ...host, state: undone.some(({ state }) => state === 'undo-failed') ? 'failed' : 'undone', until: at }
 }
 
 /** How far the work of a step is. */
@@ -241,8 +241,8 @@ function takeProgress(run: RunView, record: Extract<OwnRecord, { type: 'progress
 
 /** The run stopped: what was in the middle can go on later. */
 const parked = (host: HostView, error: Failure, at: number): HostView =>
-  host.standing === 'working' || host.standing === 'undoing'
-    ? { ...host, standing: 'parked', reason: error.message, until: at }
+  host.state === 'working' || host.state === 'undoing'
+    ? { ...host, state: 'parked', reason: error.message, until: at }
     : host
 
 function end(run: RunView, record: EndRecord, origin: Origin): RunView {
@@ -250,10 +250,10 @@ function end(run: RunView, record: EndRecord, origin: Origin): RunView {
   if (job === undefined) return { ...overHosts(run, origin, (host) => left(host, record, at)), until: at }
   // The step that started the part says when the host is done.
   if (record.outcome === 'done') return run
-  const standing = standingAfter(record.outcome)
+  const state = stateAfter(record.outcome)
   return overHosts(run, origin, (host) => ({
     ...host,
-    standing,
+    state,
     reason: host.reason ?? record.error?.message,
     until: at,
   }))
@@ -262,15 +262,15 @@ function end(run: RunView, record: EndRecord, origin: Origin): RunView {
 /** How the end of the run leaves a host. */
 function left(host: HostView, { outcome }: EndRecord, at: number): HostView {
   const until = host.until ?? at
-  switch (host.standing) {
+  switch (host.state) {
     case 'waiting':
-      return { ...host, standing: 'not-begun' }
+      return { ...host, state: 'not-begun' }
     case 'working':
     case 'parked':
-      return { ...host, standing: 'unfinished', until }
+      return { ...host, state: 'unfinished', until }
     case 'undoing':
     case 'undone':
-      return { ...host, standing: outcome === 'rolled-back' ? 'rolled-back' : 'undone', until }
+      return { ...host, state: outcome === 'rolled-back' ? 'rolled-back' : 'undone', until }
     default:
       return host
   }
@@ -283,9 +283,9 @@ function reopen(run: RunView, origin: Origin): RunView {
 }
 
 function reopenHost(host: HostView): HostView {
-  if (host.standing === 'not-begun') return { ...host, standing: 'waiting' }
-  const stopped = host.standing === 'parked' || host.standing === 'unfinished'
-  return stopped ? { ...host, standing: 'working', until: undefined } : host
+  if (host.state === 'not-begun') return { ...host, state: 'waiting' }
+  const stopped = host.state === 'parked' || host.state === 'unfinished'
+  return stopped ? { ...host, state: 'working', until: undefined } : host
 }
 
 /** Changes the hosts that a record about a whole run is about: all of them, or the one whose part it was. */

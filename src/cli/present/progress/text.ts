@@ -1,18 +1,13 @@
 // Text for one line of a terminal: without what would move the cursor, measured in columns, and cut where it does not fit.
 import { stripVTControlCharacters } from 'node:util'
 import stringWidth from 'fast-string-width'
+import { unsafe } from '../../../model/escape.ts'
 
 const cutMark = '...'
-// They turn the direction of writing. Not those that join: one emoji may be made of several, and so are letters.
-const invisible = /[\p{Format}--[\p{Join_Control}\u{e0020}-\u{e007f}]]/gv
-
 /** The first line of a text, without what would move the cursor or colour it. */
 export function firstLine(text: string): string {
   const [line = ''] = stripVTControlCharacters(text).trim().split('\n', 1)
-  return line
-    .replaceAll(/\p{Control}+/gu, ' ')
-    .replaceAll(invisible, '')
-    .trim()
+  return line.replaceAll(unsafe.controls, ' ').replaceAll(unsafe.format, '').trim()
 }
 
 /** How many columns a text takes; colours take none. */

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import type { PreflightFacts } from '../../../../src/procedures/preflight/facts.ts'
-import { judgeHost, type Wish } from '../../../../src/procedures/preflight/judge.ts'
+import { judgeHost, type PreflightTarget } from '../../../../src/procedures/preflight/judge.ts'
 import { fitFacts, lookOf } from '../../../support/preflight.ts'
 
-const wish = (changes: Partial<Wish> = {}): Wish => ({
+const wish = (changes: Partial<PreflightTarget> = {}): PreflightTarget => ({
   release: { platform: 'linux-x64', size: 130e6 },
   configured: { ports: [8080, 9090], names: [] },
   environment: undefined,
@@ -12,7 +12,7 @@ const wish = (changes: Partial<Wish> = {}): Wish => ({
   ...changes,
 })
 
-const saidBy = (check: string, facts: PreflightFacts, wanted: Wish) =>
+const saidBy = (check: string, facts: PreflightFacts, wanted: PreflightTarget) =>
   judgeHost('web1', facts, wanted)
     .filter((one) => one.check === check)
     .map(({ kind, message }) => `${kind}: ${message}`)
@@ -37,7 +37,7 @@ const names = (own: boolean | undefined, found: boolean): PreflightFacts =>
     },
   })
 
-const table: readonly (readonly [string, PreflightFacts, Partial<Wish>, readonly string[]])[] = [
+const table: readonly (readonly [string, PreflightFacts, Partial<PreflightTarget>, readonly string[]])[] = [
   ['platform', fitFacts(), {}, ['good: linux-x64, glibc 2.36']],
   ['platform', look('system', 'Linux\naarch64\n6.1'), { release: undefined }, ['good: linux-arm64, glibc 2.36']],
   ['platform', look('system', 'Linux\nriscv64\n6.1'), {}, ['problem: the host is Linux on riscv64']],

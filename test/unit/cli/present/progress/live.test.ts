@@ -112,7 +112,7 @@ describe('a frame', () => {
 
   test('paints only what a host is at', () => {
     const story = deploymentOf(['a', 'b'])
-    const painted = frame(viewOf([story.start]), now, usual, (standing, text) => `<${standing}>${text.trimEnd()}`)
+    const painted = frame(viewOf([story.start]), now, usual, (state, text) => `<${state}>${text.trimEnd()}`)
     expect(painted[1]).toBe('a  <waiting>waiting')
   })
 })

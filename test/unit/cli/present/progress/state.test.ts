@@ -17,8 +17,8 @@ const run = (plan: Plan): JournalEntry => ({
   planSha256: planHash(plan),
 })
 const viewOf = (entries: readonly JournalEntry[]): RunView => recordsOf(entries).reduce(advance, unknownRun)
-const standings = (entries: readonly JournalEntry[]): unknown =>
-  Object.fromEntries([...viewOf(entries).hosts].map(([name, { standing }]) => [name, standing]))
+const states = (entries: readonly JournalEntry[]): unknown =>
+  Object.fromEntries([...viewOf(entries).hosts].map(([name, { state }]) => [name, state]))
 
 const on = (host: string, ids: readonly string[]) =>
   sequence(
@@ -95,28 +95,28 @@ describe('the state of a run', () => {
     ],
   ]
   test.each(cases)('tells %s', (_, entries, expected) => {
-    expect(standings([run(plan), ...entries])).toEqual(expected)
+    expect(states([run(plan), ...entries])).toEqual(expected)
   })
 
   test('undoes no further than the last step that commits', () => {
     const committing = sequence('all', [step('one', { commits: true }), step('two'), step('three')])
     const ran = [begin('one'), done('one'), begin('two'), done('two'), begin('three'), failed('three')]
-    expect(standings([run(committing), ...ran, ...undone('three'), ...undone('two')])).toEqual({ web1: 'undone' })
+    expect(states([run(committing), ...ran, ...undone('three'), ...undone('two')])).toEqual({ web1: 'undone' })
   })
 
   test('takes a host whose part has ended well as done only when its own steps are', () => {
     const story = deploymentOf(['web1'])
     const entries = [story.start, ...story.to('web1')]
     // Without the end of the step that started the part, and of giving the host back.
-    expect(standings(entries.slice(0, -3))).toEqual({ web1: 'working' })
-    expect(standings(entries)).toEqual({ web1: 'done' })
+    expect(states(entries.slice(0, -3))).toEqual({ web1: 'working' })
+    expect(states(entries)).toEqual({ web1: 'done' })
   })
 
   test('keeps the reason that the host itself gave, and the times of the journal', () => {
     const story = deploymentOf(['web1'])
     const view = viewOf([story.start, ...story.undoing('web1'), ...story.rolledBack('web1')])
     expect(view.hosts.get('web1')).toMatchObject({
-      standing: 'rolled-back',
+      state: 'rolled-back',
       reason: expect.stringContaining('answers 503') as string,
       since: Date.parse('2026-11-23T10:00:01Z'),
     })

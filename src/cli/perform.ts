@@ -1,0 +1,77 @@
+// From words to an exit code, without the process around it: one command is performed, its result printed once.
+import { errorDocument, failureLines } from './present/errors.ts'
+import { byUnicode, unsafe } from '../model/escape.ts'
+import { exitCodes, messageOf, NetopsError } from '../model/errors.ts'
+import type { CommandContext, CommandResult } from './command.ts'
+import { parseCommandLine, type CalledCommand, type ParserOutput } from './program.ts'
+
+/** What every command takes beside its own options. */
+export interface CommonFlags {
+  /** The result is one JSON document. */
+  readonly json: boolean
+  /** Each record of a run's journal goes to standard output as it comes, and no progress is shown. */
+  readonly jsonl: boolean
+  readonly verbosity: number
+  /** Whether the key of a host that is not on file is written down. */
+  readonly acceptNewHostKeys: boolean
+}
+
+/** Where a command line is performed: a process, or a test. */
+export interface Outside extends ParserOutput {
+  /** Makes the context of the command that was called, and a way to clear what it left at the bottom of a terminal. */
+  readonly begin: (called: CalledCommand, flags: CommonFlags) => { context: CommandContext; end: () => void }
+}
+
+/** Performs what the words say, and returns the exit code. */
+export async function performCommandLine(words: readonly string[], outside: Outside): Promise<number> {
+  if (words[0] === 'help' && words[1] === 'exit-codes') {
+    outside.out(`${exitCodeTable()}\n`)
+    return exitCodes.done.exit
+  }
+  return parseCommandLine(words, outside, (called) => perform(called, words, outside))
+}
+
+async function perform(called: CalledCommand, words: readonly string[], outside: Outside): Promise<number> {
+  const { command, args } = called
+  const { json: asked, verbose, ...options } = called.options
+  const jsonl = command.events === true && options.jsonl === true
+  const json = asked === true || jsonl
+  const verbosity = typeof verbose === 'number' ? verbose : 0
+  const flags = { json, jsonl, verbosity, acceptNewHostKeys: options.acceptNewHostKey === true }
+  const { context, end } = outside.begin(called, flags)
+  const started = new Date()
+  let result: CommandResult
+  try {
+    result = await command.run({ options, args }, context)
+    end()
+  } catch (thrown) {
+    end()
+    result = failed(thrown, words)
+    if (!json) outside.err(`${failureLines(thrown, verbosity).join('\n')}\n`)
+  }
+  if (json) outside.out(`${JSON.stringify(documentOf(command.name, result, started)).replace(unsafe.c1, byUnicode)}\n`)
+  else if (result.text !== '') outside.out(`${result.text}\n`)
+  return exitCodes[result.outcome].exit
+}
+
+const documentOf = (command: string, { outcome, data }: CommandResult, started: Date) => ({
+  schema: 'netops/v1',
+  command,
+  ok: outcome === 'done',
+  outcome,
+  started: started.toISOString(),
+  ended: new Date().toISOString(),
+  ...data,
+})
+
+function failed(thrown: unknown, words: readonly string[]): CommandResult {
+  const hint = `this is a defect of netops; see netops ${words.join(' ')} -vv`
+  const error = thrown instanceof NetopsError ? thrown : { code: 'failed' as const, message: messageOf(thrown), hint }
+  return { outcome: error.code, data: { error: errorDocument(error) }, text: '' }
+}
+
+/** The table that `netops help exit-codes` prints. */
+const exitCodeTable = (): string =>
+  Object.values(exitCodes)
+    .map(({ exit, meaning }) => `${String(exit).padStart(3)}  ${meaning}`)
+    .join('\n')
