@@ -73,7 +73,7 @@ export async function readCleanUpFacts(reader: HostReader, order: CleanUpRequest
 
 /** A host's clock, in ms since 1970. */
 export const readClock = async (reader: HostReader): Promise<number> =>
-  Number((await reader.query(['date', '+%s%3N'])).stdout)
+  Number((await reader.query(['date', '+%s.%N'])).stdout) * 1000
 
 /** What lies below a folder, with when it was last changed; none where there is no such folder. */
 async function timesIn(reader: HostReader, folder: string, depth: number) {
