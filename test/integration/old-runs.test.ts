@@ -96,7 +96,11 @@ describe('runs of a netops that kept no such files', () => {
       expect.arrayContaining([
         expect.objectContaining({ run: '20250101T000000Z-x-0001.local', started: began, outcome: 'done' }),
         expect.objectContaining({ run: '20250101T000000Z-x-0002.local', started: began, outcome: 'unfinished' }),
-        expect.objectContaining({ run, procedure: 'deploy', outcome: expect.stringMatching(/parked|unfinished/) }),
+        expect.objectContaining({
+          run,
+          procedure: 'deploy',
+          outcome: expect.stringMatching(/parked|unfinished/) as string,
+        }),
         expect.objectContaining({ run: `${run}.local`, procedure: 'activate', outcome: 'unfinished' }),
       ]),
     )
