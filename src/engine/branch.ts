@@ -1,7 +1,20 @@
 // How parts of a plan came out, forward and back, and how several are joined. Pure.
 import { joinOutcomes, NetopsError, locate, type Outcome } from '../model/errors.ts'
 import { failureOf, type Failure } from '../model/failure.ts'
-import type { Group, Step } from '../model/plan.ts'
+import type { Pushed } from '../model/journal.ts'
+import type { Json } from '../model/json.ts'
+import type { Group, Step, WaitOutcome } from '../model/plan.ts'
+
+/** What the effects of a step came to. */
+export interface Acted {
+  /** Whether the host was changed. */
+  readonly changed: boolean
+  readonly pushed?: Pushed
+  /** What its work came to. */
+  readonly result?: Json
+  /** How its wait ended, where that may be in several ways. */
+  readonly waited?: WaitOutcome
+}
 
 /** How a part of a plan came out. */
 export interface Branch {
@@ -153,3 +166,9 @@ export const isOutOfReach = (thrown: unknown): boolean =>
 /** What went wrong in a step, with its place. */
 export const failureIn = (thrown: unknown, step: Step): Failure =>
   failureOf(locate(thrown, { host: step.host, step: step.id }))
+
+/** Why a group cannot be taken back now. */
+export const outOfTouch = ({ title }: Group): Failure => ({
+  code: 'unreachable',
+  message: `"${title}" cannot be taken back while its host is out of reach`,
+})

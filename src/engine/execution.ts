@@ -1,9 +1,9 @@
 // One run of a plan: its groups and steps, forward and back, as far as the journal says that they are not done yet.
 import { joinOutcomes, type Outcome } from '../model/errors.ts'
 import type { Failure } from '../model/failure.ts'
-import { addPushed, type Pushed } from '../model/journal.ts'
+import { addPushed, isLasting, type OwnRecord, type Pushed } from '../model/journal.ts'
 import type { Json } from '../model/json.ts'
-import { wavesOf, type Group, type Plan, type Step, type WaitOutcome } from '../model/plan.ts'
+import { wavesOf, type Group, type Plan, type Step } from '../model/plan.ts'
 import {
   afterUndo,
   failedBefore,
@@ -19,7 +19,9 @@ import {
   lostBefore,
   nothingUndone,
   openedBy,
+  outOfTouch,
   withFailures,
+  type Acted,
   type Branch,
   type Cleared,
   type Undone,
@@ -32,17 +34,6 @@ import { policiesIn, pooled, type LostPolicy } from './pool.ts'
 import { bodyOf, forgetFaded, StepLog, transientIn } from './steps.ts'
 import { waitUntil } from './wait.ts'
 
-/** What the effects of a step came to. */
-interface Acted {
-  /** Whether the host was changed. */
-  readonly changed: boolean
-  readonly pushed?: Pushed
-  /** What its work came to. */
-  readonly result?: Json
-  /** How its wait ended, where that may be in several ways. */
-  readonly waited?: WaitOutcome
-}
-
 /** Carries out a plan by its journal. */
 export class Execution {
   readonly #journal: Journal
@@ -52,6 +43,8 @@ export class Execution {
   readonly #plan: Plan
   /** What becomes of each step whose host is lost. */
   readonly #policies: ReadonlyMap<string, LostPolicy>
+  /** The last record that each step's host run has told, and will not take back. */
+  readonly #relayed: Map<string, OwnRecord>
 
   constructor(plan: Plan, journal: Journal, executor: Executor, control: Control) {
     this.#plan = plan
@@ -60,6 +53,11 @@ export class Execution {
     this.#control = control
     this.#log = new StepLog(journal.records, (entry) => journal.append(entry))
     this.#policies = policiesIn(plan)
+    this.#relayed = new Map(
+      journal.records.flatMap((one) =>
+        one.type === 'relayed' && isLasting(one.record) ? [[one.step, one.record] as const] : [],
+      ),
+    )
   }
 
   /** Goes on with the plan from where the journal ends. */
@@ -385,19 +383,16 @@ export class Execution {
   }
 
   #report(step: Step): StepReport {
-    const last = this.#journal.records.findLast((record) => record.type === 'relayed' && record.step === step.id)
     return {
       step: step.id,
-      last: last?.type === 'relayed' ? last.record : undefined,
-      pass: (record) => this.#journal.append({ type: 'relayed', step: step.id, record }),
+      last: this.#relayed.get(step.id),
+      pass: (record) => {
+        if (isLasting(record)) this.#relayed.set(step.id, record)
+        return this.#journal.append({ type: 'relayed', step: step.id, record })
+      },
       progress: (done, of) => this.#log.write({ type: 'progress', step: step.id, done, of }),
       pushed: () => undefined,
       result: () => undefined,
     }
   }
 }
-
-const outOfTouch = ({ title }: Group): Failure => ({
-  code: 'unreachable',
-  message: `"${title}" cannot be taken back while its host is out of reach`,
-})

@@ -4,7 +4,7 @@ import { systemCode } from '../model/errors.ts'
 import type { JournalRecord } from '../model/journal.ts'
 import { parseRecord } from './journal.ts'
 
-const chunkBytes = 1 << 20
+const chunkBytes = 1 << 18
 const newline = 0x0a
 
 /** A journal from its beginning on. A last line that is not whole yet is left for the next look. */
@@ -13,6 +13,7 @@ export class JournalTail {
   /** How far whole lines were read, in bytes. */
   #offset = 0
   #count = 0
+  readonly #chunk = Buffer.allocUnsafe(chunkBytes)
 
   /** @param path of the journal; it may not be there yet */
   constructor(path: string) {
@@ -30,25 +31,25 @@ export class JournalTail {
       const records: JournalRecord[] = []
       let rest: Uint8Array = new Uint8Array()
       for (;;) {
-        const chunk = Buffer.alloc(chunkBytes)
-        const { bytesRead } = await handle.read(chunk, 0, chunkBytes, this.#offset + rest.length)
-        if (bytesRead === 0) return records
-        const bytes =
-          rest.length === 0 ? chunk.subarray(0, bytesRead) : Buffer.concat([rest, chunk.subarray(0, bytesRead)])
+        const { bytesRead } = await handle.read(this.#chunk, 0, chunkBytes, this.#offset + rest.length)
+        const read = this.#chunk.subarray(0, bytesRead)
+        const bytes = rest.length === 0 ? read : Buffer.concat([rest, read])
         const end = bytes.lastIndexOf(newline) + 1
         this.#offset += end
-        rest = bytes.subarray(end)
-        if (end === 0) continue
-        for (const line of bytes
-          .subarray(0, end - 1)
-          .toString('utf8')
-          .split('\n')) {
-          this.#count += 1
-          records.push(parseRecord(line, this.#count, this.#path))
-        }
+        if (end > 0) this.#parse(bytes.subarray(0, end - 1), records)
+        if (bytesRead < chunkBytes) return records
+        // The chunk is written over by the next read.
+        rest = Buffer.from(bytes.subarray(end))
       }
     } finally {
       await handle.close()
+    }
+  }
+
+  #parse(lines: Buffer, into: JournalRecord[]): void {
+    for (const line of lines.toString('utf8').split('\n')) {
+      this.#count += 1
+      into.push(parseRecord(line, this.#count, this.#path))
     }
   }
 }

@@ -91,6 +91,8 @@ export const journalRecord = z.discriminatedUnion('type', [...ownRecord.options,
 export type JournalRecord = z.infer<typeof journalRecord>
 /** A record that a host's own journal holds; a job starts no jobs. */
 export type OwnRecord = z.infer<typeof ownRecord>
+/** Whether a record is on the disk when it is told: the number of one that is not may be another's after a power cut. */
+export const isLasting = ({ type }: OwnRecord): boolean => type !== 'progress'
 export const parseOwnRecord = (line: string): OwnRecord => ownRecord.parse(JSON.parse(line))
 type Unstamped<T> = T extends unknown ? Omit<T, 'netops' | 'seq' | 'at'> : never
 /** A record before the journal gives it its number and time. */

@@ -10,6 +10,7 @@ import { applyEffect, effectsOf } from './effects.ts'
 import { FleetLeases } from './fleet-leases.ts'
 import type { RunHost } from './hosts.ts'
 import { askHere, askProbe } from './probes.ts'
+import { itemFault } from './run-journal.ts'
 
 type ExecutorContext = Pick<RunContext, 'env' | 'progress' | 'signal' | 'undoSignal'>
 
@@ -39,7 +40,12 @@ export function executorOf(
 ): LiveExecutor {
   const { env, progress } = context
   const leases = new FleetLeases()
-  const effects = effectsOf({ leases, control: controlOf(context), items })
+  const effects = effectsOf({
+    leases,
+    control: controlOf(context),
+    items,
+    onItem: itemFault(context.env.NETOPS_FAULT ?? ''),
+  })
   const hostNamed = (name: string): RunHost => {
     const found = hosts.get(name)
     if (found === undefined) throw new NetopsError('usage', { message: `${name} is not a host of this run` })

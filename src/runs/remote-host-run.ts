@@ -5,7 +5,7 @@ import { unstoppable, type Control } from '../engine/halt.ts'
 import * as z from 'zod'
 import { NetopsError } from '../model/errors.ts'
 import type { HostRunEffect, UndoHostRunEffect } from '../model/effects.ts'
-import { parseOwnRecord, type EndRecord, type Failure } from '../model/journal.ts'
+import { isLasting, parseOwnRecord, type EndRecord, type Failure } from '../model/journal.ts'
 import { callNetops, remoteCommand } from './remote-netops.ts'
 
 export const followCommand = ({ netops, run, root }: HostRunEffect | UndoHostRunEffect, from: number): string[] => [
@@ -53,7 +53,7 @@ export async function followHostRun(
     if (!line.startsWith('{"netops":1,')) return
     const record = parseOwnRecord(line)
     report.pass(record)
-    seen = record
+    if (isLasting(record)) seen = record
     if (record.type === 'end') end = record
     if (record.type === 'parked') parked = record.error
   }

@@ -88,3 +88,14 @@ function faultObserver(fault: string): JournalObserver {
       process.kill(process.pid, what === 'kill' ? 'SIGKILL' : 'SIGSTOP')
   }
 }
+
+/** Dies after so many items of a work, as `NETOPS_FAULT=kill-after-item:250` says; undefined where nothing is said. */
+export function itemFault(fault: string): (() => void) | undefined {
+  const [, at] = /^kill-after-item:([0-9]+)$/.exec(fault) ?? []
+  if (at === undefined) return undefined
+  let items = 0
+  return () => {
+    items += 1
+    if (items === Number(at)) process.kill(process.pid, 'SIGKILL')
+  }
+}

@@ -10,11 +10,13 @@ export interface WorkOutside {
   /** Opens the items of the run; undefined where the run is not this host's own. */
   readonly items?: (() => Promise<ItemLog>) | undefined
   readonly control: Control | undefined
+  /** Hears of each item that was done. */
+  readonly onItem?: (() => void) | undefined
 }
 
 const progressEveryMs = 1000
 
-export const workEffects = ({ items, control = unstoppable }: WorkOutside): EffectHandlers<WorkEffect> => ({
+export const workEffects = ({ items, control = unstoppable, onItem }: WorkOutside): EffectHandlers<WorkEffect> => ({
   work: {
     show: (effect) => workNamed(effect.work).show(effect.input),
     async apply(effect, { host, report }) {
@@ -32,7 +34,10 @@ export const workEffects = ({ items, control = unstoppable }: WorkOutside): Effe
         const result = await work.run(effect.input, {
           signal,
           isDone: (key) => log.isDone(report.step, key),
-          done: (key) => log.add(report.step, key),
+          done: (key) => {
+            log.add(report.step, key)
+            onItem?.()
+          },
           progress(done, of) {
             if (performance.now() - toldAt < progressEveryMs) return
             toldAt = performance.now()

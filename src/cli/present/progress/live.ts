@@ -32,24 +32,30 @@ const looks: Readonly<Record<HostState, Look>> = {
 
 /** The lines to show now; none is wider than the columns, and they leave one row for the cursor. */
 export function frame(run: RunView, now: number, size: Size, paint: Paint = (_, text) => text): readonly string[] {
-  const hosts = [...run.hosts.values()]
-  const room = Math.max(1, size.rows - 1)
+  const hosts = run.hosts.values()
+  const between = betweenLine(run, now, size.columns)
+  const room = Math.max(1, size.rows - 1 - between.length)
   const shown = hosts.length < room ? hosts : byRank(hosts).slice(0, Math.max(0, room - 2))
   const rest = hosts.length < room ? [] : byRank(hosts).slice(shown.length)
   const names = Math.min(Math.max(...hosts.map(({ name }) => widthOf(name)), 0), Math.floor(size.columns * 0.3))
   const lines = [
     headerLine(run, now, size.columns),
+    ...between,
     ...shown.map((host) => hostLine(host, now, { names, columns: size.columns, paint })),
     ...(rest.length === 0 ? [] : [cut(`... and ${rest.length} more (${counts(rest)})`, size.columns)]),
   ]
-  return lines.slice(0, room)
+  return lines.slice(0, Math.max(1, size.rows - 1))
 }
+
+/** What the run itself does now, such as a pause between batches, and for how long already. */
+const betweenLine = ({ betweenNow }: RunView, now: number, columns: number): readonly string[] =>
+  betweenNow === undefined ? [] : [cut(`${betweenNow.title}  ${shortTime(now - betweenNow.since)}`, columns)]
 
 const byRank = (hosts: readonly HostView[]): readonly HostView[] =>
   hosts.toSorted((a, b) => looks[a.state].rank - looks[b.state].rank)
 
 function headerLine(run: RunView, now: number, columns: number): string {
-  const hosts = [...run.hosts.values()]
+  const hosts = run.hosts.values()
   const time = run.since === undefined ? '' : `  ${shortTime((run.until ?? now) - run.since)}`
   const ended = hosts.filter(({ until }) => until !== undefined)
   const broken = ended.filter(({ state }) => looks[state].rank === looks.failed.rank).length

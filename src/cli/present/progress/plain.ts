@@ -3,7 +3,7 @@ import { Chalk } from 'chalk'
 import type { JournalRecord, Pushed } from '../../../model/journal.ts'
 import { formatBytes, formatDuration } from '../../../model/units.ts'
 import { hasReported, stepNews, waitEndOf, type RunView } from './state.ts'
-import { pad, widthOf } from './text.ts'
+import { pad } from './text.ts'
 
 export interface PlainStyle {
   readonly color: boolean
@@ -15,7 +15,8 @@ export interface PlainStyle {
 export function plainLine(run: RunView, record: JournalRecord, { color, verbosity }: PlainStyle): string | undefined {
   if (record.type === 'hook') return hookLine(record, color)
   const news = stepNews(run, record)
-  if (news === undefined) return undefined
+  // A pause is told when it begins: nothing else happens while it lasts.
+  if (news === undefined) return record.type === 'begin' ? run.between.get(record.step) : undefined
   const { step, host, key, record: own } = news
   if (own.type === 'begin' || own.type === 'undoing') return undefined
   // What a host did in its job has been told line by line.
@@ -64,6 +65,4 @@ type HookRecord = Extract<JournalRecord, { type: 'hook' }>
 
 const narrowest = 8
 /** A host's name, as wide as the longest. */
-function nameColumn({ hosts }: RunView, name: string): string {
-  return pad(name, Math.max(narrowest, ...[...hosts.keys()].map(widthOf)))
-}
+const nameColumn = ({ nameWidth }: RunView, name: string): string => pad(name, Math.max(narrowest, nameWidth))

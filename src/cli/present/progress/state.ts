@@ -2,6 +2,8 @@
 import type { ErrorCode } from '../../../model/errors.ts'
 import type { EndRecord, Failure, JournalRecord, OwnRecord, RunRecord } from '../../../model/journal.ts'
 import { operatorHost, stepsOf, waitedText, type Step, type Wait } from '../../../model/plan.ts'
+import { SharedMap } from './shared-map.ts'
+import { widthOf } from './text.ts'
 
 /** How one host stands; `unfinished` and `not-begun` are what the end of the run left in the middle or untouched. */
 export type HostState =
@@ -44,7 +46,11 @@ export interface HostView {
   readonly until: number | undefined
   readonly changed: boolean
   /** Its steps by their keys: those of the plan, then those that its part reported. */
-  readonly steps: ReadonlyMap<string, StepView>
+  readonly steps: SharedMap<StepView>
+  /** How many of them have to be done yet until the host is. */
+  readonly left: number
+  /** The steps whose host runs have told of their own steps. */
+  readonly reporting: readonly string[]
 }
 
 export interface RunView {
@@ -52,9 +58,15 @@ export interface RunView {
   readonly since: number | undefined
   readonly until: number | undefined
   /** In the order of the plan. */
-  readonly hosts: ReadonlyMap<string, HostView>
+  readonly hosts: SharedMap<HostView>
+  /** How many columns the longest name of a host takes. */
+  readonly nameWidth: number
   /** The host of each step, by the step's key. */
-  readonly hostOf: ReadonlyMap<string, string>
+  readonly hostOf: SharedMap<string>
+  /** What the run itself does between its hosts, such as a pause: the title of each such step, by its id. */
+  readonly between: ReadonlyMap<string, string>
+  /** The one of these that is under way. */
+  readonly betweenNow: { readonly title: string; readonly since: number } | undefined
 }
 
 const stepTypes = ['begin', 'done', 'unchanged', 'skipped', 'failed', 'undoing', 'undone', 'undo-failed'] as const
@@ -66,8 +78,11 @@ export const unknownRun: RunView = {
   title: '',
   since: undefined,
   until: undefined,
-  hosts: new Map(),
-  hostOf: new Map(),
+  hosts: SharedMap.empty(),
+  nameWidth: 0,
+  hostOf: SharedMap.empty(),
+  between: new Map(),
+  betweenNow: undefined,
 }
 
 /** Where a record comes from: the journal itself, or the part of a host that a step started. */
@@ -107,18 +122,32 @@ function take(run: RunView, record: OwnRecord, origin: Origin): RunView {
 const keyOf = (id: string, { job }: Pick<Origin, 'job'>): string => (job === undefined ? id : `${job}>${id}`)
 
 function learn(run: RunView, { plan }: RunRecord, origin: Origin): RunView {
-  const hostOf = new Map(run.hostOf)
-  const hosts = new Map(run.hosts)
-  // What is asked from here, such as a pause, is no host.
-  for (const step of stepsOf(plan).filter(({ host }) => host !== operatorHost)) {
+  const steps = Map.groupBy(stepsOf(plan), ({ host }) => (host === operatorHost ? 'between' : 'hosts'))
+  let { hostOf, hosts, nameWidth } = run
+  for (const step of steps.get('hosts') ?? []) {
     const key = keyOf(step.id, origin)
     const host = hosts.get(step.host) ?? untouched(step.host)
-    hostOf.set(key, step.host)
-    hosts.set(step.host, { ...host, steps: new Map(host.steps).set(key, host.steps.get(key) ?? planned(step)) })
+    hostOf = hostOf.with(key, step.host)
+    hosts = hosts.with(step.host, withPlanned(host, key, step, origin))
+    nameWidth = Math.max(nameWidth, widthOf(step.host))
   }
-  if (origin.job !== undefined) return { ...run, hosts, hostOf }
-  const title = plan.title
-  return { title, since: origin.at, until: undefined, hosts, hostOf }
+  const learnt = { ...run, hosts, nameWidth, hostOf }
+  if (origin.job !== undefined) return learnt
+  const between = new Map(steps.get('between')?.map(({ id, title }) => [id, title]))
+  return { ...learnt, title: plan.title, since: origin.at, until: undefined, between }
+}
+
+function withPlanned(host: HostView, key: string, step: Step, { job }: Origin): HostView {
+  const reporting = job === undefined || host.reporting.includes(job) ? host.reporting : [...host.reporting, job]
+  if (host.steps.get(key) !== undefined) return { ...host, reporting }
+  return withStep({ ...host, reporting }, key, planned(step))
+}
+
+/** A host with one more step, or a step in another state. */
+function withStep(host: HostView, key: string, step: StepView): HostView {
+  const before = host.steps.get(key)
+  const left = host.left + Number(isLeft(step)) - Number(before !== undefined && isLeft(before))
+  return { ...host, steps: host.steps.with(key, step), left }
 }
 
 const untouched = (name: string): HostView => ({
@@ -129,7 +158,9 @@ const untouched = (name: string): HostView => ({
   since: undefined,
   until: undefined,
   changed: false,
-  steps: new Map(),
+  steps: SharedMap.empty(),
+  left: 0,
+  reporting: [],
 })
 
 const planned = ({ title, act, undo, until, undoUntil, commits }: Step): StepView => ({
@@ -166,18 +197,22 @@ function find(run: RunView, record: StepRecord, job: string | undefined): StepNe
 
 function takeStep(run: RunView, record: StepRecord, origin: Origin): RunView {
   const news = find(run, record, origin.job)
-  if (news === undefined) return run
+  if (news === undefined) return origin.job === undefined ? takeBetween(run, record, origin) : run
   const { step, host, key } = news
   const starts = record.type === 'begin' || record.type === 'undoing'
-  const steps = new Map(host.steps).set(key, {
+  const next = withStep(host, key, {
     ...step,
     state: record.type === 'begin' ? 'begun' : record.type,
     begun: starts ? Date.parse(record.at) : step.begun,
   })
-  return withHost(
-    run,
-    moved({ ...host, steps, since: step.quiet ? host.since : (host.since ?? origin.at) }, news, origin.at),
-  )
+  const since = step.quiet ? host.since : (host.since ?? origin.at)
+  return withHost(run, moved({ ...next, since }, news, origin.at))
+}
+
+function takeBetween(run: RunView, record: StepRecord, { at }: Origin): RunView {
+  const title = run.between.get(record.step)
+  if (title === undefined) return run
+  return { ...run, betweenNow: record.type === 'begin' ? { title, since: at } : undefined }
 }
 
 function moved(host: HostView, { record, step, key }: StepNews, at: number): HostView {
@@ -206,24 +241,24 @@ function moved(host: HostView, { record, step, key }: StepNews, at: number): Hos
 }
 
 /** Whether a host's part has told of its steps itself. */
-export const hasReported = (host: HostView, job: string): boolean =>
-  [...host.steps.keys()].some((key) => key.startsWith(`${job}>`))
+export const hasReported = (host: HostView, job: string): boolean => host.reporting.includes(job)
 
 const stateAfter = (code: ErrorCode | 'done'): HostState => (code === 'rolled-back' ? 'rolled-back' : 'failed')
 
-const isFinished = ({ state }: StepView): boolean => state === 'done' || state === 'unchanged' || state === 'skipped'
+const isLeft = ({ state, quiet }: StepView): boolean =>
+  !quiet && state !== 'done' && state !== 'unchanged' && state !== 'skipped'
 
 /** The host is done once all its steps are. */
 function finished(host: HostView, at: number): HostView {
-  if (![...host.steps.values()].every((step) => step.quiet || isFinished(step))) return { ...host, state: 'working' }
+  if (host.left > 0) return { ...host, state: 'working' }
   return { ...host, state: host.changed ? 'done' : 'unchanged', until: at }
 }
 
 /** The undo of a host is over when no step is left that it would undo: back to the last one that commits. */
 function putBack(host: HostView, at: number): HostView {
-  const ran = [...host.steps.values()].filter(
-    ({ state, quiet }) => !quiet && state !== 'waiting' && state !== 'unchanged' && state !== 'skipped',
-  )
+  const ran = host.steps
+    .values()
+    .filter(({ state, quiet }) => !quiet && state !== 'waiting' && state !== 'unchanged' && state !== 'skipped')
   const undone = ran.slice(ran.findLastIndex(({ commits, state }) => commits && state === 'done') + 1)
   const over = ({ undoable, state }: StepView): boolean => !undoable || state === 'undone' || state === 'undo-failed'
   if (!undone.every(over)) return { ...host, state: 'undoing' }
@@ -247,7 +282,8 @@ const parked = (host: HostView, error: Failure, at: number): HostView =>
 
 function end(run: RunView, record: EndRecord, origin: Origin): RunView {
   const { job, at } = origin
-  if (job === undefined) return { ...overHosts(run, origin, (host) => left(host, record, at)), until: at }
+  if (job === undefined)
+    return { ...overHosts(run, origin, (host) => atEnd(host, record, at)), until: at, betweenNow: undefined }
   // The step that started the part says when the host is done.
   if (record.outcome === 'done') return run
   const state = stateAfter(record.outcome)
@@ -260,7 +296,7 @@ function end(run: RunView, record: EndRecord, origin: Origin): RunView {
 }
 
 /** How the end of the run leaves a host. */
-function left(host: HostView, { outcome }: EndRecord, at: number): HostView {
+function atEnd(host: HostView, { outcome }: EndRecord, at: number): HostView {
   const until = host.until ?? at
   switch (host.state) {
     case 'waiting':
@@ -290,14 +326,12 @@ function reopenHost(host: HostView): HostView {
 
 /** Changes the hosts that a record about a whole run is about: all of them, or the one whose part it was. */
 function overHosts(run: RunView, { job }: Origin, change: (host: HostView) => HostView): RunView {
-  const only = job === undefined ? undefined : run.hostOf.get(job)
-  const changed = [...run.hosts].map(
-    ([name, host]) => [name, job === undefined || name === only ? change(host) : host] as const,
-  )
-  return { ...run, hosts: new Map(changed) }
+  const only = job === undefined ? undefined : run.hosts.get(run.hostOf.get(job) ?? '')
+  const about = job === undefined ? run.hosts.values() : only === undefined ? [] : [only]
+  return about.reduce((changed, host) => withHost(changed, change(host)), run)
 }
 
-const withHost = (run: RunView, host: HostView): RunView => ({ ...run, hosts: new Map(run.hosts).set(host.name, host) })
+const withHost = (run: RunView, host: HostView): RunView => ({ ...run, hosts: run.hosts.with(host.name, host) })
 
 /** How a step's wait ended, for people; undefined where that says nothing. */
 export const waitEndOf = ({ wait }: StepView, record: StepRecord): string | undefined =>

@@ -3,7 +3,9 @@ import { frame, type Size } from '../../../../../src/cli/present/progress/live.t
 import { advance, unknownRun, type RunView } from '../../../../../src/cli/present/progress/state.ts'
 import { widthOf } from '../../../../../src/cli/present/progress/text.ts'
 import type { JournalEntry } from '../../../../../src/model/journal.ts'
+import { independently, operatorHost } from '../../../../../src/model/plan.ts'
 import { deploymentOf, recordsOf } from '../../../../support/fleet-story.ts'
+import { step } from '../../../../support/model-world.ts'
 
 const names = (count: number): string[] => Array.from({ length: count }, (_, index) => `web${index + 1}`)
 const viewOf = (entries: readonly JournalEntry[]): RunView => recordsOf(entries).reduce(advance, unknownRun)
@@ -114,5 +116,17 @@ describe('a frame', () => {
     const story = deploymentOf(['a', 'b'])
     const painted = frame(viewOf([story.start]), now, usual, (state, text) => `<${state}>${text.trimEnd()}`)
     expect(painted[1]).toBe('a  <waiting>waiting')
+  })
+
+  test('says below its head that the run pauses, and for how long already', () => {
+    const plan = independently('all', [step('a', { host: 'a' }), step('pause', { host: operatorHost })], 1)
+    const { start } = deploymentOf(['web1'])
+    const run = viewOf([{ ...start, plan } as JournalEntry, { type: 'begin', step: 'pause' }])
+    expect(frame(run, Date.parse('2026-11-23T10:01:01Z'), usual)).toEqual([
+      'all: 1 waiting  1m01s',
+      'Do pause  1m00s',
+      'a  waiting',
+    ])
+    expect(frame(run, now, { columns: 60, rows: 2 })).toHaveLength(1)
   })
 })

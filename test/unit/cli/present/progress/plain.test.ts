@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { plainLine } from '../../../../../src/cli/present/progress/plain.ts'
 import { advance, unknownRun } from '../../../../../src/cli/present/progress/state.ts'
 import type { JournalEntry } from '../../../../../src/model/journal.ts'
-import { independently } from '../../../../../src/model/plan.ts'
+import { independently, operatorHost } from '../../../../../src/model/plan.ts'
 import { deploymentOf, recordsOf } from '../../../../support/fleet-story.ts'
 import { step } from '../../../../support/model-world.ts'
 
@@ -98,5 +98,15 @@ describe('plain lines', () => {
       'web1               Do web1: ok 1.0 s',
       'database-1.example Do database-1.example: ok 1.0 s',
     ])
+  })
+
+  test('tell of a pause when it begins', () => {
+    const plan = independently('all', [step('a/one', { host: 'a' }), step('pause', { host: operatorHost })], 1)
+    const { start } = deploymentOf(['web1'])
+    const steps: JournalEntry[] = [
+      { type: 'begin', step: 'pause' },
+      { type: 'done', step: 'pause', changed: false },
+    ]
+    expect(linesOf([{ ...start, plan } as JournalEntry, ...steps])).toEqual(['Do pause'])
   })
 })

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { advance, unknownRun, type RunView } from '../../../../../src/cli/present/progress/state.ts'
 import { planHash } from '../../../../../src/engine/journal.ts'
 import type { JournalEntry, JournalRecord } from '../../../../../src/model/journal.ts'
-import { independently, sequence, type Plan } from '../../../../../src/model/plan.ts'
+import { independently, operatorHost, sequence, type Plan } from '../../../../../src/model/plan.ts'
 import { deploymentOf, recordsOf } from '../../../../support/fleet-story.ts'
 import { step } from '../../../../support/model-world.ts'
 
@@ -18,7 +18,11 @@ const run = (plan: Plan): JournalEntry => ({
 })
 const viewOf = (entries: readonly JournalEntry[]): RunView => recordsOf(entries).reduce(advance, unknownRun)
 const states = (entries: readonly JournalEntry[]): unknown =>
-  Object.fromEntries([...viewOf(entries).hosts].map(([name, { state }]) => [name, state]))
+  Object.fromEntries(
+    viewOf(entries)
+      .hosts.values()
+      .map(({ name, state }) => [name, state]),
+  )
 
 const on = (host: string, ids: readonly string[]) =>
   sequence(
@@ -131,5 +135,18 @@ describe('the state of a run', () => {
       ...recordsOf([inside, begin('z/one'), { type: 'from-the-future' } as unknown as JournalEntry]),
     ]
     for (const record of strange as JournalRecord[]) expect(advance(before, record)).toEqual(before)
+  })
+
+  test('says beside the step of a host how far its work is', () => {
+    const { hosts } = viewOf([run(plan), begin('a/one'), { type: 'progress', step: 'a/one', done: 1200, of: 5000 }])
+    expect(hosts.get('a')).toMatchObject({ state: 'working', phase: 'Do a/one (1200 of 5000)' })
+  })
+
+  test('knows a pause between batches as no host, while it lasts', () => {
+    const paused = independently('all', [on('a', ['one']), step('pause', { host: operatorHost }), on('b', ['one'])], 2)
+    const entries = [run(paused), begin('a/one'), done('a/one'), begin('pause')]
+    expect(viewOf(entries)).toMatchObject({ betweenNow: { title: 'Do pause' }, nameWidth: 1 })
+    expect(states(entries)).toEqual({ a: 'done', b: 'waiting' })
+    expect(viewOf([...entries, done('pause')]).betweenNow).toBeUndefined()
   })
 })
