@@ -1,4 +1,4 @@
-// `npm run bench -- startup|fanout|journal [--json] [--only PART] [--rounds N]`: figures of netops beside its peers, for docs/benchmarks.md.
+// `npm run bench -- startup|fanout|journal|runs [--json] [--only PART] [--rounds N]`: figures of netops beside its peers, for docs/benchmarks.md.
 import { parseArgs } from 'node:util'
 
 interface Options {
@@ -9,6 +9,7 @@ interface Options {
 
 const benchmarks: Readonly<Record<string, (options: Options) => Promise<void>>> = {
   startup: async ({ json }) => (await import('./bench/startup.ts')).startup(json),
+  runs: async (options) => (await import('./bench/runs.ts')).runs(options),
   journal: async ({ json, rounds }) => (await import('./bench/journal.ts')).journal({ json, rounds }),
   fanout: async (options) => (await import('./bench/fanout.ts')).fanout(options),
 }

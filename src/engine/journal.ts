@@ -12,7 +12,7 @@ import {
 } from '../model/journal.ts'
 import { canonicalJson } from '../model/json.ts'
 import type { Plan } from '../model/plan.ts'
-import { listIfAny, readTextIfAny, sha256OfText, syncFolder } from '../system/files.ts'
+import { readTextIfAny, sha256OfText, syncFolder } from '../system/files.ts'
 
 /** Sees each record; `before` it is written, or `after` it is safe. Tests use it to die at a chosen line. */
 export type JournalObserver = (record: JournalRecord, when: 'before' | 'after') => void
@@ -45,6 +45,13 @@ export function parseRecord(line: string, number: number, path: string): Journal
     })
   }
 }
+
+/** The last whole line in the end of a journal; a torn one after it is left out. */
+export const lastWholeLine = (end: string): string | undefined =>
+  end
+    .slice(0, end.lastIndexOf('\n') + 1)
+    .split('\n')
+    .findLast((line) => line !== '')
 
 /** A run's records as they are on the disk, or undefined where there is no such run. */
 export async function readJournal(runs: string, run: string): Promise<readonly JournalRecord[] | undefined> {
@@ -100,20 +107,6 @@ export function requireStart(run: string, { start }: RunState): RunRecord {
     message: `the plan in the journal of run ${run} is not the one that was begun: its hash is ${planHash(start.plan)}`,
     hint: 'somebody changed the journal; look at the host with netops status, and start a new run',
   })
-}
-
-/** All runs of a folder, oldest first, each with what is known of it; a run whose journal is damaged has no records. */
-export async function listRuns(runs: string): Promise<readonly { run: string; state: RunState }[]> {
-  const names = await listIfAny(runs)
-  const states = await Promise.all(
-    names.map(async (run) => ({ run, state: runState((await readJournal(runs, run).catch(damaged)) ?? []) })),
-  )
-  return states.sort((a, b) => (a.state.start?.at ?? '').localeCompare(b.state.start?.at ?? ''))
-}
-
-const damaged = (error: unknown): readonly JournalRecord[] => {
-  if (error instanceof NetopsError) return []
-  throw error
 }
 
 /** Writes one run's journal. Only the process that carries out the run holds one. */

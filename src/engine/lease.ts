@@ -55,32 +55,47 @@ export async function takeHost(
   holder: HostHolder,
   timing: LeaseTiming = leaseTiming,
 ): Promise<Taken> {
-  const held: HeldLease[] = []
-  const takenFrom: string[] = []
+  const taken: TakenOne[] = []
   try {
     for (const name of inLeaseOrder(holder.leases ?? usualLeases)) {
-      const { lease, from } = await takeOwn(paths, name, holder, timing)
-      held.push(lease)
-      if (from !== undefined) takenFrom.push(describeTaken(from))
+      taken.push(await takeOwn(paths, name, holder, timing))
     }
-    return { lease: all(held), takenFrom: takenFrom.length === 0 ? undefined : takenFrom.join('; ') }
   } catch (error) {
-    await all(held).giveBack()
+    for (const one of taken.toReversed()) await handBack(one, holder.run)
     throw error
+  }
+  const takenFrom = new Set(taken.flatMap(({ from }) => (from === undefined ? [] : [describeTaken(from)])))
+  return {
+    lease: all(taken.map(({ lease }) => lease)),
+    takenFrom: takenFrom.size === 0 ? undefined : [...takenFrom].join('; '),
   }
 }
 
-async function takeOwn(paths: LeasePaths, name: LeaseName, { run, reason, fleet }: HostHolder, timing: LeaseTiming) {
+interface TakenOne {
+  readonly lease: HeldLease
+  readonly from: Judged | undefined
+}
+
+/** A run that comes back and cannot have all of its leases keeps those that it had: it may be half done. */
+const handBack = ({ lease, from }: TakenOne, run: string): Promise<void> =>
+  from?.lease.run === run ? lease.leave() : lease.giveBack()
+
+async function takeOwn(
+  paths: LeasePaths,
+  name: LeaseName,
+  { run, reason, fleet }: HostHolder,
+  timing: LeaseTiming,
+): Promise<TakenOne> {
   const path = leasePath(paths.lease, name)
-  const mayTakeOver = (judged: Judged) => refuseUnlessOver(judged, paths, run)
+  const mayTakeOver = (judged: Judged) => refuseUnlessOver(judged, paths, { run, name })
   const from = await takeLease(path, { run, reason, timing, mayTakeOver })
-  const lease = await keepLease(path, run, timing)
+  const taken = { lease: await keepLease(path, run, timing), from }
   try {
     const other = await judgeLease(leasePath(paths.fleetLease, name), timing)
-    if (other?.standing === 'held' && other.lease.run !== fleet) throw heldBy(other, paths)
-    return { lease, from }
+    if (other?.standing === 'held' && other.lease.run !== fleet) throw heldBy(other, paths, name)
+    return taken
   } catch (error) {
-    await lease.giveBack()
+    await handBack(taken, run)
     throw error
   }
 }
@@ -97,8 +112,12 @@ const all = (held: readonly HeldLease[]): HeldLease => ({
 })
 
 /** A run that has the host stopped half way: the host may be anything, so only that run may go on. */
-async function refuseUnlessOver(judged: Judged, paths: LeasePaths, run: string): Promise<void> {
-  if (judged.standing === 'held') throw heldBy(judged, paths)
+async function refuseUnlessOver(
+  judged: Judged,
+  paths: LeasePaths,
+  { run, name }: { readonly run: string; readonly name: LeaseName },
+): Promise<void> {
+  if (judged.standing === 'held') throw heldBy(judged, paths, name)
   const { lease: held, standing } = judged
   if (held.run === run) return
   const { start, end } = runState((await readJournal(paths.runs, held.run)) ?? [])
@@ -161,12 +180,13 @@ async function takeOneForFleet(
     remote: { host, user },
     mayTakeOver: (judged) =>
       judged.standing === 'held' && judged.lease.run !== run
-        ? Promise.reject(heldBy(judged, paths))
+        ? Promise.reject(heldBy(judged, paths, name))
         : Promise.resolve(),
   })
   try {
     const own = await judgeLease(leasePath(paths.lease, name), timing)
-    if (own !== undefined && !(await isPartOf(paths.runs, own.lease.run, run))) await refuseUnlessOver(own, paths, run)
+    if (own !== undefined && !(await isPartOf(paths.runs, own.lease.run, run)))
+      await refuseUnlessOver(own, paths, { run, name })
     return from === undefined || from.lease.run === run ? undefined : describeTaken(from)
   } catch (error) {
     await giveBackForFleet(paths, run, [name])
@@ -243,12 +263,13 @@ export async function carrierOf(runs: string, run: string) {
   return judged === undefined || judged.standing === 'dead' ? undefined : judged.lease.process
 }
 
-const heldBy = ({ lease, silentMs }: Judged, paths: LeasePaths): NetopsError => {
+const heldBy = ({ lease, silentMs }: Judged, paths: LeasePaths, name: LeaseName): NetopsError => {
+  const what = name === 'release' ? 'this host' : `the lease ${name} of this host`
   const place = lease.remote === true ? ` from ${lease.host}` : ''
   const silence = silentMs > 2 * leaseTiming.heartbeatMs ? `, silent for ${Math.round(silentMs / 1000)} s` : ''
   const watch = runsCommand('follow', lease.run, paths.root, paths.netops)
   return new NetopsError('locked', {
-    message: `run ${lease.run} (${lease.reason}) by ${lease.user}${place} holds this host since ${lease.since}${silence}`,
+    message: `run ${lease.run} (${lease.reason}) by ${lease.user}${place} holds ${what} since ${lease.since}${silence}`,
     hint:
       lease.remote === true
         ? `wait for it (a holder that is silent for ${leaseTiming.boundMs / 1000} s loses it), or ask ${lease.user} on ${lease.host}`

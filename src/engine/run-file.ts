@@ -2,7 +2,7 @@
 import { promises as fs } from 'node:fs'
 import { dirname, join } from 'node:path'
 import * as z from 'zod'
-import { NetopsError } from '../model/errors.ts'
+import { NetopsError, systemCode } from '../model/errors.ts'
 import { outcome } from '../model/failure.ts'
 import type { JournalRecord } from '../model/journal.ts'
 import { parseJson } from '../model/json.ts'
@@ -73,18 +73,32 @@ export async function readRunFile(runs: string, run: string): Promise<RunFile | 
   return text === undefined ? undefined : parseRunFile(text)
 }
 
-/** Says that a run is open and what it is, unless that is known. On the disk, in that order, before its first record is. */
+/**
+ * Says that a run is open and what it is, unless that is known. On the disk, in that order, before its first record is. A run
+ * that goes on, or back, does so also where it cannot be said: a full disk may be why it stopped.
+ */
 export async function openRun(runs: string, description: RunDescription, now: Date): Promise<void> {
-  const { run } = description
-  await fs.mkdir(join(runs, run), { recursive: true, mode: 0o700 })
-  await fs.mkdir(openFolder(runs), { recursive: true, mode: 0o700 })
-  await fs.writeFile(join(openFolder(runs), run), '', { mode: 0o600 })
-  await syncFolder(openFolder(runs))
-  const known = await readRunFile(runs, run)
+  const known = await readRunFile(runs, description.run)
   const what = known === undefined ? description : descriptionIn(known)
-  const file: RunFile = { schema: 'netops/run/v1', ...what, state: 'running', at: now.toISOString() }
-  await writeFileAtomic(runFilePath(runs, run), `${JSON.stringify(file)}\n`, 0o600)
+  try {
+    await markOpen(runs, what.run)
+    await write(runs, { schema: 'netops/run/v1', ...what, state: 'running', at: now.toISOString() })
+  } catch (error) {
+    if (known === undefined || systemCode(error) === undefined) throw error
+  }
 }
+
+async function markOpen(runs: string, run: string): Promise<void> {
+  await fs.mkdir(join(runs, run), { recursive: true, mode: 0o700 })
+  const folder = openFolder(runs)
+  const made = await fs.mkdir(folder, { recursive: true, mode: 0o700 })
+  await fs.writeFile(join(folder, run), '', { mode: 0o600 })
+  await syncFolder(folder)
+  if (made !== undefined) await syncFolder(dirname(folder))
+}
+
+const write = (runs: string, file: RunFile): Promise<void> =>
+  writeFileAtomic(runFilePath(runs, file.run), `${JSON.stringify(file)}\n`, 0o600)
 
 /**
  * Says how a run stands by its records: after its end it is open no more.
@@ -109,24 +123,17 @@ export async function settleRun(
     ...(end?.undone === true ? { undone: true } : {}),
     at: last?.at ?? what.started,
   }
-  await writeFileAtomic(runFilePath(runs, run), `${JSON.stringify(file)}\n`, 0o600)
+  await write(runs, file)
   if (end !== undefined) await closeRun(runs, run)
 }
 
-async function closeRun(runs: string, run: string): Promise<void> {
+/** Says that a run is over. A power cut may undo that: then its journal tells that it has ended. */
+export async function closeRun(runs: string, run: string): Promise<void> {
   await fs.rm(join(openFolder(runs), run), { force: true })
 }
 
 /** The names of runs that are open, or whose process died between their end and saying so. */
-const openRuns = (runs: string): Promise<readonly string[]> => listIfAny(openFolder(runs))
-
-/** Settles runs that have ended without saying so: their process was killed in between. */
-export async function settleEnded(runs: string): Promise<void> {
-  for (const run of await openRuns(runs)) {
-    const records = (await readJournal(runs, run).catch(ignoreDamage)) ?? []
-    if (runState(records).end !== undefined) await settleRun(runs, run, records)
-  }
-}
+export const openRuns = (runs: string): Promise<readonly string[]> => listIfAny(openFolder(runs))
 
 /** A journal that this netops does not understand is left alone. */
 const ignoreDamage = (error: unknown): undefined => {

@@ -228,7 +228,11 @@ function placeOn<Input, Found>(
   }
 }
 
-async function prepareHost<Input, Found>(preparation: Preparation<Input, Found>, to: Target, host: RunHost): Promise<PreparedHost> {
+async function prepareHost<Input, Found>(
+  preparation: Preparation<Input, Found>,
+  to: Target,
+  host: RunHost,
+): Promise<PreparedHost> {
   const { procedure, input, netops } = preparation
   const reader = readerOf(await host.connection())
   const place = placeOn(preparation, to, host)
@@ -242,7 +246,11 @@ async function prepareHost<Input, Found>(preparation: Preparation<Input, Found>,
 }
 
 /** A host that could not be reached: it is brought all that it may lack, once it can be. Undefined where that is not enough. */
-function prepareUnseen<Input, Found>(preparation: Preparation<Input, Found>, to: Target, host: RunHost): PreparedHost | undefined {
+function prepareUnseen<Input, Found>(
+  preparation: Preparation<Input, Found>,
+  to: Target,
+  host: RunHost,
+): PreparedHost | undefined {
   const { procedure, input, netops } = preparation
   try {
     const assignment = procedure.assign(input, placeOn(preparation, to, host), undefined)

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { Journal, type JournalObserver } from '../engine/journal.ts'
 import { carryRun } from '../engine/lease.ts'
 import { settleRun } from '../engine/run-file.ts'
+import { settleEnded } from '../engine/settle-ended.ts'
 import type { RunResult } from '../engine/run.ts'
 import type { JournalRecord } from '../model/journal.ts'
 import { buildInfo } from '../system/build-info.ts'
@@ -43,6 +44,7 @@ export async function carrying(
   try {
     const journal = await openJournal(runs, run, context)
     try {
+      await settleEnded(runs)
       return { result: await work(journal), records: journal.records }
     } finally {
       journal.close()

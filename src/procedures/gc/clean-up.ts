@@ -2,8 +2,10 @@
 import { basename, dirname, join } from 'node:path'
 import * as z from 'zod'
 import type { HostReader } from '../../drivers/hosts/port.ts'
-import { runState, parseJournal } from '../../engine/journal.ts'
-import { parseRunFile } from '../../engine/run-file.ts'
+import { journalPath, lastWholeLine } from '../../engine/journal.ts'
+import { parseRunFile, type RunFile } from '../../engine/run-file.ts'
+import { journalRecord, type JournalRecord } from '../../model/journal.ts'
+import { parseJson } from '../../model/json.ts'
 import { removingTrees } from './remove-trees.ts'
 import type { CleanUpRequest } from './request.ts'
 import { hostPaths, type HostPaths } from '../../model/paths.ts'
@@ -12,10 +14,10 @@ import { sequence, type Group, type Step } from '../../model/plan.ts'
 /** A run as far as cleaning up is concerned. */
 export interface OldRun {
   readonly run: string
-  /** When its journal was last written to, in ms since 1970; undefined where it has none. */
+  /** When it ended or its journal was last written to, in ms since 1970; undefined where it has none. */
   readonly at: number | undefined
   readonly over: boolean
-  /** The netops build that would resume it. */
+  /** The netops build that would resume it; of one that is over it does not matter. */
   readonly netops: string | undefined
 }
 
@@ -50,19 +52,17 @@ const litterName =
 /** Reads what lies on a host. */
 export async function readCleanUpFacts(reader: HostReader, order: CleanUpRequest): Promise<CleanUpFacts> {
   const paths = hostPaths(order.root)
-  const [names, files, incoming, builds, link, clock, litter] = await Promise.all([
-    reader.list(paths.runs),
-    readRunFiles(reader, paths.runs),
+  const [runs, incoming, builds, link, now, litter] = await Promise.all([
+    readRuns(reader, paths.runs),
     timesIn(reader, paths.incoming, 1),
     reader.list(paths.netopsBuilds),
     reader.readLink(paths.netopsLink),
-    reader.query(['date', '+%s']),
+    order.lookedAt ?? readClock(reader),
     Promise.all(littered(paths).map((folder) => timesIn(reader, folder, 2))),
   ])
-  const runs = await Promise.all(names.map(async (run) => files.get(run) ?? readRun(reader, join(paths.runs, run))))
   const half = litter.flat().filter(({ path }) => litterName.test(basename(path)))
   return {
-    now: Number(clock.stdout) * 1000,
+    now,
     runs,
     incoming: incoming.map(({ path, at }) => ({ run: basename(path), at })),
     builds,
@@ -70,6 +70,10 @@ export async function readCleanUpFacts(reader: HostReader, order: CleanUpRequest
     litter: [...new Map(half.map((entry) => [entry.path, entry])).values()],
   }
 }
+
+/** A host's clock, in ms since 1970. */
+export const readClock = async (reader: HostReader): Promise<number> =>
+  Number((await reader.query(['date', '+%s.%N'])).stdout) * 1000
 
 /** What lies below a folder, with when it was last changed; none where there is no such folder. */
 async function timesIn(reader: HostReader, folder: string, depth: number) {
@@ -81,42 +85,76 @@ async function timesIn(reader: HostReader, folder: string, depth: number) {
     .map((line) => ({ at: Number(line.slice(0, line.indexOf(' '))) * 1000, path: line.slice(line.indexOf(' ') + 1) }))
 }
 
-/** The runs that say themselves that they have ended, by one command for all of them. */
-async function readRunFiles(reader: HostReader, runs: string): Promise<ReadonlyMap<string, OldRun>> {
+/** All runs of a folder, by few commands however many there are. Only of those that do not say it, the journal is looked at. */
+async function readRuns(reader: HostReader, folder: string): Promise<readonly OldRun[]> {
+  const [names, files] = await Promise.all([reader.list(folder), readRunFiles(reader, folder)])
+  const unsettled = names.filter((run) => files.get(run)?.state !== 'ended')
+  const lasts = await readLastRecords(reader, folder, unsettled)
+  const open = unsettled.filter((run) => lasts.get(run)?.type !== 'end')
+  const unnamed = open.filter((run) => files.get(run)?.netops === undefined)
+  const requests = await readRequests(reader, folder, unnamed)
+  return names.map((run) => {
+    const [file, last] = [files.get(run), lasts.get(run)]
+    // Without a record that this netops understands it stays, and so does the build that wrote it.
+    const at = last?.at ?? (file?.state === 'ended' ? file.at : undefined)
+    const netops = file?.netops ?? requests.get(run)?.netops
+    return {
+      run,
+      at: at === undefined ? undefined : Date.parse(at),
+      over: file?.state === 'ended' || last?.type === 'end',
+      netops: netops === undefined ? undefined : basename(dirname(netops)),
+    }
+  })
+}
+
+/** The file of each run, by one command for all of them. */
+async function readRunFiles(reader: HostReader, runs: string): Promise<ReadonlyMap<string, RunFile>> {
   const named = ['-mindepth', '2', '-maxdepth', '2', '-name', 'run.json', '-type', 'f']
   const { stdout } = await reader.query(['find', runs, ...named, '-exec', 'grep', '-h', '^{', '--', '{}', '+'])
-  const files = stdout.split('\n').flatMap((line) => parseRunFile(line) ?? [])
   return new Map(
-    files
-      .filter(({ state }) => state === 'ended')
-      .map(({ run, at, netops }): [string, OldRun] => [
-        run,
-        { run, at: Date.parse(at), over: true, netops: netops === undefined ? undefined : basename(dirname(netops)) },
-      ]),
+    stdout
+      .split('\n')
+      .flatMap((line) => parseRunFile(line) ?? [])
+      .map((file) => [file.run, file]),
   )
 }
 
-async function readRun(reader: HostReader, folder: string): Promise<OldRun> {
-  const [text, order] = await Promise.all([
-    reader.readText(join(folder, 'journal.jsonl')),
-    reader.readText(join(folder, 'order.json')),
-  ])
-  const requested = order === undefined ? undefined : anyRequest.safeParse(JSON.parse(order))
-  const netops = requested?.data === undefined ? undefined : basename(dirname(requested.data.netops))
-  const run = basename(folder)
-  if (text === undefined) return { run, at: undefined, over: false, netops }
-  try {
-    const { records } = parseJournal(text, folder)
-    const last = records.at(-1)
-    return { run, at: last && Date.parse(last.at), over: runState(records).end !== undefined, netops }
-  } catch {
-    // Not a journal that this netops understands: it stays, and so does the build that wrote it.
-    return { run, at: undefined, over: false, netops }
+/** The last record of each journal; none where it has no whole line, or one that this netops does not understand. */
+async function readLastRecords(reader: HostReader, folder: string, runs: readonly string[]) {
+  const lasts = new Map<string, JournalRecord>()
+  for (const journals of inParts(runs.map((run) => journalPath(folder, run)))) {
+    // Two lines: a crash may have left the last one torn.
+    const { stdout } = await reader.query(['tail', '-v', '-n', '2', '--', ...journals])
+    // tail(1) puts `==> FILE <==` above each, and an empty line before all but the first; a record is one line.
+    const [, ...parts] = stdout.split(/(?:^|\n)==> (.+) <==\n/)
+    for (let at = 0; at + 1 < parts.length; at += 2) {
+      const { data } = journalRecord.safeParse(parseJson(lastWholeLine(parts[at + 1] ?? '') ?? ''))
+      if (data !== undefined) lasts.set(basename(dirname(parts[at] ?? '')), data)
+    }
   }
+  return lasts
 }
 
+async function readRequests(reader: HostReader, folder: string, runs: readonly string[]) {
+  const requests = new Map<string, z.infer<typeof anyRequest>>()
+  for (const files of inParts(runs.map((run) => join(folder, run, 'order.json')))) {
+    const { stdout } = await reader.query(['grep', '-sh', '^{', '--', ...files])
+    for (const line of stdout.split('\n')) {
+      const { data } = anyRequest.safeParse(parseJson(line))
+      if (data !== undefined) requests.set(data.run, data)
+    }
+  }
+  return requests
+}
+
+// What one command may get: a shell on a host takes 128 KiB as one word (execve(2), MAX_ARG_STRLEN).
+const atOnce = 300
+
+const inParts = <T>(items: readonly T[]): readonly (readonly T[])[] =>
+  Array.from({ length: Math.ceil(items.length / atOnce) }, (_, part) => items.slice(part * atOnce, (part + 1) * atOnce))
+
 /** What every request says, whatever its procedure is. */
-const anyRequest = z.object({ netops: z.string() })
+const anyRequest = z.object({ run: z.string(), netops: z.string() })
 
 const dayMs = 86_400_000
 

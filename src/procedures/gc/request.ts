@@ -9,5 +9,10 @@ export const cleanUpRequest = z.strictObject({
   olderThanMs: z.number(),
   /** The newest runs that stay whatever their age. */
   keepRuns: z.number(),
+  /**
+   * The host's clock when the operator looked, in ms since 1970: what grows old between that and the clean-up is left to the
+   * next one, else the host would do something else than was shown. Now, where nobody looked.
+   */
+  lookedAt: z.number().exactOptional(),
 })
 export type CleanUpRequest = z.infer<typeof cleanUpRequest>

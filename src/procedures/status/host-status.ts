@@ -3,7 +3,7 @@ import * as z from 'zod'
 import type { HostReader } from '../../drivers/hosts/port.ts'
 import type { ServiceManager, ServiceState } from '../../drivers/services/port.ts'
 import type { ActivationRecord, Endpoints } from '../deploy/request.ts'
-import { journalPath } from '../../engine/journal.ts'
+import { journalPath, lastWholeLine } from '../../engine/journal.ts'
 import { parseRunFile, runFilePath } from '../../engine/run-file.ts'
 import { hostPaths, serviceName, type HostPaths } from '../../model/paths.ts'
 import { readActivations } from '../deploy/facts.ts'
@@ -114,11 +114,21 @@ async function readUnfinished(reader: HostReader, paths: HostPaths): Promise<rea
 async function readOpen(reader: HostReader, runs: string, run: string): Promise<UnfinishedRun | undefined> {
   const text = await reader.readText(runFilePath(runs, run))
   const file = text === undefined ? undefined : parseRunFile(text)
-  if (file?.scope === 'fleet') return undefined
-  const { stdout } = await reader.query(['tail', '-n', '1', '--', journalPath(runs, run)])
-  const last = anyRecord.safeParse(parseJson(stdout))
-  if (!last.success || last.data.type === 'end') return undefined
-  return { run, since: file?.started ?? last.data.at, last: describe(last.data) }
+  // Runs whose file is not understood tell by their names: `RUN.web1` is a host's.
+  if (file === undefined ? !run.includes('.') : file.scope === 'fleet') return undefined
+  // Two lines: a crash may have left the last one torn.
+  const last = await readRecord(reader, ['tail', '-n', '2', '--', journalPath(runs, run)])
+  // Its mark was made, and nothing was done yet.
+  if (last === undefined || last.type === 'end') return undefined
+  const head = ['head', '-n', '1', '--', journalPath(runs, run)]
+  const since = file?.started ?? (await readRecord(reader, head))?.at ?? last.at
+  return { run, since, last: describe(last) }
+}
+
+/** The last whole record that a command prints. */
+async function readRecord(reader: HostReader, argv: readonly string[]) {
+  const { stdout } = await reader.query(argv)
+  return anyRecord.safeParse(parseJson(lastWholeLine(stdout) ?? '')).data
 }
 
 /** A record as far as it is told here, whatever netops wrote it. */

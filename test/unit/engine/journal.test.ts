@@ -2,7 +2,7 @@ import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { begin, Journal, journalPath, listRuns, readJournal } from '../../../src/engine/journal.ts'
+import { begin, Journal, journalPath, readJournal } from '../../../src/engine/journal.ts'
 import { sequence } from '../../../src/model/plan.ts'
 import { step } from '../../support/model-world.ts'
 
@@ -84,18 +84,6 @@ describe('a journal', () => {
     expect(seen).toEqual([
       ['before', 0],
       ['after', 1],
-    ])
-  })
-})
-
-describe('the list of runs', () => {
-  test('is oldest first, and holds a damaged one without its records', async () => {
-    await write('b')
-    await writeFile(await write('a'), 'garbage\n')
-    const list = await listRuns(runs)
-    expect(list.map(({ run, state }) => [run, state.records.length])).toEqual([
-      ['a', 0],
-      ['b', 3],
     ])
   })
 })

@@ -8,10 +8,10 @@ import {
   describeRuns,
   openRun,
   readRunFile,
-  settleEnded,
   settleRun,
   type RunDescription,
 } from '../../../src/engine/run-file.ts'
+import { settleEnded } from '../../../src/engine/settle-ended.ts'
 import { sequence } from '../../../src/model/plan.ts'
 import { step } from '../../support/model-world.ts'
 

@@ -21,7 +21,7 @@ const empty: FakeHost = {
     [/^cat \/proc\/net\/tcp /, { stdout: '' }],
     [/^df /, { code: 0, stdout: 'Avail\n50000000000\n' }],
     [/getconf GNU_LIBC_VERSION/, { stdout: 'glibc 2.36\nsystemd\n' }],
-    [/^date \+%s$/, { stdout: '1795430000\n' }],
+    [/^date \+%s\.%N$/, { stdout: '1795430000.5\n' }],
     [/^find .* -printf /, { stdout: '' }],
     [/^find .*run\.json/, { stdout: '' }],
   ],

@@ -46,7 +46,7 @@ const serving = (checks: Record<string, boolean>): FakeHost => ({
     [/host get .*\/health$/, answers(200, { healthy: !Object.values(checks).includes(false), status: 'up', checks })],
     [/host get .*\/health\/ready$/, answers(200, {}, { 'x-release': '1.0.0-0123456789ab' })],
     [
-      /^tail -n 1 -- /,
+      /^(tail -n 2|head -n 1) -- /,
       { stdout: '{"netops":1,"seq":3,"at":"2026-11-23T11:00:04.000Z","type":"begin","step":"write-sysctl"}\n' },
     ],
   ],

@@ -122,3 +122,18 @@ test('what a push leaves when it breaks off is known as half written', async () 
   expect(litter.map(({ path }) => basename(path))).toEqual(expect.arrayContaining(left))
   expect(litter.every(({ path }) => left.includes(basename(path)))).toBe(true)
 })
+
+test('a host counts ages from when the operator looked, so that it does what was shown', async () => {
+  const silent = () => Promise.resolve({ code: 0, stdout: '', stderr: '' })
+  const nothing = () => Promise.resolve(undefined)
+  const reader: HostReader = {
+    name: 'web1',
+    readText: nothing,
+    readLink: nothing,
+    sha256: nothing,
+    list: () => Promise.resolve([]),
+    exists: () => Promise.resolve(false),
+    query: silent,
+  }
+  expect((await readCleanUpFacts(reader, { ...order, lookedAt: now })).now).toBe(now)
+})
