@@ -26,17 +26,17 @@ export async function checkLive(config: ServerConfig, place: LivePlace): Promise
     ...contents(config, place),
     ...network(config, place.root),
   ])
-  return found.flat().sort((a, b) => placeOf(a) - placeOf(b))
+  return found.flat().sort((a, b) => rankOf(a) - rankOf(b))
 }
 
-const placeOf = ({ path }: LiveFinding): number =>
+const rankOf = ({ path }: LiveFinding): number =>
   serverKeys.findIndex((key) => path === key.path || path.startsWith(`${key.path}[`))
 
-type Standing = Omit<Eye, 'signal'>
+type Viewpoint = Omit<Eye, 'signal'>
 
 const entryOf = (key: string, path: string | undefined): readonly Entry[] => (path === undefined ? [] : [{ key, path }])
 
-function files({ security, auth, database }: ServerConfig, eye: Standing): readonly Findings[] {
+function files({ security, auth, database }: ServerConfig, eye: Viewpoint): readonly Findings[] {
   const look = (secret: boolean, entries: readonly Entry[]): readonly Findings[] =>
     entries.map((entry) => withinLimit(entry.key, (signal) => examineFile({ ...entry, secret }, { ...eye, signal })))
   return [
@@ -47,7 +47,7 @@ function files({ security, auth, database }: ServerConfig, eye: Standing): reado
   ]
 }
 
-function folders({ logging, database }: ServerConfig, eye: Standing): readonly Findings[] {
+function folders({ logging, database }: ServerConfig, eye: Viewpoint): readonly Findings[] {
   const logs = [
     ...entryOf('logging.file', logging.file),
     ...(logging.outputs ?? []).flatMap((output, index) =>

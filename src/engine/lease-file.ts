@@ -36,11 +36,11 @@ export const leaseTiming: LeaseTiming = { heartbeatMs: 5000, boundMs: 30_000 }
  * `held`: the holder lives. `silent`: its process is there but has not moved for longer than the bound (stopped, or a
  * machine that hangs). `dead`: it is gone, or was on another machine and is silent.
  */
-export type Standing = 'held' | 'silent' | 'dead'
+export type LeaseState = 'held' | 'silent' | 'dead'
 
 export interface Judged {
   readonly lease: Lease
-  readonly standing: Standing
+  readonly standing: LeaseState
   /** How long ago the last heartbeat was, by this machine's clock, in ms. */
   readonly silentMs: number
 }

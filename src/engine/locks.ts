@@ -4,7 +4,7 @@ import { NetopsError } from '../model/errors.ts'
 import { leaseNames, type LeaseName } from '../model/leases.ts'
 import { leasePath, runsCommand } from '../model/paths.ts'
 import { readJournal, runState } from './journal.ts'
-import { judgeLease, type Judged, type Standing } from './lease-file.ts'
+import { judgeLease, type Judged, type LeaseState } from './lease-file.ts'
 import type { LeasePaths } from './lease.ts'
 
 export interface LockState {
@@ -20,7 +20,7 @@ export interface LockState {
   readonly since: string
   /** How long ago it was last heard of, in seconds. */
   readonly silentSeconds: number
-  readonly standing: Standing
+  readonly standing: LeaseState
   /** `unfinished`: its run stopped half way, so that only that run may go on. */
   readonly state: 'at work' | 'unfinished' | 'over'
 }

@@ -41,7 +41,9 @@ export async function runPlan(
     return settle(journal, { state: 'failed', outcome, changed: false, failures: [refused] }, 'forward')
   }
   const branch = await execution.forward()
-  if (branch.state === 'halted') {
+  // A part that had stopped before the operator decided to go back is taken back like the others.
+  const turned = control.undo.aborted && (branch.state === 'open' || branch.state === 'parked')
+  if (branch.state === 'halted' || turned) {
     journal.append({ type: 'undo', by: start.by, pid: process.pid })
     return settle(journal, stoppedBy(await execution.back('interrupted')), 'back')
   }

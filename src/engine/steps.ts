@@ -150,11 +150,16 @@ export const transientIn = (group: Group): readonly Step[] =>
  */
 export function forgetFaded(plan: Plan, log: StepLog, failed: (plan: Plan) => boolean): void {
   if (plan.kind === 'step') return
-  for (const member of plan.each) {
-    if (member.kind === 'group' && member.always !== undefined) forgetFaded(member, log, failed)
-  }
+  for (const group of scopesIn(plan)) forgetFaded(group, log, failed)
   // One that is turning back does again what it needs when it undoes.
   if (failed(plan)) return
   const left = bodyOf(plan).some((step) => step.transient !== true && !finished.has(log.progress(step)))
   if (left) for (const step of transientIn(plan)) if (log.faded(step, plan.always ?? [])) log.forget(step)
 }
+
+/** The nearest groups below that have an `always` of their own. */
+const scopesIn = (group: Group): readonly Group[] =>
+  group.each.flatMap((member) => {
+    if (member.kind === 'step') return []
+    return member.always === undefined ? scopesIn(member) : [member]
+  })

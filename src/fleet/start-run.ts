@@ -74,12 +74,12 @@ export async function startFleetRun<Input, Found>(
   const run = newRunId(name, new Date())
   const hosts = runHosts(fleet.targets, netops.sha256, context.connections)
   try {
-    const { drafts, refused } = await draftAll({ procedure, input, fleet, run, netops }, hosts, options)
+    const { prepared, refused } = await prepareAll({ procedure, input, fleet, run, netops }, hosts, options)
     const fleetRun: FleetRun = { run, procedure: name, by: `${userInfo().username}@${hostname()}` }
-    if (options.dryRun) return { shown: drafts.map((one) => show(one, fleetRun)), refused }
+    if (options.dryRun) return { shown: prepared.map((one) => show(one, fleetRun)), refused }
     await options.confirm?.()
-    await writeDown(drafts.flatMap(({ share }) => share.writes ?? []))
-    const shares = drafts.map(({ share }) => share)
+    await writeDown(prepared.flatMap(({ share }) => share.writes ?? []))
+    const shares = prepared.map(({ share }) => share)
     const impossible = refused.map(({ host, error }) => ({ host, failure: failureOf(error) }))
     const { targets, environment } = fleet
     const ran = await beginFleetRun(
@@ -92,7 +92,7 @@ export async function startFleetRun<Input, Found>(
           netops: netops.sha256,
           ...(environment === undefined ? {} : { environment }),
         },
-        facts: Object.fromEntries(drafts.map(({ host, decision }) => [host.name, decision?.facts ?? null])),
+        facts: Object.fromEntries(prepared.map(({ host, decision }) => [host.name, decision?.facts ?? null])),
         plan: planFleet(fleetRun, { shares, impossible }, options.policy),
         hooks: hooksOf(fleet, name),
       },
@@ -115,14 +115,14 @@ function hooksOf({ hooks }: Fleet, procedure: string): Hooks | undefined {
 }
 
 /** One host as it was looked at, and what it is to do. */
-interface Draft {
+interface PreparedHost {
   readonly host: RunHost
   readonly share: HostShare
   /** Undefined where the host could not be looked at. */
   readonly decision: Decision | undefined
 }
 
-interface Drafting<Input, Found> {
+interface Preparation<Input, Found> {
   readonly procedure: FleetProcedure<Input, Found>
   readonly input: Input
   readonly fleet: Fleet
@@ -135,12 +135,12 @@ interface Drafting<Input, Found> {
  * all; with one they are set aside, as long as there are no more than that and any host is left.
  * @throws NetopsError of the first host that is one too many; nothing was touched then
  */
-async function draftAll<Input, Found>(
-  drafting: Drafting<Input, Found>,
+async function prepareAll<Input, Found>(
+  preparation: Preparation<Input, Found>,
   hosts: ReadonlyMap<string, RunHost>,
   { policy }: FleetRunOptions,
-): Promise<{ readonly drafts: readonly Draft[]; readonly refused: readonly RefusedHost[] }> {
-  const { targets, environment } = drafting.fleet
+): Promise<{ readonly prepared: readonly PreparedHost[]; readonly refused: readonly RefusedHost[] }> {
+  const { targets, environment } = preparation.fleet
   const looking = targets.map((to) => ({ to, host: hostNamed(hosts, to.name) }))
   const marked = await settle(looking, async ({ to, host }) =>
     guardEnvironment(to, await host.connection(), environment),
@@ -154,12 +154,12 @@ async function draftAll<Input, Found>(
     throw policy === undefined || targets.length === 1 ? first : withWayOut(first, failures.size)
   }
   note(marked)
-  const drafts = new Map<string, Draft>()
+  const prepared = new Map<string, PreparedHost>()
   note(
     await settle(
       looking.filter(({ to }) => !failures.has(to.name)),
       async ({ to, host }) => {
-        drafts.set(to.name, await draft(drafting, to, host))
+        prepared.set(to.name, await prepareHost(preparation, to, host))
       },
     ),
   )
@@ -167,11 +167,11 @@ async function draftAll<Input, Found>(
   for (const { to, host } of looking) {
     const error = failures.get(to.name)
     if (error === undefined) continue
-    const unseen = error.code === 'unreachable' ? draftUnseen(drafting, to, host) : undefined
+    const unseen = error.code === 'unreachable' ? prepareUnseen(preparation, to, host) : undefined
     if (unseen === undefined) refused.push({ host: to.name, error })
-    else drafts.set(to.name, unseen)
+    else prepared.set(to.name, unseen)
   }
-  return { drafts: targets.flatMap(({ name }) => drafts.get(name) ?? []), refused }
+  return { prepared: targets.flatMap(({ name }) => prepared.get(name) ?? []), refused }
 }
 
 const hostNamed = (hosts: ReadonlyMap<string, RunHost>, name: string): RunHost => {
@@ -213,7 +213,7 @@ async function settle(
 }
 
 function placeOn<Input, Found>(
-  { fleet, run, netops }: Drafting<Input, Found>,
+  { fleet, run, netops }: Preparation<Input, Found>,
   to: Target,
   host: RunHost,
 ): AssignedPlace {
@@ -228,10 +228,10 @@ function placeOn<Input, Found>(
   }
 }
 
-async function draft<Input, Found>(drafting: Drafting<Input, Found>, to: Target, host: RunHost): Promise<Draft> {
-  const { procedure, input, netops } = drafting
+async function prepareHost<Input, Found>(preparation: Preparation<Input, Found>, to: Target, host: RunHost): Promise<PreparedHost> {
+  const { procedure, input, netops } = preparation
   const reader = readerOf(await host.connection())
-  const place = placeOn(drafting, to, host)
+  const place = placeOn(preparation, to, host)
   const assignment = procedure.assign(input, place, await procedure.look(input, place, reader))
   const [decision, present] = await Promise.all([
     decide(assignment.request, { reader, services: host.services }),
@@ -242,10 +242,10 @@ async function draft<Input, Found>(drafting: Drafting<Input, Found>, to: Target,
 }
 
 /** A host that could not be reached: it is brought all that it may lack, once it can be. Undefined where that is not enough. */
-function draftUnseen<Input, Found>(drafting: Drafting<Input, Found>, to: Target, host: RunHost): Draft | undefined {
-  const { procedure, input, netops } = drafting
+function prepareUnseen<Input, Found>(preparation: Preparation<Input, Found>, to: Target, host: RunHost): PreparedHost | undefined {
+  const { procedure, input, netops } = preparation
   try {
-    const assignment = procedure.assign(input, placeOn(drafting, to, host), undefined)
+    const assignment = procedure.assign(input, placeOn(preparation, to, host), undefined)
     return { host, decision: undefined, share: { ...assignment, netops, shown: undefined, unseen: true } }
   } catch (error) {
     if (error instanceof NetopsError) return undefined
@@ -253,7 +253,7 @@ function draftUnseen<Input, Found>(drafting: Drafting<Input, Found>, to: Target,
   }
 }
 
-function show({ host, share, decision }: Draft, fleetRun: FleetRun): ShownHost {
+function show({ host, share, decision }: PreparedHost, fleetRun: FleetRun): ShownHost {
   return {
     host: host.name,
     push: shownPlan(planFleet(fleetRun, { shares: [share] }), host.services),

@@ -86,7 +86,7 @@ describe('a fleet of twenty with a host that is dead, one that hangs at SSH and 
     const words = ['--release', good.file, '--config', config, ...quick, '--max-failures', '3']
     const deployed = await netops('deploy', ...words)
     run = deployed.json.run ?? ''
-    expect(deployed.code).toBe(3)
+    expect(deployed.code, `${deployed.stdout}${deployed.stderr}`).toBe(3)
     expect(outcomes(deployed)).toEqual({
       ...Object.fromEntries(fit.map((name) => [name, 'done'])),
       [dead]: 'unreachable',
@@ -104,7 +104,7 @@ describe('a fleet of twenty with a host that is dead, one that hangs at SSH and 
     const units = await unitsOf(fit)
     const known = (await records(run)).length
     const resumed = await netops('runs', 'resume', run)
-    expect(resumed.code).toBe(3)
+    expect(resumed.code, `${resumed.stdout}${resumed.stderr}`).toBe(3)
     expect(outcomes(resumed)).toMatchObject({ [dead]: 'done', [hanging]: 'unreachable', [full]: 'failed' })
     expect((await servedBy(host(dead))).answering).toBe(good.id)
     expect(await unitsOf(fit)).toEqual(units)
@@ -117,7 +117,7 @@ describe('a fleet of twenty with a host that is dead, one that hangs at SSH and 
     await execOnHost(host(hanging), ['systemctl', 'kill', '--signal=CONT', 'ssh.service'])
     const resumed = await netops('runs', 'resume', run)
     expect(outcomes(resumed)).toMatchObject({ [hanging]: 'done', [full]: 'failed' })
-    expect(resumed.code).toBe(3)
+    expect(resumed.code, `${resumed.stdout}${resumed.stderr}`).toBe(3)
     expect((await records(run)).at(-1)).toMatchObject({ type: 'end', outcome: 'partly' })
   })
 })
@@ -129,7 +129,7 @@ describe('a release that crashes, in batches', () => {
     const crash = await foreignRelease(folder, 'crash', 'exit 1')
     const words = ['--release', crash.file, ...quick, '--batch', '1,25%', '--max-failures', '1']
     const failed = await netops('deploy', '--limit', `!${full}`, ...words)
-    expect(failed.code).toBe(8)
+    expect(failed.code, `${failed.stdout}${failed.stderr}`).toBe(8)
     const after = new Map(await Promise.all(names.map(async (name) => [name, await unitOf(host(name))] as const)))
     const restarted = names.filter((name) => after.get(name)?.InvocationID !== units.get(name)?.InvocationID)
     // A batch of one and one of five were begun; in the second one failure was too many.

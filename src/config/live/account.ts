@@ -70,13 +70,13 @@ export function ownName(): string {
   }
 }
 
-interface Wish {
+interface AccessQuestion {
   readonly access: Access
   readonly path: string
   readonly signal: AbortSignal
 }
 
-async function mayBeDoneAs(user: string, { access, path, signal }: Wish): Promise<boolean> {
+async function mayBeDoneAs(user: string, { access, path, signal }: AccessQuestion): Promise<boolean> {
   const asked = accesses[access].test.map((flag) => ask(['runuser', '-u', user, '--', 'test', flag, path], { signal }))
   const answers = await Promise.all(asked)
   const broken = answers.find(({ code }) => code > 1)

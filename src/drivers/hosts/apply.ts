@@ -11,7 +11,7 @@ const longestBatch = 16 * 1024
 /**
  * Runs commands in order and stops at the first that fails. Those that need nothing of netops between them are given to the
  * host together: each call costs a way there and back, and an SSH server as much as several small commands.
- * @throws NetopsError with the command's own code (`failAs`, else `failed`), naming the command and what it said
+ * @throws NetopsError with the command's own code (`failAs`, else `failed`), naming the command and its output
  */
 export async function applyCommands(connection: HostConnection, commands: readonly HostCommand[]): Promise<void> {
   for (let next = 0; next < commands.length;) {
@@ -19,8 +19,8 @@ export async function applyCommands(connection: HostConnection, commands: readon
     const timeoutMs = batch.reduce((sum, command) => sum + (command.timeoutMs ?? commandTimeoutMs), 0)
     const last = batch.at(-1)
     const result = await connection.run(argvOf(batch), { stdin: last?.stdin, timeoutMs })
-    const { failed, ...told } = whichFailed(batch, result)
-    if (failed !== undefined) throw commandFailed(connection.name, failed, told)
+    const { failed, ...rest } = whichFailed(batch, result)
+    if (failed !== undefined) throw commandFailed(connection.name, failed, rest)
     next += batch.length + (result.code === 0 ? (last?.skipNextIfOk ?? 0) : 0)
   }
 }
@@ -48,7 +48,7 @@ function argvOf(batch: readonly HostCommand[]): readonly string[] {
   return ['sh', '-c', [fail, waited, ...before, `exec ${lines.at(-1) ?? ''}`].join('\n')]
 }
 
-/** The command that failed, if any, with what was said less the mark that tells which one it was. */
+/** The command that failed, if any, with the output less the mark that tells which one it was. */
 function whichFailed(batch: readonly HostCommand[], { code, stdout, stderr }: ExecResult) {
   const found = batch.length === 1 ? null : new RegExp(`\\n${mark} (\\d+)\\n$`).exec(stderr)
   const command = found === null ? batch.at(-1) : batch[Number(found[1])]
@@ -60,16 +60,16 @@ function whichFailed(batch: readonly HostCommand[], { code, stdout, stderr }: Ex
 }
 
 function commandFailed(host: string, command: HostCommand, result: ExecResult): NetopsError {
-  const said = (result.stderr.trim() || result.stdout.trim()).split('\n').slice(-10).join('\n')
-  if (/No space left on device/.test(said)) {
+  const output = (result.stderr.trim() || result.stdout.trim()).split('\n').slice(-10).join('\n')
+  if (/No space left on device/.test(output)) {
     return new NetopsError('failed', {
       host,
-      message: `the disk is full: ${quoteCommand(command.argv)}: ${said}`,
+      message: `the disk is full: ${quoteCommand(command.argv)}: ${output}`,
       hint: 'free space (df -h names the file system), then run the same command again',
     })
   }
   return new NetopsError(command.failAs ?? 'failed', {
     host,
-    message: `${quoteCommand(command.argv)} exited with ${result.code}${said === '' ? '' : `: ${said}`}`,
+    message: `${quoteCommand(command.argv)} exited with ${result.code}${output === '' ? '' : `: ${output}`}`,
   })
 }

@@ -73,11 +73,11 @@ export class NoEnd extends Error {}
 
 /** The login shell did not run the command: it is restricted, or something runs in its place. */
 export class NotReached extends Error {
-  readonly said: string
+  readonly output: string
 
-  constructor(code: number, said: string) {
+  constructor(code: number, output: string) {
     super(`it exited with ${code}`)
-    this.said = said.trim().split('\n').slice(-3).join('\n')
+    this.output = output.trim().split('\n').slice(-3).join('\n')
   }
 }
 
@@ -192,8 +192,8 @@ async function end({ group, closed }: Opened, kill: Stoppable['kill']): Promise<
   const after = (ms: number) => sleep(ms, false, { ref: false })
   for (const signal of ['TERM', 'KILL'] as const) {
     // A host that takes no further channel is left as it is: closing the channel is all that remains.
-    const told = group.then((number) => kill(signal, number)).catch(() => undefined)
-    if (await Promise.race([isClosed, told.then(() => false), after(tellWithinMs)])) return
+    const sent = group.then((number) => kill(signal, number)).catch(() => undefined)
+    if (await Promise.race([isClosed, sent.then(() => false), after(tellWithinMs)])) return
     if (await Promise.race([isClosed, after(endWithinMs)])) return
   }
 }

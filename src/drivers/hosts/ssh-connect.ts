@@ -88,10 +88,12 @@ export class SshConnector {
   async settings(login: SshLogin): Promise<SshSettings> {
     const { words, defaults } = await this.#config.read(login)
     const { home, env } = this.#outside
-    const said = settingsOf(login, words, { home, env, defaults })
+    const settings = settingsOf(login, words, { home, env, defaults })
     // `Host *` with a ProxyJump is about the jump host too, which then leads to itself.
-    const leadsToItself = said.hops.some(({ address, port = 22 }) => address === said.address && port === said.port)
-    return leadsToItself ? { ...said, hops: [] } : said
+    const leadsToItself = settings.hops.some(
+      ({ address, port = 22 }) => address === settings.address && port === settings.port,
+    )
+    return leadsToItself ? { ...settings, hops: [] } : settings
   }
 
   async #tryOnce(settings: SshSettings, login: SshLogin, depth: number): Promise<LoggedIn> {

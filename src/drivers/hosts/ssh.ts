@@ -157,10 +157,10 @@ class SshConnection implements HostConnection {
   async #explain(error: unknown): Promise<unknown> {
     if (error instanceof NotReached) {
       const { user, address } = this.#settings
-      const said = error.said === '' ? messageOf(error) : `it says: ${error.said}`
+      const reason = error.output === '' ? messageOf(error) : `it says: ${error.output}`
       return new NetopsError('unreachable', {
         host: this.name,
-        message: `the login shell of ${user} on ${address} does not run commands; ${said}`,
+        message: `the login shell of ${user} on ${address} does not run commands; ${reason}`,
         hint: `give ${user} a shell that does (chsh -s /bin/sh ${user}), and take ForceCommand and command= away`,
       })
     }

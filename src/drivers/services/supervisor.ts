@@ -75,13 +75,13 @@ export async function stopService(root: string): Promise<void> {
   await fs.rm(supervisorFile(paths), { force: true })
 }
 
-/** The supervisor itself: runs until it is told to stop, or the service has crashed too often. */
+/** The supervisor itself: runs until it is stopping to stop, or the service has crashed too often. */
 export async function supervise(root: string): Promise<void> {
   const paths = hostPaths(root)
   const supervisor = await identifySelf()
-  const told = new AbortController()
-  const isTold = (): boolean => told.signal.aborted
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => told.abort())
+  const stopping = new AbortController()
+  const isStopping = (): boolean => stopping.signal.aborted
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stopping.abort())
   const argv = [join(paths.current, serverExecutable), '--config', paths.config, '--root', root]
   const starts: number[] = []
   for (let restarts = 0; ; restarts += 1) {
@@ -89,18 +89,18 @@ export async function supervise(root: string): Promise<void> {
     const since = new Date().toISOString()
     const note = (state: SupervisorState['state'], child?: SupervisorState['child']) =>
       writeState(paths, { schema: 'netops/supervisor/v1', supervisor, since, restarts, state, ...(child && { child }) })
-    const ended = await runOnce(argv, paths, { note, stop: told.signal })
-    if (isTold() || ended === 0) break
+    const ended = await runOnce(argv, paths, { note, stop: stopping.signal })
+    if (isStopping() || ended === 0) break
     if (starts.filter((at) => at > Date.now() - burst.withinMs).length >= burst.starts) return note('failed')
     await note('restarting')
-    await sleep(restartDelayMs, undefined, { signal: told.signal }).catch(untilTold)
-    if (isTold()) break
+    await sleep(restartDelayMs, undefined, { signal: stopping.signal }).catch(untilStopping)
+    if (isStopping()) break
   }
   await fs.rm(supervisorFile(paths), { force: true })
 }
 
-/** The wait ends early when the supervisor is told to stop. */
-const untilTold = (): void => undefined
+/** The wait ends early when the supervisor is stopping to stop. */
+const untilStopping = (): void => undefined
 
 interface Life {
   readonly note: (state: SupervisorState['state'], child?: SupervisorState['child']) => Promise<void>

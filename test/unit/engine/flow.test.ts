@@ -6,7 +6,7 @@ import { begin, Journal, journalPath, runState } from '../../../src/engine/journ
 import { runPlan, undoableOf, undoRun, type RunResult } from '../../../src/engine/run.ts'
 import { NetopsError } from '../../../src/model/errors.ts'
 import type { Hooks, JournalRecord } from '../../../src/model/journal.ts'
-import { allOrNone, independently, sequence, type Plan } from '../../../src/model/plan.ts'
+import { allOrNone, independently, sequence, type Group, type Plan } from '../../../src/model/plan.ts'
 import { modelWorld, step, type ModelWorld, type Script } from '../../support/model-world.ts'
 import { quickFolder } from '../../support/scratch.ts'
 
@@ -143,6 +143,18 @@ describe('always', () => {
     expect(world.applied).toEqual([...['+drain.a', '+drain.b', '+two.a', '+two.b'], ...['+readmit.a', '+readmit.b']])
   })
 
+  test('is as far below as a group stands: what faded there is done again before its work goes on', async () => {
+    const inner: Group = {
+      ...sequence('host', [step('drain', { transient: true, undo: [] }), step('one'), step('two')]),
+      always: [cleared('readmit')],
+    }
+    const plan = sequence('all', [sequence('hosts', [inner])])
+    const { world } = await run(plan, pressing('+one.a', 'stop'))
+    expect(world.applied).toContain('+readmit.a')
+    const resumed = await run(plan, { files: world.files })
+    expect(resumed.world.applied.filter((mark) => mark.endsWith('.a'))).toEqual(['+drain.a', '+two.a', '+readmit.a'])
+  })
+
   test('stands around an undo of what had ended: drained, undone, readmitted', async () => {
     const drained: Plan = {
       ...sequence('all', [step('drain', { transient: true, undo: [] }), step('one')]),
@@ -221,6 +233,30 @@ describe("the operator's stop", () => {
     expect(result).toMatchObject({ outcome: 'interrupted', changed: false, open: false })
     expect(records.at(-1)).toMatchObject({ type: 'end', outcome: 'interrupted', undone: true })
     expect(runState(records)).toMatchObject({ direction: 'back' })
+  })
+
+  test('given twice takes back also what had stopped at the first', async () => {
+    const [stop, undo] = [new AbortController(), new AbortController()]
+    const act = ['a', 'b', 'c', 'd', 'e'].map(
+      (name) => ({ kind: 'write', path: `long.${name}`, content: 'new', mode: '0644' }) as const,
+    )
+    const takenBack = act.map(({ path }) => ({ kind: 'remove' as const, path }))
+    const quick = sequence('quick', [step('short'), step('next')])
+    const { world, result, records } = await run(
+      independently('all', [quick, step('long', { act, undo: takenBack })], 2),
+      {
+        control: { stop: stop.signal, undo: undo.signal },
+        watch: (applied) => {
+          if (applied === '+short.a') stop.abort()
+          // By now the other has stopped.
+          if (applied === '+long.e') undo.abort()
+        },
+      },
+    )
+    expect(types(records)).toEqual(expect.arrayContaining(['done short', 'done long']))
+    expect(world.applied).not.toContain('+next.a')
+    expect([...world.files]).toEqual([])
+    expect(result).toMatchObject({ outcome: 'interrupted', changed: false, open: false })
   })
 
   test('given twice keeps what committed, and says so', async () => {
