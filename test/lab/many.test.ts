@@ -30,7 +30,9 @@ let folder = ''
 let good: Release
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'netops-many-'))
-  good = await foreignRelease(folder, 'good', 'exec /srv/server "$@"')
+  // The server lies outside of the releases, and would not know which one it is.
+  const name = 'NETWORK_RELEASE=$(basename "$(dirname "$(readlink -f "$0")")")'
+  good = await foreignRelease(folder, 'good', `${name}\nexport NETWORK_RELEASE\nexec /srv/server "$@"`)
   await Promise.all(names.map((name) => serveFromBase(name)))
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
