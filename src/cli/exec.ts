@@ -126,11 +126,12 @@ async function runEverywhere(order: Order, context: CommandContext): Promise<Com
 function guardOf(environment: string | undefined, path: string) {
   // What the guard says is told from what the command says by a word that nobody knows before.
   const word = `netops-${randomBytes(8).toString('hex')}`
-  // The shell does it alone: starting a cat takes as long as starting the command.
+  // The shell does it alone: starting a cat takes as long as starting the command. Without an exclamation mark, so that it
+  // is the shell that runs there anyway (src/drivers/hosts/login-shell.ts).
   const look = [
-    'mark=; [ ! -e "$1" ] || mark="(unreadable)"',
-    '[ ! -f "$1" ] || [ ! -r "$1" ] || { mark=; read -r mark < "$1"; }',
-    'if [ -n "$mark" ] && [ "$mark" != "$2" ]; then echo "$3 $mark" >&2; exit 1; fi',
+    'mark=; [ -e "$1" ] && mark="(unreadable)"',
+    '[ -f "$1" ] && [ -r "$1" ] && { mark=; read -r mark < "$1"; }',
+    'case "$mark" in ""|"$2") ;; *) echo "$3 $mark" >&2; exit 1 ;; esac',
     'shift 3; exec "$@"',
   ].join('; ')
   let marked: string | undefined
