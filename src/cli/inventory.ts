@@ -88,7 +88,7 @@ export const inventoryShow = defineCommand({
     if (reached === undefined) throw new NetopsError('usage', { message: `there is no host ${name}` })
     const { host, settings } = reached
     const { showHop } = await import('../drivers/hosts/ssh-connect.ts')
-    const secret = (path: string): boolean => serverKeys.some((key) => key.path === path && key.secret === true)
+    const secret = (path: string): boolean => serverKeys().some((key) => key.path === path && key.secret === true)
     const differs = host.overrides.map(({ path, value, said }) => ({
       path: path.join('.'),
       value: secret(path.join('.')) ? '(set)' : value,

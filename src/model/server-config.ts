@@ -1,6 +1,6 @@
 // The configuration of network_server: every key with its type, unit, range, default and meaning.
 import * as z from 'zod'
-import { expects, key } from './schema-notes.ts'
+import { expects, key, once } from './schema-notes.ts'
 import { duration, formatBytes, size, type Bytes } from './units.ts'
 
 /** The guide's names for how much is logged (guide: Logging Configuration), completed by the usual ones. */
@@ -22,9 +22,14 @@ const largestRequest = 1e9
 // guide: Resource Limits, nofile; a connection is a file.
 const mostConnections = 1_000_000
 
-/** A section whose keys are all commented out reads as null in YAML: it is an empty section. */
-const section = <Shape extends z.ZodRawShape>(shape: Shape, about: string) =>
-  z.preprocess((given) => given ?? {}, z.strictObject(shape).readonly()).meta({ description: about })
+/**
+ * A section whose keys are all commented out reads as null in YAML: it is an empty section. Its keys are made when they are
+ * first needed: making all of them takes as long as a third of the start of a command, and few commands read any.
+ */
+function section<Shape extends z.ZodRawShape>(keys: () => Shape, about: string) {
+  const made = once(() => z.strictObject(keys()).readonly())
+  return z.preprocess((given) => given ?? {}, z.lazy(made)).meta({ description: about })
+}
 
 export const port = z.int().min(1).max(65535) // guide: Configuration Validation
 
@@ -108,7 +113,7 @@ const noDatabase = { pending: 'this release keeps its state in SQLite' }
 const noCheckpoint = { pending: 'this release takes no checkpoints' }
 
 const server = section(
-  {
+  () => ({
     host: key(host.default('0.0.0.0'), 'The address that the service listens on (guide: Configuration Structure).'),
     port: key(port.default(8080), 'The TCP port that speaks HTTP (guide: Configuration Structure).'),
     tls_port: key(
@@ -125,12 +130,12 @@ const server = section(
       'Threads that serve; auto is two a core, from 4 to 64 (guide: Thread Pool Tuning).',
       { pending: 'this release serves from one thread', harmless: 1 },
     ),
-  },
+  }),
   'Where the service listens, and how much it takes on at once.',
 )
 
 const security = section(
-  {
+  () => ({
     ssl_enabled: key(z.boolean().default(false), 'Whether server.tls_port is opened.', {
       variable: 'NETWORK_SSL_ENABLED',
     }),
@@ -149,7 +154,7 @@ const security = section(
       'Origins whose pages may read answers (CORS); * allows all.',
       { pending: 'this release sends no CORS headers' },
     ),
-  },
+  }),
   'TLS, and who may ask from where.',
 )
 
@@ -157,7 +162,7 @@ const security = section(
 const shortestSecret = 32
 
 const auth = section(
-  {
+  () => ({
     enabled: key(
       z.boolean().default(false),
       'Whether everything but health needs a token: a JWT, HS256, with exp (guide: Authentication).',
@@ -172,12 +177,12 @@ const auth = section(
       absolutePath.optional(),
       'A file that holds the key, at least 32 bytes; a newline at its end is left out.',
     ),
-  },
+  }),
   'Who may use the service.',
 )
 
 const performance = section(
-  {
+  () => ({
     connection_pool_size: key(
       z.int().min(1).optional(),
       'Most pooled connections to other services (guide: Connection Pooling).',
@@ -220,12 +225,12 @@ const performance = section(
       'The buffer of a connection, in bytes or as a size (guide: Vertical Scaling).',
       { pending: 'this release leaves buffers to the system', otherwise: "the system's" },
     ),
-  },
+  }),
   'Time and size limits, pools and buffers.',
 )
 
 const database = section(
-  {
+  () => ({
     driver: key(
       z.enum(['sqlite', 'postgres']).default('sqlite'),
       'Where state is kept: in a file of its own, or in PostgreSQL.',
@@ -260,12 +265,12 @@ const database = section(
       'Servers that are read from in turn (guide: Read Replicas).',
       noDatabase,
     ),
-  },
+  }),
   'Where the service keeps its state.',
 )
 
 const checkpoint = section(
-  {
+  () => ({
     interval: key(
       span.prefault('1h'),
       'A checkpoint of the state is taken this often (guide: Recovery Point Objective).',
@@ -273,14 +278,14 @@ const checkpoint = section(
     ),
     timeout: key(span.prefault('5m'), 'A checkpoint that takes longer is given up.', noCheckpoint),
     keep: key(z.int().min(1).default(24), 'This many checkpoints are kept.', noCheckpoint),
-  },
+  }),
   'Copies of the state that a restore begins from.',
 )
 
 const noRotation = { pending: 'this release does not rotate its log file' }
 
 const logging = section(
-  {
+  () => ({
     level: key(level.default('INFO'), 'From this level on (guide: Configuration Structure).', {
       variable: 'NETWORK_LOG_LEVEL',
     }),
@@ -292,15 +297,15 @@ const logging = section(
       z.array(output).min(1).readonly().optional(),
       'Where lines go, each from a level of its own on (guide: Logging Configuration); without it, to the console.',
     ),
-  },
+  }),
   'What is logged, and where to.',
 )
 
 const metrics = section(
-  {
+  () => ({
     host: key(host.default('127.0.0.1'), 'The address that /metrics is served on.'),
     port: key(port.default(9090), 'Its TCP port (guide: Firewall Rules).'),
-  },
+  }),
   'Figures for Prometheus.',
 )
 
@@ -312,10 +317,10 @@ export const serverSections = { server, security, auth, performance, database, c
  * configuration is checked (config/server-config.ts).
  */
 export const serverConfigSchema = section(
-  {
+  () => ({
     $schema: z.string().optional().meta({ description: 'Where an editor finds the description of this file.' }),
     ...serverSections,
-  },
+  }),
   'The configuration of network_server.',
 ).transform(settled)
 
