@@ -45,12 +45,14 @@ const absolutePath = expects(z.string().regex(/^\/[^\0]*$/, 'expected an absolut
 
 const originWords = 'an origin such as https://app.example.com, or *'
 const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text
-const origin = expects(
-  z
-    .string()
-    .regex(/^(?:\*|https?:\/\/(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?)$/, `expected ${originWords}`)
-    .refine((text) => text === '*' || isOrigin(text), `expected ${originWords}`),
-  originWords,
+const origin = once(() =>
+  expects(
+    z
+      .string()
+      .regex(/^(?:\*|https?:\/\/(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?)$/, `expected ${originWords}`)
+      .refine((text) => text === '*' || isOrigin(text), `expected ${originWords}`),
+    originWords,
+  ),
 )
 
 const bytes = (most: number) =>
@@ -63,50 +65,61 @@ const bytes = (most: number) =>
   ])
 
 /** A duration that is not zero. */
-const span = expects(
-  duration.refine((value) => value >= 1, 'expected a duration of at least 1ms'),
-  'a duration such as 500ms, 30s, 5m, 2h, 1d or 2w',
+const span = once(() =>
+  expects(
+    duration.refine((value) => value >= 1, 'expected a duration of at least 1ms'),
+    'a duration such as 500ms, 30s, 5m, 2h, 1d or 2w',
+  ),
 )
 
 const replicaWords = 'an address such as db2.example.com or db2.example.com:5432'
-const replica = expects(
-  z.string().regex(/^(?:[A-Za-z0-9_.-]+|\[[0-9a-fA-F:.]+\])(?::[1-9][0-9]{0,4})?$/, `expected ${replicaWords}`),
-  replicaWords,
+const replica = once(() =>
+  expects(
+    z.string().regex(/^(?:[A-Za-z0-9_.-]+|\[[0-9a-fA-F:.]+\])(?::[1-9][0-9]{0,4})?$/, `expected ${replicaWords}`),
+    replicaWords,
+  ),
 )
 
 const level = z.enum(logLevels)
 const format = z.enum(['json'])
 
-const rotation = z
-  .strictObject({
-    max_size: key(bytes(Number.MAX_SAFE_INTEGER).optional(), 'The file is rotated when it is larger than this.'),
-    max_age: key(expects(duration, 'a duration such as 30d').optional(), 'Rotated files older than this are deleted.'),
-    max_backups: key(z.int().min(0).optional(), 'This many rotated files are kept.'),
-  })
-  .readonly()
+const rotation = once(() =>
+  z
+    .strictObject({
+      max_size: key(bytes(Number.MAX_SAFE_INTEGER).optional(), 'The file is rotated when it is larger than this.'),
+      max_age: key(
+        expects(duration, 'a duration such as 30d').optional(),
+        'Rotated files older than this are deleted.',
+      ),
+      max_backups: key(z.int().min(0).optional(), 'This many rotated files are kept.'),
+    })
+    .readonly(),
+)
 
 const outputKeys = {
   level: key(level.optional(), 'From this level on; without it, that of logging.level.'),
   format: key(format.optional(), 'How a line is written.'),
 }
-const output = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('console'), ...outputKeys }).readonly(),
-  z
-    .strictObject({
-      type: z.literal('file'),
-      ...outputKeys,
-      path: key(absolutePath, 'The file.'),
-      rotation: key(rotation.optional(), 'When a new file is begun, and what becomes of the old ones.'),
-    })
-    .readonly(),
-  z
-    .strictObject({
-      type: z.literal('syslog'),
-      ...outputKeys,
-      facility: key(z.enum(syslogFacilities).optional(), "The messages' facility, syslog(3)."),
-    })
-    .readonly(),
-])
+const output = once(() =>
+  z.discriminatedUnion('type', [
+    z.strictObject({ type: z.literal('console'), ...outputKeys }).readonly(),
+    z
+      .strictObject({
+        type: z.literal('file'),
+        ...outputKeys,
+        path: key(absolutePath, 'The file.'),
+        rotation: key(rotation().optional(), 'When a new file is begun, and what becomes of the old ones.'),
+      })
+      .readonly(),
+    z
+      .strictObject({
+        type: z.literal('syslog'),
+        ...outputKeys,
+        facility: key(z.enum(syslogFacilities).optional(), "The messages' facility, syslog(3)."),
+      })
+      .readonly(),
+  ]),
+)
 
 const noPool = { pending: 'this release has no pool' }
 const noDatabase = { pending: 'this release keeps its state in SQLite' }
@@ -150,7 +163,7 @@ const security = section(
     cert_file: key(absolutePath.optional(), 'The certificate with its chain, PEM.'),
     key_file: key(absolutePath.optional(), "The certificate's private key, PEM."),
     allowed_origins: key(
-      z.array(origin).readonly().optional(),
+      z.array(origin()).readonly().optional(),
       'Origins whose pages may read answers (CORS); * allows all.',
       { pending: 'this release sends no CORS headers' },
     ),
@@ -194,12 +207,12 @@ const performance = section(
       { ...noPool, otherwise: '10, or performance.connection_pool_size if that is less' },
     ),
     connection_pool_idle_timeout: key(
-      span.prefault('60s'),
+      span().prefault('60s'),
       'A pooled connection without use is closed after this time (guide: Connection Pooling).',
       noPool,
     ),
     connection_pool_connect_timeout: key(
-      span.prefault('5s'),
+      span().prefault('5s'),
       'How long opening a pooled connection may take (guide: Connection Pooling).',
       noPool,
     ),
@@ -251,17 +264,17 @@ const database = section(
       otherwise: '5, or database.pool_size if that is less',
     }),
     pool_idle_timeout: key(
-      span.prefault('5m'),
+      span().prefault('5m'),
       'A connection without use is closed after this time (guide: Database Scaling).',
       noDatabase,
     ),
     pool_connect_timeout: key(
-      span.prefault('30s'),
+      span().prefault('30s'),
       'How long connecting may take (guide: Database Scaling).',
       noDatabase,
     ),
     read_replicas: key(
-      z.array(replica).readonly().optional(),
+      z.array(replica()).readonly().optional(),
       'Servers that are read from in turn (guide: Read Replicas).',
       noDatabase,
     ),
@@ -272,11 +285,11 @@ const database = section(
 const checkpoint = section(
   () => ({
     interval: key(
-      span.prefault('1h'),
+      span().prefault('1h'),
       'A checkpoint of the state is taken this often (guide: Recovery Point Objective).',
       noCheckpoint,
     ),
-    timeout: key(span.prefault('5m'), 'A checkpoint that takes longer is given up.', noCheckpoint),
+    timeout: key(span().prefault('5m'), 'A checkpoint that takes longer is given up.', noCheckpoint),
     keep: key(z.int().min(1).default(24), 'This many checkpoints are kept.', noCheckpoint),
   }),
   'Copies of the state that a restore begins from.',
@@ -294,7 +307,7 @@ const logging = section(
     max_files: key(z.int().min(1).optional(), 'This many rotated files are kept.', noRotation),
     format: key(format.default('json'), 'How a line is written (guide: Configuration Structure).'),
     outputs: key(
-      z.array(output).min(1).readonly().optional(),
+      z.array(output()).min(1).readonly().optional(),
       'Where lines go, each from a level of its own on (guide: Logging Configuration); without it, to the console.',
     ),
   }),
