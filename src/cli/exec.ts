@@ -1,5 +1,4 @@
 // netops exec: one command on every chosen host at once, each line with its host's name.
-import { randomBytes } from 'node:crypto'
 import * as z from 'zod'
 import type { HostConnection } from '../drivers/hosts/port.ts'
 import { joinOutcomes, NetopsError, type Outcome } from '../model/errors.ts'
@@ -123,7 +122,9 @@ async function runEverywhere(order: Order, context: CommandContext): Promise<Com
  * Keeps a command from a host that is marked as another environment. The host looks in the very command that it is given:
  * another one just to look would cost an SSH server as much as half a login.
  */
-function guardOf(environment: string | undefined, path: string) {
+async function guardOf(environment: string | undefined, path: string) {
+  // Late: loading it takes longer than hosts take to answer a connection.
+  const { randomBytes } = await import('node:crypto')
   // What the guard says is told from what the command says by a word that nobody knows before.
   const word = `netops-${randomBytes(8).toString('hex')}`
   // The shell does it alone: starting a cat takes as long as starting the command. Without an exclamation mark, so that it
@@ -159,7 +160,7 @@ async function runOn(
   let end: Pick<Ran, 'code' | 'error'>
   try {
     const { signal } = context
-    const guard = target.kind === 'ssh' ? guardOf(environment, hostPaths(target.root).environment) : undefined
+    const guard = target.kind === 'ssh' ? await guardOf(environment, hostPaths(target.root).environment) : undefined
     const onOutput: Sink['take'] = async (bytes, stream) => {
       if (guard?.refuses(bytes) !== true) await sink.take(bytes, stream)
     }

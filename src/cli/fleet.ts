@@ -16,7 +16,7 @@ import { fileSource } from '../model/file-source.ts'
 import type { Inventory } from '../model/inventory.ts'
 import { hostPaths } from '../model/paths.ts'
 import { fitsPattern } from '../model/pattern.ts'
-import { readTextIfAny } from '../system/files.ts'
+import { readTextIfAnyNow } from '../system/files.ts'
 import type { CommandContext } from './command.ts'
 import { nameList } from './options.ts'
 
@@ -132,7 +132,7 @@ async function readInventory(
   const named = options.inventory ?? context.env.NETOPS_INVENTORY
   const name = named ?? (options.environment === undefined ? 'netops.yml' : `netops.${options.environment}.yml`)
   const path = resolve(context.cwd, name)
-  const text = await readTextIfAny(path)
+  const text = readTextIfAnyNow(path)
   if (text === undefined) {
     throw new NetopsError('usage', {
       message: `there is no fleet file ${path}`,
