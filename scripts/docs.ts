@@ -27,7 +27,7 @@ const aboutText = (key: ServerKey): string =>
   ].join(' ')
 
 function serverTable(section: string): string {
-  const rows = serverKeys
+  const rows = serverKeys()
     .filter((key) => key.section === section)
     .map((key) =>
       [

@@ -60,9 +60,8 @@ export interface SaidHosts {
 
 type Refused = { readonly problems: readonly Problem[] }
 
-const secretOverrides = ['hosts.*.config', 'groups.*.config'].flatMap((place) =>
-  secretPaths.map((path) => `${place}.${path}`),
-)
+const secretOverrides = (): readonly string[] =>
+  ['hosts.*.config', 'groups.*.config'].flatMap((place) => secretPaths().map((path) => `${place}.${path}`))
 
 /**
  * Checks a fleet file.
@@ -200,7 +199,8 @@ interface Source {
 /** The values below `config` as they were written, each with its place. */
 function overridesAt({ file, document }: Source, at: Path): readonly Override[] {
   const given = valueAt(document.value, at)
-  return serverKeys.flatMap(({ section, name }): readonly Override[] => {
+  if (given === undefined) return []
+  return serverKeys().flatMap(({ section, name }): readonly Override[] => {
     const value = valueAt(given, [section, name])
     if (value === undefined) return []
     return [{ path: [section, name], value, said: { file, ...document.placeOfValue([...at, section, name]) } }]

@@ -81,4 +81,4 @@ function adjust(json: z.core.JSONSchema.BaseSchema, schema: z.core.$ZodTypes): v
 const isSection = (schema: z.core.$ZodTypes | undefined): boolean =>
   schema instanceof z.ZodPipe &&
   schema.in instanceof z.ZodTransform &&
-  (schema.out instanceof z.ZodReadonly || schema.out instanceof z.ZodObject)
+  (schema.out instanceof z.ZodLazy || schema.out instanceof z.ZodReadonly || schema.out instanceof z.ZodObject)

@@ -30,7 +30,7 @@ export async function checkLive(config: ServerConfig, place: LivePlace): Promise
 }
 
 const rankOf = ({ path }: LiveFinding): number =>
-  serverKeys.findIndex((key) => path === key.path || path.startsWith(`${key.path}[`))
+  serverKeys().findIndex((key) => path === key.path || path.startsWith(`${key.path}[`))
 
 type Viewpoint = Omit<Eye, 'signal'>
 

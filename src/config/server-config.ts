@@ -71,7 +71,7 @@ export function checkServerConfig(
   })
   const problems = [...('problems' in checked ? checked.problems : []), ...environment.problems, ...options.problems]
   if ('problems' in checked || problems.length > 0) return { problems }
-  const settings = serverKeys.map((key) => settingOf(key, { file, layers, ...checked }))
+  const settings = serverKeys().map((key) => settingOf(key, { file, layers, ...checked }))
   const value = withLevelOf(env, checked.value)
   return { value, settings, notes: [...notYetInEffect(settings, value), ...misspelt(env)] }
 }
@@ -96,7 +96,7 @@ interface Layer {
 
 function fromEnvironment(env: Environment): Layer {
   const problems: Problem[] = []
-  const overrides = serverKeys.flatMap((key): readonly Override[] => {
+  const overrides = serverKeys().flatMap((key): readonly Override[] => {
     const given = key.variables.flatMap((name) => (env[name] ? [{ name, text: env[name] }] : []))
     const [first, second] = given
     if (first === undefined) return []
@@ -118,11 +118,11 @@ function fromOptions(set: readonly string[]): Layer {
   const overrides = set.flatMap((pair): readonly Override[] => {
     const at = pair.indexOf('=')
     const path = at < 1 ? pair : pair.slice(0, at).trim()
-    const key = serverKeys.find((one) => one.path === path)
+    const key = serverKeys().find((one) => one.path === path)
     const wrong = (message: string): readonly Override[] => {
       const meant = nearest(
         path,
-        serverKeys.map((one) => one.path),
+        serverKeys().map((one) => one.path),
       )
       const suggestion = key === undefined && meant !== undefined ? { suggestion: meant } : {}
       problems.push({ file: '--set', path: key?.path ?? '', message, ...suggestion })
@@ -193,7 +193,7 @@ const ofKubernetes = /^NETWORK_SERVICE_(?:HOST|PORT)/
 
 /** Variables that look like one of ours and are none. Others that begin alike may be meant for other programs. */
 function misspelt(env: Environment): string[] {
-  const known = [...serverVariables, 'NETWORK_RELEASE']
+  const known = [...serverVariables(), 'NETWORK_RELEASE']
   return Object.keys(env)
     .filter((name) => name.startsWith('NETWORK_') && !known.includes(name) && !ofKubernetes.test(name))
     .flatMap((name) => {

@@ -1,7 +1,7 @@
 // Every key of network_server's configuration as one table, read from the schema: names, variables, defaults, secrets.
 import * as z from 'zod'
 import { parseJson } from '../model/json.ts'
-import { aboutOf, notesOf, type KeyNotes } from '../model/schema-notes.ts'
+import { aboutOf, notesOf, once, type KeyNotes } from '../model/schema-notes.ts'
 import { serverSections } from '../model/server-config.ts'
 import { defaultOf, innermost, takesNumbers, isBoolean } from './schema-words.ts'
 
@@ -19,29 +19,34 @@ export interface ServerKey extends KeyNotes {
 }
 
 /** All keys, in the order of the schema. */
-export const serverKeys: readonly ServerKey[] = Object.entries(serverSections).flatMap(([section, schema]) => {
-  const inner = innermost(schema)
-  const shape = inner instanceof z.ZodObject ? inner.shape : {}
-  return Object.entries(shape as Record<string, z.ZodType>).map(([name, key]): ServerKey => {
-    const notes = notesOf(key)
-    const plain = `NETWORK_${section}_${name}`.toUpperCase()
-    return {
-      ...notes,
-      section,
-      name,
-      path: `${section}.${name}`,
-      schema: key,
-      about: aboutOf(key),
-      default: defaultOf(key),
-      variables: [...new Set([plain, ...(notes.variable === undefined ? [] : [notes.variable])])],
-    }
-  })
-})
+export const serverKeys: () => readonly ServerKey[] = once(() =>
+  Object.entries(serverSections).flatMap(([section, schema]) => {
+    const inner = innermost(schema)
+    const shape = inner instanceof z.ZodObject ? inner.shape : {}
+    return Object.entries(shape as Record<string, z.ZodType>).map(([name, key]): ServerKey => {
+      const notes = notesOf(key)
+      const plain = `NETWORK_${section}_${name}`.toUpperCase()
+      return {
+        ...notes,
+        section,
+        name,
+        path: `${section}.${name}`,
+        schema: key,
+        about: aboutOf(key),
+        default: defaultOf(key),
+        variables: [...new Set([plain, ...(notes.variable === undefined ? [] : [notes.variable])])],
+      }
+    })
+  }),
+)
 
-export const secretPaths: readonly string[] = serverKeys.filter(({ secret }) => secret === true).map(({ path }) => path)
+export const secretPaths = (): readonly string[] =>
+  serverKeys()
+    .filter(({ secret }) => secret === true)
+    .map(({ path }) => path)
 
 /** All variables that network_server reads besides the one that names the release. */
-export const serverVariables: readonly string[] = serverKeys.flatMap(({ variables }) => variables)
+export const serverVariables = (): readonly string[] => serverKeys().flatMap(({ variables }) => variables)
 
 /**
  * Text of a variable or an option as a value: numbers, true and false, lists with commas, and other lists as JSON. A text

@@ -26,7 +26,7 @@ export interface Override {
 
 export interface CheckOptions<Config = unknown> {
   /** Paths whose values no message may show; `*` stands for any one key or index: `notify.*.password`. */
-  readonly secrets?: readonly string[]
+  readonly secrets?: () => readonly string[]
   /** Put over the file's values one after the other, and checked by the same schema. */
   readonly overrides?: readonly Override[]
   /** What keys say of each other. */
@@ -47,7 +47,7 @@ export function checkYaml<Schema extends z.ZodType>(
   const parsed = readYaml(text)
   if ('message' in parsed) return { problems: [{ file, ...parsed.place, path: '', message: parsed.message }] }
   const { document } = parsed
-  const { secrets = [], overrides = [], rules = [] } = options
+  const { secrets = () => [], overrides = [], rules = [] } = options
   const source: Source = { file, document, secrets, overrides: [] }
   // The file by itself first: what is wrong with it is wrong also where something else takes its place.
   const own = findProblems(document.value ?? {}, schema, source)
@@ -91,7 +91,7 @@ export function valueOf<T>(checked: { readonly value: T } | { readonly problems:
 interface Source {
   readonly file: string
   readonly document: YamlDocument
-  readonly secrets: readonly string[]
+  readonly secrets: () => readonly string[]
   readonly overrides: readonly Override[]
 }
 
@@ -281,7 +281,7 @@ const scalar = (value: unknown): Pick<Problem, 'value'> =>
 const isHidden = (source: Source, path: Path, value: unknown): boolean =>
   typeof value !== 'object' && isSecret(source, path)
 
-const isSecret = (source: Source, path: Path): boolean => source.secrets.some((pattern) => touches(pattern, path))
+const isSecret = (source: Source, path: Path): boolean => source.secrets().some((pattern) => touches(pattern, path))
 
 /** Where a value was said: by the last override that touches it, else at its place in the file. */
 const saidAt = (source: Source, path: Path): Said => {

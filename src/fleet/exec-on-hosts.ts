@@ -1,5 +1,4 @@
 // One command on every host at once, each with its output as it comes.
-import { randomBytes } from 'node:crypto'
 import type { HostConnection } from '../drivers/hosts/port.ts'
 import { locate, NetopsError } from '../model/errors.ts'
 import { hostPaths } from '../model/paths.ts'
@@ -74,14 +73,17 @@ export async function execOnHosts(
  * Keeps a command from a host that is marked as another environment. The host looks in the very command that it is given:
  * another one just to look would cost an SSH server as much as half a login.
  */
-function guardOf(environment: string | undefined, path: string) {
+async function guardOf(environment: string | undefined, path: string) {
+  // Late: loading it takes longer than hosts take to answer a connection.
+  const { randomBytes } = await import('node:crypto')
   // What the guard says is told from what the command says by a word that nobody knows before.
   const word = `netops-${randomBytes(8).toString('hex')}`
-  // The shell does it alone: starting a cat takes as long as starting the command.
+  // The shell does it alone: starting a cat takes as long as starting the command. Without an exclamation mark, so that it
+  // is the shell that runs there anyway (src/drivers/hosts/login-shell.ts).
   const look = [
-    'mark=; [ ! -e "$1" ] || mark="(unreadable)"',
-    '[ ! -f "$1" ] || [ ! -r "$1" ] || { mark=; read -r mark < "$1"; }',
-    'if [ -n "$mark" ] && [ "$mark" != "$2" ]; then echo "$3 $mark" >&2; exit 1; fi',
+    'mark=; [ -e "$1" ] && mark="(unreadable)"',
+    '[ -f "$1" ] && [ -r "$1" ] && { mark=; read -r mark < "$1"; }',
+    'case "$mark" in ""|"$2") ;; *) echo "$3 $mark" >&2; exit 1 ;; esac',
     'shift 3; exec "$@"',
   ].join('; ')
   let marked: string | undefined
@@ -109,7 +111,7 @@ async function execOn(
   let end: Pick<HostExecution, 'code' | 'error'>
   try {
     const { signal } = context
-    const guard = target.kind === 'ssh' ? guardOf(environment, hostPaths(target.root).environment) : undefined
+    const guard = target.kind === 'ssh' ? await guardOf(environment, hostPaths(target.root).environment) : undefined
     const onOutput: OutputSink['take'] = async (bytes, stream) => {
       if (guard?.refuses(bytes) !== true) await sink.take(bytes, stream)
     }

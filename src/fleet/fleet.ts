@@ -15,7 +15,7 @@ import type { Inventory } from '../model/inventory.ts'
 import { hostPaths } from '../model/paths.ts'
 import { fitsPattern } from '../model/pattern.ts'
 import type { Target } from '../model/target.ts'
-import { readTextIfAny } from '../system/files.ts'
+import { readTextIfAnyNow } from '../system/files.ts'
 import type { FleetContext } from './context.ts'
 
 /** Which hosts are meant: a relocated root of this machine, or those of a fleet file that fit all that is said. */
@@ -111,7 +111,7 @@ async function readInventory(
   const named = options.inventory ?? context.env.NETOPS_INVENTORY
   const name = named ?? (options.environment === undefined ? 'netops.yml' : `netops.${options.environment}.yml`)
   const path = resolve(context.cwd, name)
-  const text = await readTextIfAny(path)
+  const text = readTextIfAnyNow(path)
   if (text === undefined) {
     throw new NetopsError('usage', {
       message: `there is no fleet file ${path}`,

@@ -42,3 +42,9 @@ export function key<Schema extends z.ZodType>(schema: Schema, about: string, mor
 
 export const notesOf = (schema: z.ZodType): KeyNotes => notes.get(schema) ?? {}
 export const aboutOf = (schema: z.ZodType): string => schema.meta()?.description ?? ''
+
+/** What is made when it is first needed, and then kept. */
+export function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined
+  return () => (made ??= { value: make() }).value
+}

@@ -1,6 +1,6 @@
 // The configuration of network_server: every key with its type, unit, range, default and meaning.
 import * as z from 'zod'
-import { expects, key } from './schema-notes.ts'
+import { expects, key, once } from './schema-notes.ts'
 import { duration, formatBytes, size, type Bytes } from './units.ts'
 
 /** The guide's names for how much is logged (guide: Logging Configuration), completed by the usual ones. */
@@ -22,9 +22,14 @@ const largestRequest = 1e9
 // guide: Resource Limits, nofile; a connection is a file.
 const mostConnections = 1_000_000
 
-/** A section whose keys are all commented out reads as null in YAML: it is an empty section. */
-const section = <Shape extends z.ZodRawShape>(shape: Shape, about: string) =>
-  z.preprocess((given) => given ?? {}, z.strictObject(shape).readonly()).meta({ description: about })
+/**
+ * A section whose keys are all commented out reads as null in YAML: it is an empty section. Its keys are made when they are
+ * first needed: making all of them takes as long as a third of the start of a command, and few commands read any.
+ */
+function section<Shape extends z.ZodRawShape>(keys: () => Shape, about: string) {
+  const made = once(() => z.strictObject(keys()).readonly())
+  return z.preprocess((given) => given ?? {}, z.lazy(made)).meta({ description: about })
+}
 
 export const port = z.int().min(1).max(65535) // guide: Configuration Validation
 
@@ -40,12 +45,14 @@ const absolutePath = expects(z.string().regex(/^\/[^\0]*$/, 'expected an absolut
 
 const originWords = 'an origin such as https://app.example.com, or *'
 const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text
-const origin = expects(
-  z
-    .string()
-    .regex(/^(?:\*|https?:\/\/(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?)$/, `expected ${originWords}`)
-    .refine((text) => text === '*' || isOrigin(text), `expected ${originWords}`),
-  originWords,
+const origin = once(() =>
+  expects(
+    z
+      .string()
+      .regex(/^(?:\*|https?:\/\/(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?)$/, `expected ${originWords}`)
+      .refine((text) => text === '*' || isOrigin(text), `expected ${originWords}`),
+    originWords,
+  ),
 )
 
 const bytes = (most: number) =>
@@ -58,57 +65,68 @@ const bytes = (most: number) =>
   ])
 
 /** A duration that is not zero. */
-const span = expects(
-  duration.refine((value) => value >= 1, 'expected a duration of at least 1ms'),
-  'a duration such as 500ms, 30s, 5m, 2h, 1d or 2w',
+const span = once(() =>
+  expects(
+    duration.refine((value) => value >= 1, 'expected a duration of at least 1ms'),
+    'a duration such as 500ms, 30s, 5m, 2h, 1d or 2w',
+  ),
 )
 
 const replicaWords = 'an address such as db2.example.com or db2.example.com:5432'
-const replica = expects(
-  z.string().regex(/^(?:[A-Za-z0-9_.-]+|\[[0-9a-fA-F:.]+\])(?::[1-9][0-9]{0,4})?$/, `expected ${replicaWords}`),
-  replicaWords,
+const replica = once(() =>
+  expects(
+    z.string().regex(/^(?:[A-Za-z0-9_.-]+|\[[0-9a-fA-F:.]+\])(?::[1-9][0-9]{0,4})?$/, `expected ${replicaWords}`),
+    replicaWords,
+  ),
 )
 
 const level = z.enum(logLevels)
 const format = z.enum(['json'])
 
-const rotation = z
-  .strictObject({
-    max_size: key(bytes(Number.MAX_SAFE_INTEGER).optional(), 'The file is rotated when it is larger than this.'),
-    max_age: key(expects(duration, 'a duration such as 30d').optional(), 'Rotated files older than this are deleted.'),
-    max_backups: key(z.int().min(0).optional(), 'This many rotated files are kept.'),
-  })
-  .readonly()
+const rotation = once(() =>
+  z
+    .strictObject({
+      max_size: key(bytes(Number.MAX_SAFE_INTEGER).optional(), 'The file is rotated when it is larger than this.'),
+      max_age: key(
+        expects(duration, 'a duration such as 30d').optional(),
+        'Rotated files older than this are deleted.',
+      ),
+      max_backups: key(z.int().min(0).optional(), 'This many rotated files are kept.'),
+    })
+    .readonly(),
+)
 
 const outputKeys = {
   level: key(level.optional(), 'From this level on; without it, that of logging.level.'),
   format: key(format.optional(), 'How a line is written.'),
 }
-const output = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('console'), ...outputKeys }).readonly(),
-  z
-    .strictObject({
-      type: z.literal('file'),
-      ...outputKeys,
-      path: key(absolutePath, 'The file.'),
-      rotation: key(rotation.optional(), 'When a new file is begun, and what becomes of the old ones.'),
-    })
-    .readonly(),
-  z
-    .strictObject({
-      type: z.literal('syslog'),
-      ...outputKeys,
-      facility: key(z.enum(syslogFacilities).optional(), "The messages' facility, syslog(3)."),
-    })
-    .readonly(),
-])
+const output = once(() =>
+  z.discriminatedUnion('type', [
+    z.strictObject({ type: z.literal('console'), ...outputKeys }).readonly(),
+    z
+      .strictObject({
+        type: z.literal('file'),
+        ...outputKeys,
+        path: key(absolutePath, 'The file.'),
+        rotation: key(rotation().optional(), 'When a new file is begun, and what becomes of the old ones.'),
+      })
+      .readonly(),
+    z
+      .strictObject({
+        type: z.literal('syslog'),
+        ...outputKeys,
+        facility: key(z.enum(syslogFacilities).optional(), "The messages' facility, syslog(3)."),
+      })
+      .readonly(),
+  ]),
+)
 
 const noPool = { pending: 'this release has no pool' }
 const noDatabase = { pending: 'this release keeps its state in SQLite' }
 const noCheckpoint = { pending: 'this release takes no checkpoints' }
 
 const server = section(
-  {
+  () => ({
     host: key(host.default('0.0.0.0'), 'The address that the service listens on (guide: Configuration Structure).'),
     port: key(port.default(8080), 'The TCP port that speaks HTTP (guide: Configuration Structure).'),
     tls_port: key(
@@ -125,12 +143,12 @@ const server = section(
       'Threads that serve; auto is two a core, from 4 to 64 (guide: Thread Pool Tuning).',
       { pending: 'this release serves from one thread', harmless: 1 },
     ),
-  },
+  }),
   'Where the service listens, and how much it takes on at once.',
 )
 
 const security = section(
-  {
+  () => ({
     ssl_enabled: key(z.boolean().default(false), 'Whether server.tls_port is opened.', {
       variable: 'NETWORK_SSL_ENABLED',
     }),
@@ -145,11 +163,11 @@ const security = section(
     cert_file: key(absolutePath.optional(), 'The certificate with its chain, PEM.'),
     key_file: key(absolutePath.optional(), "The certificate's private key, PEM."),
     allowed_origins: key(
-      z.array(origin).readonly().optional(),
+      z.array(origin()).readonly().optional(),
       'Origins whose pages may read answers (CORS); * allows all.',
       { pending: 'this release sends no CORS headers' },
     ),
-  },
+  }),
   'TLS, and who may ask from where.',
 )
 
@@ -157,7 +175,7 @@ const security = section(
 const shortestSecret = 32
 
 const auth = section(
-  {
+  () => ({
     enabled: key(
       z.boolean().default(false),
       'Whether everything but health needs a token: a JWT, HS256, with exp (guide: Authentication).',
@@ -172,12 +190,12 @@ const auth = section(
       absolutePath.optional(),
       'A file that holds the key, at least 32 bytes; a newline at its end is left out.',
     ),
-  },
+  }),
   'Who may use the service.',
 )
 
 const performance = section(
-  {
+  () => ({
     connection_pool_size: key(
       z.int().min(1).optional(),
       'Most pooled connections to other services (guide: Connection Pooling).',
@@ -189,12 +207,12 @@ const performance = section(
       { ...noPool, otherwise: '10, or performance.connection_pool_size if that is less' },
     ),
     connection_pool_idle_timeout: key(
-      span.prefault('60s'),
+      span().prefault('60s'),
       'A pooled connection without use is closed after this time (guide: Connection Pooling).',
       noPool,
     ),
     connection_pool_connect_timeout: key(
-      span.prefault('5s'),
+      span().prefault('5s'),
       'How long opening a pooled connection may take (guide: Connection Pooling).',
       noPool,
     ),
@@ -220,12 +238,12 @@ const performance = section(
       'The buffer of a connection, in bytes or as a size (guide: Vertical Scaling).',
       { pending: 'this release leaves buffers to the system', otherwise: "the system's" },
     ),
-  },
+  }),
   'Time and size limits, pools and buffers.',
 )
 
 const database = section(
-  {
+  () => ({
     driver: key(
       z.enum(['sqlite', 'postgres']).default('sqlite'),
       'Where state is kept: in a file of its own, or in PostgreSQL.',
@@ -246,41 +264,41 @@ const database = section(
       otherwise: '5, or database.pool_size if that is less',
     }),
     pool_idle_timeout: key(
-      span.prefault('5m'),
+      span().prefault('5m'),
       'A connection without use is closed after this time (guide: Database Scaling).',
       noDatabase,
     ),
     pool_connect_timeout: key(
-      span.prefault('30s'),
+      span().prefault('30s'),
       'How long connecting may take (guide: Database Scaling).',
       noDatabase,
     ),
     read_replicas: key(
-      z.array(replica).readonly().optional(),
+      z.array(replica()).readonly().optional(),
       'Servers that are read from in turn (guide: Read Replicas).',
       noDatabase,
     ),
-  },
+  }),
   'Where the service keeps its state.',
 )
 
 const checkpoint = section(
-  {
+  () => ({
     interval: key(
-      span.prefault('1h'),
+      span().prefault('1h'),
       'A checkpoint of the state is taken this often (guide: Recovery Point Objective).',
       noCheckpoint,
     ),
-    timeout: key(span.prefault('5m'), 'A checkpoint that takes longer is given up.', noCheckpoint),
+    timeout: key(span().prefault('5m'), 'A checkpoint that takes longer is given up.', noCheckpoint),
     keep: key(z.int().min(1).default(24), 'This many checkpoints are kept.', noCheckpoint),
-  },
+  }),
   'Copies of the state that a restore begins from.',
 )
 
 const noRotation = { pending: 'this release does not rotate its log file' }
 
 const logging = section(
-  {
+  () => ({
     level: key(level.default('INFO'), 'From this level on (guide: Configuration Structure).', {
       variable: 'NETWORK_LOG_LEVEL',
     }),
@@ -289,18 +307,18 @@ const logging = section(
     max_files: key(z.int().min(1).optional(), 'This many rotated files are kept.', noRotation),
     format: key(format.default('json'), 'How a line is written (guide: Configuration Structure).'),
     outputs: key(
-      z.array(output).min(1).readonly().optional(),
+      z.array(output()).min(1).readonly().optional(),
       'Where lines go, each from a level of its own on (guide: Logging Configuration); without it, to the console.',
     ),
-  },
+  }),
   'What is logged, and where to.',
 )
 
 const metrics = section(
-  {
+  () => ({
     host: key(host.default('127.0.0.1'), 'The address that /metrics is served on.'),
     port: key(port.default(9090), 'Its TCP port (guide: Firewall Rules).'),
-  },
+  }),
   'Figures for Prometheus.',
 )
 
@@ -312,10 +330,10 @@ export const serverSections = { server, security, auth, performance, database, c
  * configuration is checked (config/server-config.ts).
  */
 export const serverConfigSchema = section(
-  {
+  () => ({
     $schema: z.string().optional().meta({ description: 'Where an editor finds the description of this file.' }),
     ...serverSections,
-  },
+  }),
   'The configuration of network_server.',
 ).transform(settled)
 

@@ -1,17 +1,19 @@
 // Lines of several hosts on one output: whole lines with the host's name before them, and nothing that commands a terminal.
-import { Chalk, type ChalkInstance } from 'chalk'
+import { styleText } from 'node:util'
 import { shownLine } from '../../model/escape.ts'
 import type { LineOutput } from '../command.ts'
 
-const hues = ['cyan', 'green', 'yellow', 'magenta', 'blue'] as const satisfies readonly (keyof ChalkInstance)[]
+const hues = ['cyan', 'green', 'yellow', 'magenta', 'blue'] as const
 
 /** `web1  | `: padded to the longest name, coloured by the host's place in the fleet. */
 export function prefixes(hosts: readonly string[], color: boolean): ReadonlyMap<string, string> {
-  const chalk = new Chalk({ level: color ? 1 : 0 })
   const width = Math.max(...hosts.map((host) => host.length))
-  return new Map(
-    hosts.map((host, index) => [host, `${chalk[hues[index % hues.length] ?? 'cyan'](host.padEnd(width))} | `]),
-  )
+  const named = (host: string, index: number): string => {
+    const name = host.padEnd(width)
+    // Whether there are to be colours was decided before.
+    return color ? styleText(hues[index % hues.length] ?? 'cyan', name, { validateStream: false }) : name
+  }
+  return new Map(hosts.map((host, index) => [host, `${named(host, index)} | `]))
 }
 
 /** Writes whole lines of hosts to one output, each with its host's name. */

@@ -39,7 +39,7 @@ export function memberLines(reached: ReachedHost, { environment, config }: Fleet
   return [host.name, ...lines.map(([what, value]) => `  ${what.padEnd(12)} ${value}`)]
 }
 
-const isSecret = (path: string): boolean => serverKeys.some((key) => key.path === path && key.secret === true)
+const isSecret = (path: string): boolean => serverKeys().some((key) => key.path === path && key.secret === true)
 
 const differencesOf = ({ host }: ReachedHost) =>
   host.overrides.map(({ path: parts, value, said: place }) => {

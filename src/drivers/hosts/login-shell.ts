@@ -11,8 +11,18 @@ export const mark = 'netops-command'
  * mark, a line break) is given as printf(1) writes it.
  */
 export function loginLine(argv: readonly string[]): string {
+  const own = scriptLine(argv)
+  if (own !== undefined) return own
   const line = quoteCommand(argv)
   if (!/[\\!\n]/.test(line)) return `exec /bin/sh -c 'echo ${mark} $$;exec "$@"' sh ${line}`
   const encoded = line.replace(/[\\!\n']/g, (letter) => `\\0${letter.charCodeAt(0).toString(8).padStart(3, '0')}`)
   return `exec /bin/sh -c 'echo ${mark} $$;eval "exec $(printf %b "$0")"' '${encoded}'`
+}
+
+/** A script for sh, by the shell that is there anyway: on a busy host another one takes as long as what it starts. */
+function scriptLine([program, option, script, ...words]: readonly string[]): string | undefined {
+  if (program !== 'sh' || option !== '-c' || script === undefined) return undefined
+  const line = `exec /bin/sh -c 'echo ${mark} $$;${script}' ${quoteCommand(words.length === 0 ? ['sh'] : words)}`
+  // Of a script that has quotes, and of lines that some shell would read by itself, the words are passed on.
+  return script.includes("'") || /[\\!\n\0]/.test(line) ? undefined : line
 }

@@ -1,10 +1,10 @@
 // What ssh_config says of a host: by OpenSSH's own reading where it is installed, else by a library's, which refuses what it
 // cannot follow.
-import { readdir } from 'node:fs/promises'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { NetopsError } from '../../model/errors.ts'
 import { exec } from '../../system/exec.ts'
-import { readTextIfAny } from '../../system/files.ts'
+import { readTextIfAnyNow } from '../../system/files.ts'
 import { parseEffective, type ConfigWords, type SshLogin } from './ssh-settings.ts'
 
 export interface ConfigPlace {
@@ -23,7 +23,7 @@ const notFound = 127
 export class SshConfig {
   readonly #place: ConfigPlace
   readonly #asked = new Map<string, Promise<ConfigWords>>()
-  #files: Promise<ConfigFiles> | undefined
+  #files: ConfigFiles | undefined
   #defaults: Promise<ConfigWords> | undefined
 
   constructor(place: ConfigPlace) {
@@ -36,7 +36,7 @@ export class SshConfig {
    */
   async read(login: SshLogin): Promise<{ readonly words: ConfigWords; readonly defaults: ConfigWords }> {
     this.#files ??= readFiles(this.#place)
-    const files = await this.#files
+    const files = this.#files
     if (files.nothing) return { words: ownDefaults(this.#place, files), defaults: new Map() }
     // Where no line is for some hosts only, what holds for one holds for all, but for its name.
     const key = files.forAll ? '' : [login.address, login.user, login.port].join('\0')
@@ -110,22 +110,30 @@ interface ConfigFiles {
   readonly nothing: boolean
 }
 
-async function readFiles({ home, system }: ConfigPlace): Promise<ConfigFiles> {
-  const [user, global] = await Promise.all(
-    [join(home, '.ssh', 'config'), join(system, 'ssh_config')].map(async (path) => (await readTextIfAny(path)) ?? ''),
-  )
+function readFiles({ home, system }: ConfigPlace): ConfigFiles {
+  const read = (...path: readonly string[]): string => readTextIfAnyNow(join(...path)) ?? ''
+  const user = read(home, '.ssh', 'config')
+  const global = read(system, 'ssh_config')
   const folder = join(system, 'ssh_config.d')
-  const names = await readdir(folder).catch(() => [])
-  const included = await Promise.all(
-    names.filter((name) => name.endsWith('.conf')).map(async (name) => (await readTextIfAny(join(folder, name))) ?? ''),
-  )
+  const included = namesIn(folder)
+    .filter((name) => name.endsWith('.conf'))
+    .map((name) => read(folder, name))
   // Debian's own ssh_config includes this folder before anything else.
-  const texts = [user ?? '', ...included, (global ?? '').replaceAll(`Include ${folder}/*.conf`, '')]
+  const texts = [user, ...included, global.replaceAll(`Include ${folder}/*.conf`, '')]
   return {
-    user: user ?? '',
+    user,
     system: texts.join('\n'),
     forAll: !texts.some(isForSome),
     nothing: texts.every(saysNothing),
+  }
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    // Not every system has one; and what cannot be listed is not read by ssh either.
+    return []
   }
 }
 

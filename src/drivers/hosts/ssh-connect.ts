@@ -9,7 +9,7 @@ import { pipeTo } from '../../system/exec.ts'
 import { algorithmsOf } from './ssh-algorithms.ts'
 import { authHandler, credentialsFor, explainRefusal, type Credentials, type Tried } from './ssh-auth.ts'
 import { SshConfig } from './ssh-config.ts'
-import { HostKeys } from './ssh-host-keys.ts'
+import type { HostKeys } from './ssh-host-keys.ts'
 import { Keyring, type AskSecret } from './ssh-keyring.ts'
 import { isForbidden } from './ssh-command.ts'
 import { settingsOf, type Hop, type SshLogin, type SshSettings } from './ssh-settings.ts'
@@ -47,7 +47,7 @@ export class SshConnector {
   readonly #outside: SshOutside
   readonly #config: SshConfig
   readonly #keyring: Keyring
-  readonly #hostKeys: HostKeys
+  readonly #hostKeys: () => Promise<HostKeys>
   readonly #hops = new Map<string, SharedHop>()
   readonly #waiting: (() => void)[] = []
   #handshakes = 0
@@ -56,7 +56,7 @@ export class SshConnector {
     this.#outside = outside
     this.#config = new SshConfig({ home: outside.home, system: '/etc/ssh', path: outside.env.PATH })
     this.#keyring = new Keyring(outside.ask)
-    this.#hostKeys = new HostKeys(outside.acceptNewHostKeys, outside.tell)
+    this.#hostKeys = lately(outside)
   }
 
   /**
@@ -159,7 +159,8 @@ export class SshConnector {
     credentials: Credentials,
     { way, dial }: { readonly way: Promise<Duplex>; readonly dial: () => Promise<Duplex> },
   ): Promise<Client> {
-    const expected = await this.#hostKeys.expected(settings, dial)
+    const hostKeys = await this.#hostKeys()
+    const expected = await hostKeys.expected(settings, dial)
     const tried: Tried = { labels: [], methods: [] }
     let refusal: NetopsError | undefined
     let shown: Buffer | undefined
@@ -176,7 +177,7 @@ export class SshConnector {
         // lets packets pass that must wait, and the connection is broken.
         if (shown !== undefined) return verify(shown.equals(key))
         shown = Buffer.from(key)
-        void this.#hostKeys
+        void hostKeys
           .judge(settings, expected, key)
           .catch((thrown: unknown) => unreachable(settings, thrown))
           .then((fault) => {
@@ -227,6 +228,12 @@ export class SshConnector {
       throw behind(hops, login, error)
     }
   }
+}
+
+/** Host keys are for after the connection, and what judges them takes as long to load as that takes to be made. */
+function lately({ acceptNewHostKeys, tell }: SshOutside): () => Promise<HostKeys> {
+  let made: Promise<HostKeys> | undefined
+  return () => (made ??= import('./ssh-host-keys.ts').then(({ HostKeys: Keys }) => new Keys(acceptNewHostKeys, tell)))
 }
 
 class SharedHop {

@@ -1,5 +1,6 @@
 // Whether the key that a host presents is the one on file: read once for all hosts, certificates checked, new keys pinned.
-import { mkdir, open, readFile, stat } from 'node:fs/promises'
+import { readFileSync, statSync } from 'node:fs'
+import { mkdir, open, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { messageOf, NetopsError, systemCode } from '../../model/errors.ts'
@@ -49,7 +50,7 @@ export class HostKeys {
    * @param dial opens a connection to it of its own
    */
   async expected(settings: SshSettings, dial: () => Promise<Duplex>): Promise<Expected> {
-    const known = (await Promise.all(settings.knownHosts.map((file) => this.#read(file)))).flat()
+    const known = settings.knownHosts.flatMap((file) => this.#read(file))
     const { name, port } = nameOf(settings)
     const lines = linesFor(known, name, port)
     const types = knownKeyTypes(lines)
@@ -99,11 +100,12 @@ export class HostKeys {
     })
   }
 
-  async #read(file: string): Promise<readonly KnownHost[]> {
-    const version = await versionOf(file)
+  // At once, so that the first of many hosts reads it for all.
+  #read(file: string): readonly KnownHost[] {
+    const version = versionOf(file)
     const before = this.#files.get(file)
     if (before?.version === version) return before.lines
-    const lines = version === '' ? [] : parseKnownHosts(await readFile(file, 'utf8'), file)
+    const lines = version === '' ? [] : parseKnownHosts(readFileSync(file, 'utf8'), file)
     this.#files.set(file, { version, lines })
     return lines
   }
@@ -136,9 +138,9 @@ const nameOf = ({ hostKeyAlias, address, port }: SshSettings) =>
   hostKeyAlias === undefined ? { name: address, port } : { name: hostKeyAlias, port: 22 }
 
 /** What changes whenever the file does; empty where there is none. */
-async function versionOf(file: string): Promise<string> {
+function versionOf(file: string): string {
   try {
-    const { mtimeMs, size, ino } = await stat(file)
+    const { mtimeMs, size, ino } = statSync(file)
     return `${mtimeMs} ${size} ${ino}`
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return ''

@@ -1,5 +1,5 @@
 // The keys to log in with: those of the agent and of files, each read once for all hosts; a passphrase is asked for once.
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import type { BaseAgent, ParsedKey } from 'ssh2'
 import { messageOf, NetopsError, systemCode } from '../../model/errors.ts'
 import { readTextIfAny } from '../../system/files.ts'
@@ -115,7 +115,7 @@ async function askAgent(socket: string): Promise<AgentKeys> {
 async function readIdentity(path: string): Promise<Identity> {
   let text: string
   try {
-    text = await readFile(path, 'utf8')
+    text = readFileSync(path, 'utf8')
   } catch (error) {
     return systemCode(error) === 'ENOENT'
       ? { kind: 'missing', path }

@@ -1,11 +1,14 @@
 // How ssh2 is used: loaded late, and without two of its habits, which take more time than the work itself
 // (docs/benchmarks.md, What a push spends).
-import { createSecretKey } from 'node:crypto'
 import type { Socket } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
 import type { Client } from 'ssh2'
 
 /** Loading it takes as long as a host takes to answer a connection, so connections are made first. */
-export const loadSsh2 = async () => (await import('ssh2')).default
+export async function loadSsh2() {
+  await setImmediate()
+  return (await import('ssh2')).default
+}
 
 /**
  * Sends together what is written in one turn of the event loop. ssh2 writes each packet in three pieces, and each would be
@@ -36,6 +39,8 @@ export function gatherWrites(socket: Socket): void {
  * These are insides of ssh2. Where they are other than expected, nothing is changed.
  */
 export function holdKeysAsObjects(client: Client): void {
+  // Loaded late, as ssh2 itself, which has loaded it by now.
+  const { createSecretKey } = process.getBuiltinModule('node:crypto')
   const protocol: unknown = Reflect.get(client, '_protocol')
   for (const name of ['_cipher', '_decipher']) {
     const cipher: unknown = isObject(protocol) ? Reflect.get(protocol, name) : undefined
