@@ -1,19 +1,17 @@
 // From a login to a connection: settings, the way there, the host's key, a key of ours. What can be shared by all hosts of a
 // command (ssh_config, keys, passphrases, hosts on the way) is.
-import { connect as connectTcp } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client, ConnectConfig } from 'ssh2'
-import { messageOf, NetopsError, systemCode } from '../../model/errors.ts'
-import { pipeTo } from '../../system/exec.ts'
+import { messageOf, NetopsError } from '../../model/errors.ts'
 import { algorithmsOf } from './ssh-algorithms.ts'
 import { authHandler, credentialsFor, explainRefusal, type Credentials, type Tried } from './ssh-auth.ts'
 import { SshConfig } from './ssh-config.ts'
 import type { HostKeys } from './ssh-host-keys.ts'
 import { Keyring, type AskSecret } from './ssh-keyring.ts'
-import { isForbidden } from './ssh-command.ts'
+import { dialDirectly, dialThrough, isTransient, reached, unreachable } from './ssh-dial.ts'
 import { settingsOf, type Hop, type SshLogin, type SshSettings } from './ssh-settings.ts'
-import { gatherWrites, holdKeysAsObjects, loadSsh2 } from './ssh-transport.ts'
+import { holdKeysAsObjects, loadSsh2 } from './ssh-transport.ts'
 
 /** What of the outside connections may use. */
 export interface SshOutside {
@@ -294,72 +292,6 @@ function behind(hops: readonly Hop[], { name, address }: SshLogin, error: unknow
   })
 }
 
-/** A connection that was made a while ago, unless it was lost since. */
-async function reached(way: Promise<Duplex>, settings: SshSettings): Promise<Duplex> {
-  const socket = await way
-  if (socket.destroyed) throw unreachable(settings, socket.errored ?? new Error('the host ended the connection'))
-  return socket
-}
-
-async function dialDirectly(settings: SshSettings): Promise<Duplex> {
-  const { address, port, family, bindAddress, proxyCommand, connectTimeoutMs } = settings
-  if (proxyCommand !== undefined) return pipeTo(['sh', '-c', `exec ${proxyCommand}`])
-  const socket = connectTcp({
-    ...{ host: address, port, noDelay: true },
-    ...(family === 'any' ? {} : { family: family === 'inet' ? 4 : 6 }),
-    ...(bindAddress === undefined ? {} : { localAddress: bindAddress }),
-  })
-  const late = setTimeout(() => {
-    socket.destroy(new Error(`no connection within ${connectTimeoutMs / 1000} s`))
-  }, connectTimeoutMs)
-  try {
-    await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject))
-    gatherWrites(socket)
-    return socket
-  } catch (error) {
-    throw unreachable(settings, error)
-  } finally {
-    clearTimeout(late)
-  }
-}
-
-function dialThrough({ client, settings: hop }: LoggedIn, settings: SshSettings): Promise<Duplex> {
-  const { name, user, address, port, connectTimeoutMs } = settings
-  const { promise, resolve, reject } = Promise.withResolvers<Duplex>()
-  const refuse = (error: Error): void =>
-    reject(
-      new NetopsError('unreachable', {
-        host: name,
-        message: `${hop.address} does not lead to ${address} port ${port}: ${error.message}`,
-        hint: isForbidden(error)
-          ? 'its sshd may forbid it: AllowTcpForwarding, PermitOpen (sshd_config(5))'
-          : `try: ssh -J ${hop.user}@${hop.address}:${hop.port} -p ${port} ${user}@${address} true`,
-        cause: error,
-      }),
-    )
-  const late = setTimeout(
-    () => refuse(new Error(`no connection within ${connectTimeoutMs / 1000} s`)),
-    connectTimeoutMs,
-  )
-  client.once('close', onClose)
-  function onClose(): void {
-    refuse(new Error('the connection to it was lost'))
-  }
-  try {
-    client.forwardOut('127.0.0.1', 0, address, port, (error, channel) => {
-      if (error === undefined) resolve(channel)
-      else refuse(error)
-    })
-  } catch (error) {
-    // ssh2 throws where the connection to the hop has gone.
-    refuse(new Error(messageOf(error)))
-  }
-  return promise.finally(() => {
-    clearTimeout(late)
-    client.off('close', onClose)
-  })
-}
-
 class LoginRefused extends NetopsError {
   constructor({ name, user, address, port }: SshSettings, { message, hint }: { message: string; hint?: string }) {
     super('unreachable', {
@@ -372,32 +304,6 @@ class LoginRefused extends NetopsError {
 
 const isAboutKeys = (error: Error & { level?: string }): boolean =>
   error.level === 'client-authentication' || /too many authentication failures/i.test(error.message)
-
-/** A host that did not come about, or was lost. */
-export function unreachable({ name, user, address, port }: SshSettings, error: unknown): NetopsError {
-  return new NetopsError('unreachable', {
-    host: name,
-    message: `cannot reach ${user}@${address} port ${port}: ${messageOf(error)}`,
-    hint: `try: ssh -p ${port} ${user}@${address} true`,
-    cause: error,
-  })
-}
-
-const transientCodes = new Set([
-  ...['ECONNREFUSED', 'ECONNRESET', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT', 'EPIPE', 'EAI_AGAIN'],
-])
-
-/** Whether it may go away by itself: a restart, a dropped connection. A host that stays silent had its time. */
-function isTransient(error: unknown): boolean {
-  if (!(error instanceof NetopsError) || error.code !== 'unreachable') return false
-  const { cause } = error
-  // A host on the way was tried often enough by itself.
-  if (cause instanceof NetopsError) return false
-  return (
-    transientCodes.has(systemCode(cause) ?? '') ||
-    /lost before handshake|ended the connection|Connection refused|ECONNRESET/.test(messageOf(cause))
-  )
-}
 
 /** Takes an event, or a failure, that somebody else hears of. */
 export const noOneWaits = (): void => undefined

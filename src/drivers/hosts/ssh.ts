@@ -10,7 +10,8 @@ import { loginLine } from './login-shell.ts'
 import type { Endpoint, HostConnection, RunOptions } from './port.ts'
 import { becomeRoot, noPrivileges, type Become, type Privileges } from './sudo.ts'
 import { collect, isForbidden, left, NoEnd, NotReached, stopper, type Opened } from './ssh-command.ts'
-import { noOneWaits, SshConnector, unreachable, type LoggedIn, type SshOutside } from './ssh-connect.ts'
+import { noOneWaits, SshConnector, type LoggedIn, type SshOutside } from './ssh-connect.ts'
+import { unreachable } from './ssh-dial.ts'
 import type { SshLogin, SshSettings } from './ssh-settings.ts'
 
 /** How to log in to a host, and whether to become root there. */
