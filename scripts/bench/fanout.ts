@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bundle } from '../../src/build/bundle.ts'
 import { ownCheckout } from '../../src/build/checkout.ts'
-import { compareCommands } from './fanout-command.ts'
+import { compareCommands, compareExec } from './fanout-command.ts'
 import { compareCopies } from './fanout-copy.ts'
 import { measureMemory } from './fanout-memory.ts'
-import { load, machine } from './figures.ts'
+import { aimText, load, machine, type Aim } from './figures.ts'
 import { freshNetops, pinnedNode } from './netops.ts'
 import { ansibleSettings, commandPeers, copyPeers, endMasters, present, toolEnvironment } from './peers.ts'
 import { startSshHosts, type SshHosts } from './ssh-hosts.ts'
@@ -31,11 +31,19 @@ const servers = 50
 const signals = ['SIGINT', 'SIGTERM'] as const
 const programs = ['bare-exec', 'bare-put', 'push'] as const
 
-const parts = {
+interface Measured {
+  readonly data: unknown
+  readonly text: string
+  readonly aims?: readonly Aim[]
+}
+
+const parts: Readonly<Record<string, (bench: Bench) => Promise<Measured>>> = {
   commands: compareCommands,
   copies: compareCopies,
   memory: measureMemory,
 }
+/** Those that are measured where they are named: what they tell is also in another one. */
+const partsByName: typeof parts = { ...parts, exec: compareExec }
 
 export interface FanoutOptions {
   readonly json: boolean
@@ -45,8 +53,8 @@ export interface FanoutOptions {
 }
 
 export async function fanout({ json, only, rounds }: FanoutOptions): Promise<void> {
-  const chosen = Object.entries(parts).filter(([name]) => only === undefined || only === name)
-  if (chosen.length === 0) throw new Error(`--only takes ${Object.keys(parts).join(', ')}, not ${only ?? ''}`)
+  const chosen = Object.entries(only === undefined ? parts : partsByName).filter(([name]) => name === (only ?? name))
+  if (chosen.length === 0) throw new Error(`--only takes ${Object.keys(partsByName).join(', ')}, not ${only ?? ''}`)
   const netops = await freshNetops()
   const folder = await mkdtemp(join(tmpdir(), 'netops-bench-'))
   const stopping = new AbortController()
@@ -66,19 +74,22 @@ export async function fanout({ json, only, rounds }: FanoutOptions): Promise<voi
     const env = toolEnvironment(folder)
     const bench: Bench = { folder, hosts, netops, program, env, signal: stopping.signal, rounds, tell }
     const before = load()
-    const leftOut = await missing()
+    const leftOut = only === 'exec' ? [] : await missing()
     for (const line of leftOut) tell(`left out: ${line}`)
-    const results: { readonly name: string; readonly data: unknown; readonly text: string }[] = []
+    const results: (Measured & { readonly name: string })[] = []
     for (const [name, measure] of chosen) results.push({ name, ...(await measure(bench)) })
+    const aims = results.flatMap((one) => one.aims ?? [])
     const on = { ...machine(), node: node.version, load: { before, after: load() } }
     if (json) {
       const measured = Object.fromEntries(results.map(({ name, data }) => [name, data]))
-      console.log(JSON.stringify({ schema: 'netops/bench/v1', benchmark: 'fanout', ...on, ...measured, leftOut }))
+      const document = { schema: 'netops/bench/v1', benchmark: 'fanout', ...on, ...measured, leftOut, aims }
+      console.log(JSON.stringify(document))
       return
     }
     console.log(`Node ${on.node}, ${on.processors}, load average ${before} before and ${on.load.after} after\n`)
     for (const { text } of results) console.log(`${text}\n`)
     for (const line of leftOut) console.log(`left out: ${line}`)
+    for (const aim of aims) console.log(aimText(aim))
   } catch (error) {
     if (!stopping.signal.aborted) throw error
     console.error('stopped')

@@ -15,6 +15,25 @@ export function figures(samples: readonly number[]): Figures {
   return { min: at(0), median: at(0.5), p95: at(0.95), samples: samples.length }
 }
 
+/** What the project aims at, as a ratio of medians. */
+export interface Aim {
+  readonly aim: string
+  readonly ratio: number
+  readonly aimedRatio: number
+  readonly met: boolean
+}
+
+export const aimOf = (aim: string, ratio: number, aimedRatio: number): Aim => ({
+  aim,
+  ratio,
+  aimedRatio,
+  met: ratio <= aimedRatio,
+})
+
+/** The line that a benchmark ends with. */
+export const aimText = ({ aim, ratio, aimedRatio, met }: Aim): string =>
+  `aim ${aim}: ${ratio.toFixed(2)}, at most ${aimedRatio}: ${met ? 'met' : 'missed'}`
+
 /** A Markdown table; all columns but the first are figures. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => (row[column] ?? '').length)))
