@@ -8,7 +8,7 @@ import { JournalTail } from '../../src/engine/journal-tail.ts'
 import { journalPath, planHash } from '../../src/engine/journal.ts'
 import type { JournalEntry } from '../../src/model/journal.ts'
 import { sequence, type Step } from '../../src/model/plan.ts'
-import { figures, machine, table } from './figures.ts'
+import { aimOf, aimText, figures, machine, table } from './figures.ts'
 
 const sizes = [1000, 10_000, 100_000] as const
 // What a follower finds at each of its looks, ten times a second, where a host's part is at its busiest.
@@ -158,9 +158,9 @@ function ratioOf(rows: readonly Row[], what: Row['what']): number {
 
 function present(rows: readonly Row[], { json, rounds }: { readonly json: boolean; readonly rounds: number }): void {
   const aims = [
-    { aim: 'journal-follow-linear', ratio: ratioOf(rows, 'follow a journal') },
-    { aim: 'item-log-linear', ratio: ratioOf(rows, 'read an item log') },
-  ].map((one) => ({ ...one, aimedRatio, met: one.ratio <= aimedRatio }))
+    aimOf('journal-follow-linear', ratioOf(rows, 'follow a journal'), aimedRatio),
+    aimOf('item-log-linear', ratioOf(rows, 'read an item log'), aimedRatio),
+  ]
   const on = machine()
   if (json) {
     console.log(
@@ -176,6 +176,5 @@ function present(rows: readonly Row[], { json, rounds }: { readonly json: boolea
     perRecord(row).toFixed(2),
   ])
   console.log(`${table(['', 'records or items', 'ms', 'µs per record'], cells)}\n`)
-  for (const { aim, ratio, met } of aims)
-    console.log(`aim ${aim}: ${ratio.toFixed(2)}, at most ${aimedRatio}: ${met ? 'met' : 'missed'}`)
+  for (const aim of aims) console.log(aimText(aim))
 }

@@ -9,7 +9,7 @@ import type { JournalEntry } from '../../src/model/journal.ts'
 import { hostPaths, type HostPaths } from '../../src/model/paths.ts'
 import { sequence } from '../../src/model/plan.ts'
 import type { ActivationRecord } from '../../src/procedures/deploy/request.ts'
-import { figures, load, machine, table, type Figures } from './figures.ts'
+import { aimOf, aimText, figures, load, machine, table, type Figures } from './figures.ts'
 import { freshNetops } from './netops.ts'
 
 const oldRuns = 10_000
@@ -135,8 +135,9 @@ function report(samples: Samples, rounds: number, json: boolean): void {
     const [none, many] = [figures(samples[command].none), figures(samples[command].many)]
     return { command, none, many, ratio: many.median / none.median }
   })
+  const aims = measured.map(({ command, ratio }) => aimOf(`${command}-old-runs`, ratio, aimedRatio))
   if (json) {
-    const document = { schema: 'netops/bench/v1', benchmark: 'runs', unit: 'ms', rounds, oldRuns, aimedRatio }
+    const document = { schema: 'netops/bench/v1', benchmark: 'runs', unit: 'ms', rounds, oldRuns, aims }
     console.log(JSON.stringify({ ...document, node: machine().node, load: load(), measured }))
     return
   }
@@ -147,8 +148,5 @@ function report(samples: Samples, rounds: number, json: boolean): void {
   ])
   console.log(`${rounds} interleaved rounds, Node ${machine().node}, ${machine().processors}, load ${load()}\n`)
   console.log(`${table(['ms', 'min', 'median', 'p95'], rows)}\n`)
-  for (const { command, ratio } of measured) {
-    const verdict = ratio <= aimedRatio ? 'met' : 'missed'
-    console.log(`aim ${command}-old-runs: ${ratio.toFixed(2)}, at most ${aimedRatio}: ${verdict}`)
-  }
+  for (const aim of aims) console.log(aimText(aim))
 }

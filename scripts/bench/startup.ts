@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { figures, machine, table, type Figures } from './figures.ts'
+import { aimOf, aimText, figures, machine, table, type Figures } from './figures.ts'
 import { freshNetops, pinnedNode } from './netops.ts'
 
 const pairs = 40
@@ -55,7 +55,7 @@ export async function startup(json: boolean): Promise<void> {
         [row('`netops --version`', result.ours), row('`node empty.js`', result.bare)],
       ),
     )
-    console.log(`\nratio of the medians: ${ratio.toFixed(2)} (aim: at most ${aimedRatio})`)
+    console.log(`\n${aimText(aimOf('startup', ratio, aimedRatio))}`)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
