@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config'
 
 // Files that take minutes, the longest first: one that began last would run alone while the other workers have nothing left.
 const longest = [
+  'many',
   'deploy-kill',
   'deploy',
   'tune',
