@@ -171,7 +171,8 @@ const contextOf = (given: Given, spinner: Spinner): CommandContext => ({
 type Typed = 'shown' | 'hidden'
 
 function askerFor(signal: AbortSignal, spinner: Spinner, typed: Typed): CommandContext['ask'] {
-  if (!process.stdin.isTTY || !process.stderr.isTTY) return undefined
+  // In this order: looking at standard input opens it.
+  if (!process.stderr.isTTY || !process.stdin.isTTY) return undefined
   return (question) => {
     spinner.stop()
     return ask(question, signal, typed)
