@@ -33,6 +33,9 @@ export interface CheckOptions<Config = unknown> {
   readonly rules?: readonly Rule<Config>[]
 }
 
+// zod makes functions of a schema first, which takes longer than to go through a text of this length by the schema itself.
+const shortText = 16 * 1024
+
 /**
  * Checks a YAML text.
  * @param file the file's name in messages
@@ -48,7 +51,7 @@ export function checkYaml<Schema extends z.ZodType>(
   if ('message' in parsed) return { problems: [{ file, ...parsed.place, path: '', message: parsed.message }] }
   const { document } = parsed
   const { secrets = () => [], overrides = [], rules = [] } = options
-  const source: Source = { file, document, secrets, overrides: [] }
+  const source: Source = { file, document, secrets, overrides: [], jitless: text.length < shortText }
   // The file by itself first: what is wrong with it is wrong also where something else takes its place.
   const own = findProblems(document.value ?? {}, schema, source)
   const merged = overrides.reduce<unknown>((whole, { path, value }) => withValue(whole, path, value), own.rest)
@@ -56,7 +59,7 @@ export function checkYaml<Schema extends z.ZodType>(
   const joint = overrides.length === 0 ? { problems: [], rest: own.rest } : findProblems(merged, schema, over)
   const problems = [...own.problems, ...joint.problems]
   // What is wrong is left out, so that rules between other keys are told too.
-  const settled = schema.safeParse(joint.rest)
+  const settled = schema.safeParse(joint.rest, { jitless: source.jitless })
   if (!settled.success) return { problems: inOrder(problems.length > 0 ? problems : [unforeseen(file)], file) }
   const paths = problems.map(({ path }) => path)
   const broken = rules
@@ -93,6 +96,7 @@ interface Source {
   readonly document: YamlDocument
   readonly secrets: () => readonly string[]
   readonly overrides: readonly Override[]
+  readonly jitless: boolean
 }
 
 interface Found {
@@ -104,7 +108,7 @@ interface Found {
 function findProblems(given: unknown, schema: z.ZodType, source: Source): Found {
   const context: Context = { given, schema, source }
   const ambiguous = source.overrides.length > 0 ? [] : ambiguousNumbers(context)
-  const result = schema.safeParse(given)
+  const result = schema.safeParse(given, { jitless: source.jitless })
   const issues = result.success ? [] : firstOfEachPath(leafIssues(result.error.issues, []))
   const told = new Set(ambiguous.map(({ path }) => formatPath(path)))
   const wrong = [

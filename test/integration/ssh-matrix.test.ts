@@ -13,7 +13,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { HostConnection } from '../../src/drivers/hosts/port.ts'
 import { connectSsh, SshHosts, type SshTarget } from '../../src/drivers/hosts/ssh.ts'
 import type { SshOutside } from '../../src/drivers/hosts/ssh-connect.ts'
-import { holdKeysAsObjects } from '../../src/drivers/hosts/ssh-transport.ts'
+import { holdKeysAsObjects, leaveOutHabits } from '../../src/drivers/hosts/ssh-transport.ts'
 import { makeAccount, type Account } from '../support/accounts.ts'
 import { startSshd, type Sshd } from '../support/sshd.ts'
 
@@ -635,6 +635,31 @@ describe('servers', () => {
     }
     for (const field of outward) expect(protocol._cipher[field]).toBeInstanceOf(KeyObject)
     for (const field of inward) expect(protocol._decipher[field]).toBeInstanceOf(KeyObject)
+    client.end()
+    await once(client, 'close')
+  })
+
+  test.each([
+    ['by ssh2 alone', false],
+    ['as they are used here, not', true],
+  ])('prove their keys after a login %s', async (_, leavesOut) => {
+    const client = new ssh2.Client()
+    const { target } = plain
+    const ready = once(client, 'ready')
+    let proved = false
+    client.on('hostkeys', () => (proved = true))
+    client.connect({
+      ...{ host: target.address, port: plain.port, username: target.user ?? '' },
+      privateKey: await readFile(target.identity),
+      hostVerifier: () => true,
+    })
+    if (leavesOut) leaveOutHabits(client)
+    await ready
+    // The host answers in order: when a command has ended, it has proved what it was asked to.
+    await new Promise<void>((resolve, reject) =>
+      client.exec('true', (error, channel) => (error ? reject(error) : channel.on('close', () => resolve()).resume())),
+    )
+    expect(proved).toBe(!leavesOut)
     client.end()
     await once(client, 'close')
   })

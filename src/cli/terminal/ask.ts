@@ -6,7 +6,8 @@ type Typed = 'shown' | 'hidden'
 
 /** A way to ask; undefined where nobody sits at a terminal. */
 export function askerFor(signal: AbortSignal, spinner: Spinner, typed: Typed): CommandContext['ask'] {
-  if (!process.stdin.isTTY || !process.stderr.isTTY) return undefined
+  // In this order: looking at standard input opens it.
+  if (!process.stderr.isTTY || !process.stdin.isTTY) return undefined
   return (question) => {
     spinner.stop()
     return ask(question, signal, typed)

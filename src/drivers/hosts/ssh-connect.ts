@@ -11,7 +11,7 @@ import type { HostKeys } from './ssh-host-keys.ts'
 import { Keyring, type AskSecret } from './ssh-keyring.ts'
 import { dialDirectly, dialThrough, isTransient, reached, unreachable } from './ssh-dial.ts'
 import { settingsOf, type Hop, type SshLogin, type SshSettings } from './ssh-settings.ts'
-import { holdKeysAsObjects, loadSsh2 } from './ssh-transport.ts'
+import { leaveOutHabits, loadSsh2 } from './ssh-transport.ts'
 
 /** What of the outside connections may use. */
 export interface SshOutside {
@@ -45,16 +45,15 @@ export class SshConnector {
   readonly #outside: SshOutside
   readonly #config: SshConfig
   readonly #keyring: Keyring
-  readonly #hostKeys: () => Promise<HostKeys>
   readonly #hops = new Map<string, SharedHop>()
   readonly #waiting: (() => void)[] = []
   #handshakes = 0
+  #hostKeys: Promise<HostKeys> | undefined
 
   constructor(outside: SshOutside) {
     this.#outside = outside
     this.#config = new SshConfig({ home: outside.home, system: '/etc/ssh', path: outside.env.PATH })
     this.#keyring = new Keyring(outside.ask)
-    this.#hostKeys = lately(outside)
   }
 
   /**
@@ -157,7 +156,7 @@ export class SshConnector {
     credentials: Credentials,
     { way, dial }: { readonly way: Promise<Duplex>; readonly dial: () => Promise<Duplex> },
   ): Promise<Client> {
-    const hostKeys = await this.#hostKeys()
+    const hostKeys = await (this.#hostKeys ??= loadHostKeys(this.#outside))
     const expected = await hostKeys.expected(settings, dial)
     const tried: Tried = { labels: [], methods: [] }
     let refusal: NetopsError | undefined
@@ -189,7 +188,6 @@ export class SshConnector {
     try {
       await new Promise<void>((resolve, reject) => {
         client.once('ready', resolve)
-        client.on('handshake', () => holdKeysAsObjects(client))
         client.on('error', (error: Error & { level?: string }) => {
           // The agent did not sign: the next key is tried.
           if (error.level === 'agent') return
@@ -199,6 +197,7 @@ export class SshConnector {
         })
         client.once('close', () => reject(unreachable(settings, new Error('the host ended the connection'))))
         client.connect(config)
+        leaveOutHabits(client)
         client.setNoDelay(true)
       })
     } catch (error) {
@@ -229,10 +228,8 @@ export class SshConnector {
 }
 
 /** Host keys are for after the connection, and what judges them takes as long to load as that takes to be made. */
-function lately({ acceptNewHostKeys, tell }: SshOutside): () => Promise<HostKeys> {
-  let made: Promise<HostKeys> | undefined
-  return () => (made ??= import('./ssh-host-keys.ts').then(({ HostKeys: Keys }) => new Keys(acceptNewHostKeys, tell)))
-}
+const loadHostKeys = async ({ acceptNewHostKeys, tell }: SshOutside): Promise<HostKeys> =>
+  new (await import('./ssh-host-keys.ts')).HostKeys(acceptNewHostKeys, tell)
 
 class SharedHop {
   readonly ready: Promise<LoggedIn>
