@@ -1,21 +1,28 @@
-// `npm run bench -- startup|fanout|journal|runs [--json] [--only PART] [--rounds N]`: figures of netops beside its peers, for docs/benchmarks.md.
+// `npm run bench -- startup|fanout|journal|runs|against [--json] [--only PART] [--rounds N] [--checkout DIR]`: figures of netops beside its peers, for docs/benchmarks.md.
 import { parseArgs } from 'node:util'
 
 interface Options {
   readonly json: boolean
   readonly only: string | undefined
   readonly rounds: number | undefined
+  readonly checkout: string | undefined
 }
 
 const benchmarks: Readonly<Record<string, (options: Options) => Promise<void>>> = {
   startup: async ({ json }) => (await import('./bench/startup.ts')).startup(json),
   runs: async (options) => (await import('./bench/runs.ts')).runs(options),
   journal: async ({ json, rounds }) => (await import('./bench/journal.ts')).journal({ json, rounds }),
+  against: async (options) => (await import('./bench/against.ts')).against(options),
   fanout: async (options) => (await import('./bench/fanout.ts')).fanout(options),
 }
 
 const { values, positionals } = parseArgs({
-  options: { json: { type: 'boolean' }, only: { type: 'string' }, rounds: { type: 'string' } },
+  options: {
+    json: { type: 'boolean' },
+    only: { type: 'string' },
+    rounds: { type: 'string' },
+    checkout: { type: 'string' },
+  },
   allowPositionals: true,
 })
 const [name = 'startup', ...more] = positionals
@@ -25,6 +32,6 @@ if (run === undefined) {
   console.error(`there is no benchmark called ${positionals.join(' ')}; usage: npm run bench -- ${known} [--json]`)
   process.exitCode = 2
 } else {
-  const { json = false, only, rounds } = values
-  await run({ json, only, rounds: rounds === undefined ? undefined : Number(rounds) })
+  const { json = false, only, rounds, checkout } = values
+  await run({ json, only, checkout, rounds: rounds === undefined ? undefined : Number(rounds) })
 }

@@ -3,7 +3,7 @@ import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exec } from '../../src/system/exec.ts'
 import { contest, type Contestant } from './contest.ts'
-import type { Bench } from './fanout.ts'
+import type { Bench } from './fanout-bench.ts'
 import { aimOf, table, type Aim, type Figures } from './figures.ts'
 import { commandPeers, endMasters, present, requireSuccess, type Peer } from './peers.ts'
 import type { HostSet } from './ssh-hosts.ts'
@@ -74,6 +74,10 @@ const contestantOf = ({ name, argv, success, every }: Runner, bench: Bench, set:
   },
   after: () => endMasters(bench.folder),
 })
+
+/** `netops exec -- true` by the netops of a bench. */
+export const execContestant = (name: string, bench: Bench, set: HostSet): Contestant =>
+  contestantOf({ name, argv: () => [bench.netops, 'exec', '--inventory', set.inventory, '--', 'true'] }, bench, set)
 
 /** Not every tool's exit code tells: a program that leaves a file for each host shows that each tool reaches them all. */
 async function proveThatAllRun(bench: Bench, set: HostSet, who: keyof typeof usualRounds): Promise<void> {

@@ -7,7 +7,7 @@ import { blockSize } from '../../src/system/blocks.ts'
 import { exec } from '../../src/system/exec.ts'
 import { sha256OfFile } from '../../src/system/files.ts'
 import { contest, type Contestant } from './contest.ts'
-import type { Bench } from './fanout.ts'
+import type { Bench } from './fanout-bench.ts'
 import { aimOf, table } from './figures.ts'
 import { copyPeers, endMasters, present, requireSuccess, type Peer } from './peers.ts'
 import type { HostSet } from './ssh-hosts.ts'
@@ -28,11 +28,11 @@ export async function compareCopies(bench: Bench) {
   const source = await makeSource(bench)
   const sent = new Map<string, number>()
   const push = (name: string, file: string, before?: () => Promise<void>): Promise<Contestant> =>
-    withOrder(name, file, 'push', { bench, set, ...source, sent, ...(before && { before }) })
+    pushContestant(name, file, 'push', { bench, set, ...source, sent, ...(before && { before }) })
   const contestants = [
     await push(names.whole, source.file),
     await push(names.delta, source.changed, () => putOldRelease(set, source.file)),
-    await withOrder(names.bare, source.file, 'bare-put', { bench, set, ...source, sent }),
+    await pushContestant(names.bare, source.file, 'bare-put', { bench, set, ...source, sent }),
     ...(await present(copyPeers(source.file, releases.new))).map((peer) =>
       peerContestant(peer, source.file, bench, set),
     ),
@@ -73,7 +73,8 @@ interface Source {
   readonly builds: string
 }
 
-async function makeSource({ folder, netops }: Bench): Promise<Source> {
+/** A file of random bytes, and the same with some of its blocks changed. */
+export async function makeSource({ folder, netops }: Bench): Promise<Source> {
   const [file, changed, builds] = [join(folder, 'source'), join(folder, 'changed'), join(folder, 'builds')]
   const bytes = randomBytes(size)
   await writeFile(file, bytes)
@@ -97,7 +98,7 @@ interface Copying extends Pick<Source, 'builds'> {
 }
 
 /** One of our own programs that copies a file to all hosts. */
-async function withOrder(
+export async function pushContestant(
   name: string,
   file: string,
   program: string,

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Bench } from './fanout.ts'
+import type { Bench } from './fanout-bench.ts'
 import { table } from './figures.ts'
 
 // Long enough for all connections to be open at the same time.

@@ -5,37 +5,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bundle } from '../../src/build/bundle.ts'
 import { ownCheckout } from '../../src/build/checkout.ts'
+import type { Bench, Measured } from './fanout-bench.ts'
 import { compareCommands, compareExec } from './fanout-command.ts'
 import { compareCopies } from './fanout-copy.ts'
 import { measureMemory } from './fanout-memory.ts'
-import { aimText, load, machine, type Aim } from './figures.ts'
+import { aimText, load, machine } from './figures.ts'
 import { freshNetops, pinnedNode } from './netops.ts'
 import { ansibleSettings, commandPeers, copyPeers, endMasters, present, toolEnvironment } from './peers.ts'
 import { startSshHosts, type SshHosts } from './ssh-hosts.ts'
 
-/** What the parts of this benchmark have in common. */
-export interface Bench {
-  readonly folder: string
-  readonly hosts: SshHosts
-  readonly netops: string
-  /** The argv of a program of scripts/bench/programs. */
-  program(name: string): readonly string[]
-  readonly env: Readonly<Record<string, string | undefined>>
-  readonly signal: AbortSignal
-  /** How often each tool runs, where it is said. */
-  readonly rounds: number | undefined
-  readonly tell: (line: string) => void
-}
-
 const servers = 50
 const signals = ['SIGINT', 'SIGTERM'] as const
 const programs = ['bare-exec', 'bare-put', 'push'] as const
-
-interface Measured {
-  readonly data: unknown
-  readonly text: string
-  readonly aims?: readonly Aim[]
-}
 
 const parts: Readonly<Record<string, (bench: Bench) => Promise<Measured>>> = {
   commands: compareCommands,
