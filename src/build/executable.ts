@@ -44,27 +44,15 @@ const seaConfig = (plan: ExecutablePlan) => ({
   disableExperimentalSEAWarning: true,
   useSnapshot: false,
   useCodeCache: true,
-  execArgv: flags(plan),
+  // As in a checkout (scripts/with-node): node:sqlite and zstd work, and warn on each start.
+  execArgv: ['--disable-warning=ExperimentalWarning'],
   execArgvExtension: 'env',
   assets: Object.fromEntries(plan.assets),
 })
 
-/** What V8 does by itself; its code cache is for the very flags that it was made with. */
-const heapFlags = ({ name }: ExecutablePlan): readonly string[] =>
-  // A command is over before this much is used: without it, young objects are collected three times before the first
-  // connection is made, by threads that wait for a processor where others work (docs/benchmarks.md, Many hosts).
-  name === 'netops' ? ['--min-semi-space-size=16'] : []
-
-const flags = (plan: ExecutablePlan): readonly string[] => [
-  // As in a checkout (scripts/with-node): node:sqlite and zstd work, and warn on each start.
-  '--disable-warning=ExperimentalWarning',
-  ...heapFlags(plan),
-]
-
 /** The command that makes the blob, run in the work folder. The fixed seed makes the code cache reproducible. */
 export const blobCommand = (plan: ExecutablePlan): readonly string[] => [
   plan.node.file,
-  ...heapFlags(plan),
   '--random-seed=1',
   '--experimental-sea-config',
   `${plan.name}.sea.json`,
