@@ -52,15 +52,15 @@ export function requireCommand(argv: readonly string[]): void {
 
 /** Runs it everywhere; the executions are in the order of the hosts. */
 export async function execOnHosts(
-  job: ExecOnHosts,
+  command: ExecOnHosts,
   sinkOf: (host: string) => OutputSink,
   context: FleetContext,
 ): Promise<readonly HostExecution[]> {
   const answers = await onEachHost(
     {
-      targets: job.targets,
-      atOnce: job.atOnce,
-      work: (connection, target) => execOn(connection, target, job, { sink: sinkOf(target.name), context }),
+      targets: command.targets,
+      atOnce: command.atOnce,
+      work: (connection, target) => execOn(connection, target, command, { sink: sinkOf(target.name), context }),
     },
     context,
   )

@@ -84,12 +84,12 @@ const ownRecord = z.discriminatedUnion('type', [
   }),
 ])
 
-/** What a job on a host reported: one record of that host's own journal. */
+/** What a host run reported: one record of that host's own journal. */
 const relayed = z.strictObject({ ...onStep, type: z.literal('relayed'), record: ownRecord })
 
 export const journalRecord = z.discriminatedUnion('type', [...ownRecord.options, relayed])
 export type JournalRecord = z.infer<typeof journalRecord>
-/** A record that a host's own journal holds; a job starts no jobs. */
+/** A record that a host's own journal holds; a host run starts no others. */
 export type OwnRecord = z.infer<typeof ownRecord>
 /** Whether a record is on the disk when it is told: the number of one that is not may be another's after a power cut. */
 export const isLasting = ({ type }: OwnRecord): boolean => type !== 'progress'

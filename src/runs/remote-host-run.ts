@@ -21,16 +21,16 @@ export const followCommand = ({ netops, run, root }: HostRunEffect | UndoHostRun
  */
 export async function followHostRun(
   connection: HostConnection,
-  job: HostRunEffect | UndoHostRunEffect,
+  effect: HostRunEffect | UndoHostRunEffect,
   report: StepReport,
   control: Control,
 ): Promise<boolean> {
   const host = connection.name
   const { last } = report
   // It had ended, and the operator's netops died before it could write that down.
-  if (last?.type === 'end' && (job.kind === 'host-run' || last.undone === true)) return outcomeOf(last, host)
-  await callNetops(connection, remoteCommand(job), { ok: z.literal(true) })
-  const { netops, run, root } = job
+  if (last?.type === 'end' && (effect.kind === 'host-run' || last.undone === true)) return outcomeOf(last, host)
+  await callNetops(connection, remoteCommand(effect), { ok: z.literal(true) })
+  const { netops, run, root } = effect
   let sent: Promise<unknown> = Promise.resolve()
   const stopThere = (...words: string[]) => {
     const argv = [netops, 'host', 'stop', run, '--root', root, ...words]
@@ -58,10 +58,10 @@ export async function followHostRun(
     if (record.type === 'parked') parked = record.error
   }
   try {
-    const followed = await connection.run(followCommand(job, (last?.seq ?? 0) + 1), { onLine })
+    const followed = await connection.run(followCommand(effect, (last?.seq ?? 0) + 1), { onLine })
     if (end !== undefined) return outcomeOf(end, host)
     // It had stopped already when the operator decided to go back.
-    if (parked !== undefined && job.kind === 'host-run' && control.undo.aborted) {
+    if (parked !== undefined && effect.kind === 'host-run' && control.undo.aborted) {
       // What was meant for the part that stopped must not reach the one that takes it back.
       await sent
       await followHostRun(

@@ -251,7 +251,7 @@ async function orderOnly(...words: string[]): Promise<{ run: string; job: HostRu
   expect(await exec(argv, { env, timeoutMs: 120_000 })).toMatchObject({ code: 137 })
   const run = (await readdir(runs)).find((name) => !before.has(name)) ?? ''
   const begun = (await readRecords(join(runs, run, 'journal.jsonl'))).find((record) => record.type === 'run')
-  const [job] = begun === undefined ? [] : stepsOf(begun.plan).flatMap(({ act }) => act.filter(isJob))
+  const [job] = begun === undefined ? [] : stepsOf(begun.plan).flatMap(({ act }) => act.filter(isHostRun))
   if (job === undefined) throw new Error('the plan has no part for the host')
   return { run, job }
 }
@@ -263,7 +263,7 @@ async function resume(run: string): Promise<void> {
   expect(resumed).toMatchObject({ code: 0 })
 }
 
-const isJob = (effect: Effect): effect is HostRunEffect => effect.kind === 'host-run'
+const isHostRun = (effect: Effect): effect is HostRunEffect => effect.kind === 'host-run'
 
 /** Starts the host's part as the operator would have, under a fault, and returns its journal when its process is gone. */
 async function hostPart(job: HostRunEffect, fault?: string): Promise<readonly JournalRecord[]> {

@@ -16,7 +16,7 @@ export interface FilePlacement {
 }
 
 /**
- * How the files of an order get to their places. No content and no hash is part of it.
+ * How the files of a request get to their places. No content and no hash is part of it.
  * @param saved the folder in which what is replaced is kept until the run is over
  */
 export function planFiles(input: ActivationRequest, facts: ActivationFacts, saved: string): FilePlacement {

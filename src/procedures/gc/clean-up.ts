@@ -50,14 +50,14 @@ const litterName =
   /^(\..+\.netops-new(-.+|\.part)?|\.[0-9a-f]{12}\.tmp|(fleet-)?lease(-backup|-logs)?\.json\.([0-9a-f]{12}|after-[0-9a-f]{16}))$/
 
 /** Reads what lies on a host. */
-export async function readCleanUpFacts(reader: HostReader, order: CleanUpRequest): Promise<CleanUpFacts> {
-  const paths = hostPaths(order.root)
+export async function readCleanUpFacts(reader: HostReader, request: CleanUpRequest): Promise<CleanUpFacts> {
+  const paths = hostPaths(request.root)
   const [runs, incoming, builds, link, now, litter] = await Promise.all([
     readRuns(reader, paths.runs),
     timesIn(reader, paths.incoming, 1),
     reader.list(paths.netopsBuilds),
     reader.readLink(paths.netopsLink),
-    order.lookedAt ?? readClock(reader),
+    request.lookedAt ?? readClock(reader),
     Promise.all(littered(paths).map((folder) => timesIn(reader, folder, 2))),
   ])
   const half = litter.flat().filter(({ path }) => litterName.test(basename(path)))
@@ -169,25 +169,25 @@ export function oldRuns(
 }
 
 /** The steps that remove what is old; runs that are not over, and whatever they need, stay. Pure. */
-export function planCleanUp(order: CleanUpRequest, facts: CleanUpFacts): Group {
-  const paths = hostPaths(order.root)
+export function planCleanUp(request: CleanUpRequest, facts: CleanUpFacts): Group {
+  const paths = hostPaths(request.root)
   const old = (at: number | undefined, ageMs: number): boolean => at !== undefined && facts.now - at > ageMs
   // This run itself was not there when it was shown.
-  const others = facts.runs.filter(({ run }) => run !== order.run && run !== order.fleet)
-  const gone = oldRuns(others, facts.now, order)
+  const others = facts.runs.filter(({ run }) => run !== request.run && run !== request.fleet)
+  const gone = oldRuns(others, facts.now, request)
   const open = new Set(facts.runs.flatMap(({ run, over }) => (over ? [] : [run])))
-  const needed = new Set([basename(dirname(order.netops)), facts.linked])
+  const needed = new Set([basename(dirname(request.netops)), facts.linked])
   for (const { over, netops } of facts.runs) if (!over) needed.add(netops)
-  const incoming = facts.incoming.filter(({ run, at }) => run !== order.run && !open.has(run) && old(at, dayMs))
+  const incoming = facts.incoming.filter(({ run, at }) => run !== request.run && !open.has(run) && old(at, dayMs))
   const litter = facts.litter.filter(({ at }) => old(at, dayMs))
-  return sequence(`Clean up on ${order.host}`, [
-    removal(order, 'journals', `Remove ${counted(gone.length, 'old run')}`, [
+  return sequence(`Clean up on ${request.host}`, [
+    removal(request, 'journals', `Remove ${counted(gone.length, 'old run')}`, [
       ...gone.map(({ run }) => join(paths.runs, run)),
     ]),
-    removal(order, 'builds', 'Remove netops builds that no run needs', [
+    removal(request, 'builds', 'Remove netops builds that no run needs', [
       ...facts.builds.filter((build) => !needed.has(build)).map((build) => join(paths.netopsBuilds, build)),
     ]),
-    removal(order, 'litter', `Remove ${counted(litter.length + incoming.length, 'leftover')}`, [
+    removal(request, 'litter', `Remove ${counted(litter.length + incoming.length, 'leftover')}`, [
       ...incoming.map(({ run }) => join(paths.incoming, run)),
       ...litter.map(({ path }) => path),
     ]),

@@ -56,8 +56,8 @@ export const beforeTuning = (facts: TuningFacts, key: string): string | undefine
   facts.record?.originals.kernel[key] ?? facts.kernel[key]?.value
 
 /** What is asked of a host, the settings that cannot be set there included. */
-export const wantedOf = (order: TuningOptions, facts: TuningFacts): readonly WantedSetting[] =>
-  wantedSettings(order, facts, (key) => beforeTuning(facts, key))
+export const wantedOf = (request: TuningOptions, facts: TuningFacts): readonly WantedSetting[] =>
+  wantedSettings(request, facts, (key) => beforeTuning(facts, key))
 
 /** Why a kernel parameter cannot be set on a host; undefined where it can. Below a relocated root none is. */
 export function whyNotSet(name: string, facts: TuningFacts): string | undefined {
@@ -67,10 +67,10 @@ export function whyNotSet(name: string, facts: TuningFacts): string | undefined 
   return known.value === '' ? 'its value cannot be read, so nobody could put it back' : undefined
 }
 
-export function goalOf(order: TuningRequest, facts: TuningFacts, templates: TuningTemplates): Goal {
-  if (order.action === 'revert') return revertedGoal(order, facts)
-  const goal = appliedGoal(order, facts, templates)
-  return { ...goal, record: { ...goal.record, run: order.run } }
+export function goalOf(request: TuningRequest, facts: TuningFacts, templates: TuningTemplates): Goal {
+  if (request.action === 'revert') return revertedGoal(request, facts)
+  const goal = appliedGoal(request, facts, templates)
+  return { ...goal, record: { ...goal.record, run: request.run } }
 }
 
 function revertedGoal({ manager }: TuningRequest, { record, kernel }: TuningFacts): Goal {
@@ -88,17 +88,17 @@ function revertedGoal({ manager }: TuningRequest, { record, kernel }: TuningFact
 const settable = (values: Values, kernel: TuningFacts['kernel']): Values =>
   Object.fromEntries(Object.entries(values).filter(([key]) => kernel[key]?.writable === true))
 
-type Asked = TuningPlace & TuningOptions
+type PlacedOptions = TuningPlace & TuningOptions
 
 /** What a host is to be like once it is tuned; the record does not name its run yet. */
 export function appliedGoal(
-  order: Asked,
+  request: PlacedOptions,
   facts: TuningFacts,
   templates: TuningTemplates,
 ): Goal & { readonly record: TuningRecord } {
-  const paths = hostPaths(order.root)
-  const real = order.manager === 'systemd'
-  const wanted = wantedOf(order, facts)
+  const paths = hostPaths(request.root)
+  const real = request.manager === 'systemd'
+  const wanted = wantedOf(request, facts)
   const before = facts.record?.originals
   const notSet = Object.fromEntries(
     ofKind(wanted, 'kernel').flatMap(({ name }) => {
@@ -107,7 +107,7 @@ export function appliedGoal(
     }),
   )
   const kernel = valuesOf(ofKind(wanted, 'kernel').filter(({ name }) => notSet[name] === undefined))
-  const texts = renderFiles({ order, wanted, notSet, paths }, templates)
+  const texts = renderFiles({ request, wanted, notSet, paths }, templates)
   const touched = tunedFiles(paths).filter((path) => texts[path] !== undefined)
   const isNeeded = (folder: string): boolean => touched.some((path) => isBelow(path, folder))
   const made = before?.folders ?? []
@@ -145,7 +145,7 @@ export function appliedGoal(
     record: {
       schema: 'netops/tuning/v1',
       run: '',
-      profile: order.profile,
+      profile: request.profile,
       kernel,
       limits,
       server,
@@ -168,15 +168,15 @@ const valuesOf = (settings: readonly WantedSetting[]): Values =>
   Object.fromEntries(settings.map(({ name, value }) => [name, value]))
 
 interface Rendering {
-  readonly order: Asked
+  readonly request: PlacedOptions
   readonly wanted: readonly WantedSetting[]
   readonly notSet: Values
   readonly paths: HostPaths
 }
 
 /** The text of each file; one without a setting is not written. */
-function renderFiles({ order, wanted, notSet, paths }: Rendering, templates: TuningTemplates): Partial<Values> {
-  const { profile } = order
+function renderFiles({ request, wanted, notSet, paths }: Rendering, templates: TuningTemplates): Partial<Values> {
+  const { profile } = request
   const [kernel, limits, server] = (['kernel', 'limit', 'server'] as const).map((kind) => ofKind(wanted, kind))
   const lines = (settings: readonly WantedSetting[] | undefined, line: (setting: WantedSetting) => string[]): string =>
     (settings ?? []).flatMap((setting) => [`# ${setting.reason}`, ...line(setting)]).join('\n')

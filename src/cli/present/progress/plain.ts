@@ -19,9 +19,9 @@ export function plainLine(run: RunView, record: JournalRecord, { color, verbosit
   if (news === undefined) return record.type === 'begin' ? run.between.get(record.step) : undefined
   const { step, host, key, record: own } = news
   if (own.type === 'begin' || own.type === 'undoing') return undefined
-  // What a host did in its job has been told line by line.
-  const reported = step.job && hasReported(host, key)
-  if (step.job && own.type === 'done') return undefined
+  // What a host did in its host run has been told line by line.
+  const reported = step.hostRun && hasReported(host, key)
+  if (step.hostRun && own.type === 'done') return undefined
   if ((own.type === 'unchanged' || own.type === 'skipped' || (step.quiet && own.type === 'done')) && verbosity === 0)
     return undefined
   const chalk = new Chalk({ level: color ? 1 : 0 })
@@ -51,7 +51,7 @@ export function isNewFailure(run: RunView, record: JournalRecord): boolean {
   if (record.type === 'hook') return record.outcome === 'failed'
   const news = stepNews(run, record)
   if (news === undefined || !('error' in news.record)) return false
-  return !(news.step.job && hasReported(news.host, news.key))
+  return !(news.step.hostRun && hasReported(news.host, news.key))
 }
 
 /** A hook is the operator's own command, and belongs to no host. */

@@ -22,7 +22,7 @@ export type HostState =
 export interface StepView {
   readonly title: string
   /** A host's part, whose own records are relayed. */
-  readonly job: boolean
+  readonly hostRun: boolean
   /** It only takes the host or gives it back: no work on the host by itself. */
   readonly quiet: boolean
   readonly undoable: boolean
@@ -87,7 +87,7 @@ export const unknownRun: RunView = {
 
 /** Where a record comes from: the journal itself, or the part of a host that a step started. */
 interface Origin {
-  readonly job: string | undefined
+  readonly hostRun: string | undefined
   /** When the journal got it. */
   readonly at: number
 }
@@ -96,8 +96,8 @@ interface Origin {
 export function advance(run: RunView, record: JournalRecord): RunView {
   const at = Date.parse(record.at)
   return record.type === 'relayed'
-    ? take(run, record.record, { job: record.step, at })
-    : take(run, record, { job: undefined, at })
+    ? take(run, record.record, { hostRun: record.step, at })
+    : take(run, record, { hostRun: undefined, at })
 }
 
 function take(run: RunView, record: OwnRecord, origin: Origin): RunView {
@@ -119,7 +119,8 @@ function take(run: RunView, record: OwnRecord, origin: Origin): RunView {
 }
 
 /** Steps of different journals may have the same name. */
-const keyOf = (id: string, { job }: Pick<Origin, 'job'>): string => (job === undefined ? id : `${job}>${id}`)
+const keyOf = (id: string, { hostRun }: Pick<Origin, 'hostRun'>): string =>
+  hostRun === undefined ? id : `${hostRun}>${id}`
 
 function learn(run: RunView, { plan }: RunRecord, origin: Origin): RunView {
   const steps = Map.groupBy(stepsOf(plan), ({ host }) => (host === operatorHost ? 'between' : 'hosts'))
@@ -132,13 +133,14 @@ function learn(run: RunView, { plan }: RunRecord, origin: Origin): RunView {
     nameWidth = Math.max(nameWidth, widthOf(step.host))
   }
   const learnt = { ...run, hosts, nameWidth, hostOf }
-  if (origin.job !== undefined) return learnt
+  if (origin.hostRun !== undefined) return learnt
   const between = new Map(steps.get('between')?.map(({ id, title }) => [id, title]))
   return { ...learnt, title: plan.title, since: origin.at, until: undefined, between }
 }
 
-function withPlanned(host: HostView, key: string, step: Step, { job }: Origin): HostView {
-  const reporting = job === undefined || host.reporting.includes(job) ? host.reporting : [...host.reporting, job]
+function withPlanned(host: HostView, key: string, step: Step, { hostRun }: Origin): HostView {
+  const reporting =
+    hostRun === undefined || host.reporting.includes(hostRun) ? host.reporting : [...host.reporting, hostRun]
   if (host.steps.get(key) !== undefined) return { ...host, reporting }
   return withStep({ ...host, reporting }, key, planned(step))
 }
@@ -165,7 +167,7 @@ const untouched = (name: string): HostView => ({
 
 const planned = ({ title, act, undo, until, undoUntil, commits }: Step): StepView => ({
   title,
-  job: act.some((effect) => effect.kind === 'host-run'),
+  hostRun: act.some((effect) => effect.kind === 'host-run'),
   quiet: act.length > 0 && act.every((effect) => effect.kind === 'lease'),
   undoable: undo.length > 0 || undoUntil !== undefined,
   commits: commits === true,
@@ -184,20 +186,20 @@ export interface StepNews {
 
 /** What a record tells about a step; undefined where it tells of something else, or of a step that no plan named. */
 export function stepNews(run: RunView, record: JournalRecord): StepNews | undefined {
-  const [own, job] = record.type === 'relayed' ? [record.record, record.step] : [record, undefined]
-  return isStepRecord(own) ? find(run, own, job) : undefined
+  const [own, hostRun] = record.type === 'relayed' ? [record.record, record.step] : [record, undefined]
+  return isStepRecord(own) ? find(run, own, hostRun) : undefined
 }
 
-function find(run: RunView, record: StepRecord, job: string | undefined): StepNews | undefined {
-  const key = keyOf(record.step, { job })
+function find(run: RunView, record: StepRecord, hostRun: string | undefined): StepNews | undefined {
+  const key = keyOf(record.step, { hostRun })
   const host = run.hosts.get(run.hostOf.get(key) ?? '')
   const step = host?.steps.get(key)
   return host === undefined || step === undefined ? undefined : { record, key, step, host }
 }
 
 function takeStep(run: RunView, record: StepRecord, origin: Origin): RunView {
-  const news = find(run, record, origin.job)
-  if (news === undefined) return origin.job === undefined ? takeBetween(run, record, origin) : run
+  const news = find(run, record, origin.hostRun)
+  if (news === undefined) return origin.hostRun === undefined ? takeBetween(run, record, origin) : run
   const { step, host, key } = news
   const starts = record.type === 'begin' || record.type === 'undoing'
   const next = withStep(host, key, {
@@ -241,7 +243,7 @@ function moved(host: HostView, { record, step, key }: StepNews, at: number): Hos
 }
 
 /** Whether a host's part has told of its steps itself. */
-export const hasReported = (host: HostView, job: string): boolean => host.reporting.includes(job)
+export const hasReported = (host: HostView, hostRun: string): boolean => host.reporting.includes(hostRun)
 
 const stateAfter = (code: ErrorCode | 'done'): HostState => (code === 'rolled-back' ? 'rolled-back' : 'failed')
 
@@ -281,8 +283,8 @@ const parked = (host: HostView, error: Failure, at: number): HostView =>
     : host
 
 function end(run: RunView, record: EndRecord, origin: Origin): RunView {
-  const { job, at } = origin
-  if (job === undefined)
+  const { hostRun, at } = origin
+  if (hostRun === undefined)
     return { ...overHosts(run, origin, (host) => atEnd(host, record, at)), until: at, betweenNow: undefined }
   // The step that started the part says when the host is done.
   if (record.outcome === 'done') return run
@@ -315,7 +317,7 @@ function atEnd(host: HostView, { outcome }: EndRecord, at: number): HostView {
 /** What was left in the middle is at work again. */
 function reopen(run: RunView, origin: Origin): RunView {
   const reopened = overHosts(run, origin, reopenHost)
-  return origin.job === undefined ? { ...reopened, until: undefined } : reopened
+  return origin.hostRun === undefined ? { ...reopened, until: undefined } : reopened
 }
 
 function reopenHost(host: HostView): HostView {
@@ -325,9 +327,9 @@ function reopenHost(host: HostView): HostView {
 }
 
 /** Changes the hosts that a record about a whole run is about: all of them, or the one whose part it was. */
-function overHosts(run: RunView, { job }: Origin, change: (host: HostView) => HostView): RunView {
-  const only = job === undefined ? undefined : run.hosts.get(run.hostOf.get(job) ?? '')
-  const about = job === undefined ? run.hosts.values() : only === undefined ? [] : [only]
+function overHosts(run: RunView, { hostRun }: Origin, change: (host: HostView) => HostView): RunView {
+  const only = hostRun === undefined ? undefined : run.hosts.get(run.hostOf.get(hostRun) ?? '')
+  const about = hostRun === undefined ? run.hosts.values() : only === undefined ? [] : [only]
   return about.reduce((changed, host) => withHost(changed, change(host)), run)
 }
 
