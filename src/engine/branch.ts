@@ -106,28 +106,32 @@ export interface Undone {
   readonly failures: readonly Failure[]
   /** A step that commits was done: nothing before it may be undone. */
   readonly barrier: boolean
-  /** Set when a host was lost meanwhile, so that a resume has to go on. */
-  readonly lost?: Failure
+  /** Why hosts were lost meanwhile, so that a resume has to go on. */
+  readonly lost: readonly Failure[]
 }
 
-export const nothingUndone: Undone = { count: 0, restored: false, failures: [], barrier: false }
+export const nothingUndone: Undone = { count: 0, restored: false, failures: [], barrier: false, lost: [] }
 
-export const joinUndone = (a: Undone, b: Undone): Undone => {
-  const lost = a.lost ?? b.lost
-  return {
-    count: a.count + b.count,
-    restored: a.restored || b.restored,
-    failures: [...a.failures, ...b.failures],
-    barrier: a.barrier || b.barrier,
-    ...(lost === undefined ? {} : { lost }),
-  }
+export const joinUndone = (a: Undone, b: Undone): Undone => ({
+  count: a.count + b.count,
+  restored: a.restored || b.restored,
+  failures: [...a.failures, ...b.failures],
+  barrier: a.barrier || b.barrier,
+  lost: [...a.lost, ...b.lost],
+})
+
+/** A part that cannot be taken back whole yet, because hosts were lost; undefined where none was. */
+export function openUndone({ lost, failures }: Undone, before: readonly Failure[] = []): Branch | undefined {
+  const [first] = lost
+  if (first === undefined) return undefined
+  return { state: 'open', outcome: first.code, changed: true, failures: [...before, ...lost, ...failures] }
 }
 
 /** What the `always` steps of a group came to. */
 export interface Cleared {
   readonly failures: readonly Failure[]
-  /** Set when a host could not be reached for it, so that a resume has to go on. */
-  readonly lost?: { readonly lost: Failure }
+  /** Hosts that could not be reached for it, so that a resume has to go on. */
+  readonly lost: readonly Failure[]
 }
 
 /** A branch whose work is over, but what had to follow it failed: what was done stays and is not whole. */
@@ -141,14 +145,19 @@ export const withFailures = (branch: Branch, failures: readonly Failure[]): Bran
         failures: [...branch.failures, ...failures],
       }
 
-/** A branch that cannot be finished, since a host was lost. */
-export const openedBy = (branch: Branch, lost: Failure): Branch => ({
-  state: 'open',
-  outcome: branch.outcome === 'done' ? lost.code : branch.outcome,
-  changed: branch.changed,
-  failures: [...branch.failures, lost],
-  ...(lost.code === 'unreachable' && (branch.state !== 'open' || branch.lost === true) ? { lost: true } : {}),
-})
+/** A branch that cannot be finished where hosts were lost. */
+export function openedBy(branch: Branch, lost: readonly Failure[]): Branch {
+  const [first] = lost
+  if (first === undefined) return branch
+  const onlyLost = lost.every(({ code }) => code === 'unreachable') && (branch.state !== 'open' || branch.lost === true)
+  return {
+    state: 'open',
+    outcome: branch.outcome === 'done' ? first.code : branch.outcome,
+    changed: branch.changed,
+    failures: [...branch.failures, ...lost],
+    ...(onlyLost ? { lost: true } : {}),
+  }
+}
 
 /** What a failure is called once everything is put back. */
 export function afterUndo(outcome: Outcome, restored: boolean): Outcome {

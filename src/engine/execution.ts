@@ -19,6 +19,7 @@ import {
   lostBefore,
   nothingUndone,
   openedBy,
+  openUndone,
   outOfTouch,
   withFailures,
   type Acted,
@@ -43,6 +44,10 @@ export class Execution {
   readonly #plan: Plan
   /** What becomes of each step whose host is lost. */
   readonly #policies: ReadonlyMap<string, LostPolicy>
+  /** What lasts only while a run does. */
+  readonly #transient: ReadonlySet<string>
+  /** Why steps did not get to their hosts, in this process. */
+  readonly #lost = new Map<string, Failure>()
   /** The last record that each step's host run has told, and will not take back. */
   readonly #relayed: Map<string, OwnRecord>
 
@@ -53,6 +58,7 @@ export class Execution {
     this.#control = control
     this.#log = new StepLog(journal.records, (entry) => journal.append(entry))
     this.#policies = policiesIn(plan)
+    this.#transient = new Set(bodyOf(plan).flatMap(({ id, transient }) => (transient === true ? [id] : [])))
     this.#relayed = new Map(
       journal.records.flatMap((one) =>
         one.type === 'relayed' && isLasting(one.record) ? [[one.step, one.record] as const] : [],
@@ -68,8 +74,10 @@ export class Execution {
 
   /** Takes the whole plan back, down to its last steps that commit; `why` is what the end is called. */
   async back(why: Outcome): Promise<Branch> {
-    const { count, failures, barrier, lost } = await this.#undoNode(this.#plan)
-    if (lost !== undefined) return { state: 'open', outcome: lost.code, changed: true, failures: [lost, ...failures] }
+    const undone = await this.#undoNode(this.#plan)
+    const open = openUndone(undone)
+    if (open !== undefined) return open
+    const { count, failures, barrier } = undone
     // Every host refused: nothing was touched, and the refusal is the answer.
     const refused = count === 0 && failures.length > 0 && failures.every(({ code }) => code === 'refused')
     const kept = barrier || failures.length > 0
@@ -108,8 +116,8 @@ export class Execution {
       const lost = isOutOfReach(thrown)
       // The host is out of reach, or the operator left: nothing more can be known or undone from here.
       if (isResumable(thrown) && !(lost && this.#policies.get(step.id) === 'fail')) {
-        const open: Branch = { state: 'open', outcome: error.code, changed: false, failures: [error] }
-        return lost ? { ...open, lost: true } : open
+        if (lost) this.#lost.set(step.id, error)
+        return { state: 'open', outcome: error.code, changed: false, failures: [error], ...(lost ? { lost } : {}) }
       }
       this.#log.write({ type: 'failed', step: step.id, error, ...(lost ? { lost } : {}) })
       return this.#turnedBack(step)
@@ -188,7 +196,7 @@ export class Execution {
     if (branch.state === 'failed' && group.onFailure === 'undo') branch = await this.#undoGroup(group, branch)
     const { failures, lost } = await this.#clearUp(group)
     const whole = withFailures(branch, failures)
-    return lost === undefined ? whole : openedBy(whole, lost.lost)
+    return openedBy(whole, lost)
   }
 
   /** Whether a group that has work left needs something that lasts only while a run does, and that is not there now. */
@@ -202,13 +210,6 @@ export class Execution {
     const progress = this.#log.progress(step)
     return progress !== undefined && progress !== 'begun' && progress !== 'undoing'
   }
-
-  get #transient(): ReadonlySet<string> {
-    return (this.#transientIds ??= new Set(
-      bodyOf(this.#plan).flatMap(({ id, transient }) => (transient === true ? [id] : [])),
-    ))
-  }
-  #transientIds: ReadonlySet<string> | undefined
 
   /** Runs the members that are to be run, and joins how they came out. */
   async #members(group: Group, halt: Halt): Promise<Branch> {
@@ -254,11 +255,9 @@ export class Execution {
   /** Undoes what ran, last first, back to the last step that commits. */
   async #undoGroup(group: Group, failed: Branch): Promise<Branch> {
     const again = await this.#redoTransient(group)
-    const undone = again === undefined ? await this.#undoMembers(group) : { ...nothingUndone, lost: again }
-    if (undone.lost !== undefined) {
-      const failures = [...failed.failures, undone.lost]
-      return { state: 'open', outcome: undone.lost.code, changed: true, failures }
-    }
+    const undone = again === undefined ? await this.#undoMembers(group) : { ...nothingUndone, lost: [again] }
+    const open = openUndone(undone, failed.failures)
+    if (open !== undefined) return open
     const kept = undone.barrier || undone.failures.length > 0
     // What members changed is put back now; only what failed says how it ends.
     const joined = joinOutcomes(failed.failures.map(({ code }) => ({ outcome: code, changed: false })))
@@ -270,7 +269,7 @@ export class Execution {
   /** Undoes a step that failed in a group that goes on without it, or keeps what finished. */
   async #undoBare(step: Step, failed: Branch): Promise<Branch> {
     const { count, restored, failures, lost } = await this.#undoNode(step)
-    if (lost !== undefined) return openedBy(failed, lost)
+    if (lost.length > 0) return openedBy(failed, lost)
     const kept = failures.length > 0
     const outcome = kept ? 'partly' : count === 0 ? failed.outcome : afterUndo(failed.outcome, restored)
     return { state: 'failed', outcome, changed: kept, failures: [...failed.failures, ...failures] }
@@ -280,12 +279,13 @@ export class Execution {
 
   async #undoNode(plan: Plan): Promise<Undone> {
     if (plan.kind === 'step') return this.#undoStep(plan)
-    if (this.#lacksForUndo(plan)) return { ...nothingUndone, lost: outOfTouch(plan) }
+    const lacking = this.#lacksForUndo(plan) ? (this.#lost.get(plan.when?.step ?? '') ?? outOfTouch(plan)) : undefined
+    if (lacking !== undefined) return { ...nothingUndone, lost: [lacking] }
     const again = await this.#redoTransient(plan)
-    if (again !== undefined) return { ...nothingUndone, lost: again }
+    if (again !== undefined) return { ...nothingUndone, lost: [again] }
     const undone = await this.#undoMembers(plan)
     const cleared = await this.#clearUp(plan)
-    return joinUndone(undone, { ...nothingUndone, failures: cleared.failures, ...cleared.lost })
+    return joinUndone(undone, { ...nothingUndone, ...cleared })
   }
 
   /** Whether a group with something to undo needs what lasts only while a run does, and that could not be done again. */
@@ -299,7 +299,7 @@ export class Execution {
     let sum = nothingUndone
     const sequential = group.mode === 'sequence'
     const undo = async (member: Plan): Promise<void> => {
-      if (sequential && (sum.barrier || (sum.lost !== undefined && group.onLost !== 'park'))) return
+      if (sequential && (sum.barrier || (sum.lost.length > 0 && group.onLost !== 'park'))) return
       const undone = await this.#undoNode(member)
       sum = joinUndone(sum, undone)
     }
@@ -326,7 +326,7 @@ export class Execution {
     } catch (thrown) {
       const cause = failureIn(thrown, step)
       if (isResumable(thrown) && !(isOutOfReach(thrown) && this.#policies.get(step.id) === 'fail')) {
-        return { ...nothingUndone, lost: cause }
+        return { ...nothingUndone, lost: [cause] }
       }
       const message = `undoing "${step.title}" failed: ${cause.message}`
       const code = cause.code === 'refused' ? 'refused' : 'partly'
@@ -359,8 +359,8 @@ export class Execution {
    */
   async #clearUp(group: Group): Promise<Cleared> {
     const last = this.#log.lastOf(bodyOf(group))
-    if (group.always === undefined || last === 0) return { failures: [] }
-    const cleared: { failures: Failure[]; lost?: { lost: Failure } } = { failures: [] }
+    if (group.always === undefined || last === 0) return { failures: [], lost: [] }
+    const cleared = { failures: [] as Failure[], lost: [] as Failure[] }
     const byHost = Object.values(Object.groupBy(group.always, ({ host }) => host))
     await pooled(byHost, undefined, async (steps) => {
       for (const step of steps ?? []) {
@@ -371,7 +371,7 @@ export class Execution {
           this.#log.write({ type: 'done', step: step.id, ...(await this.#act(step, new Halt(unstoppable))) })
         } catch (thrown) {
           const error = failureIn(thrown, step)
-          if (isResumable(thrown)) cleared.lost ??= { lost: error }
+          if (isResumable(thrown)) cleared.lost.push(error)
           else {
             this.#log.write({ type: 'failed', step: step.id, error })
             cleared.failures.push(error)

@@ -1,8 +1,11 @@
 // How each host of a fleet run ended, from the run's records. Pure.
 import { exitCodes, type Outcome } from '../model/errors.ts'
 import { addPushed, type EndRecord, type JournalRecord, type Pushed } from '../model/journal.ts'
+import { runState } from '../engine/journal.ts'
 import { resultsIn } from '../engine/results.ts'
+import { StepLog } from '../engine/steps.ts'
 import type { Json } from '../model/json.ts'
+import { stepsOf } from '../model/plan.ts'
 import type { Ran } from './run-journal.ts'
 
 export interface HostResult {
@@ -19,6 +22,7 @@ export interface HostResult {
 
 export function hostResults(ran: Ran, hosts: readonly string[]): readonly HostResult[] {
   const results = Object.entries(resultsIn(ran.records))
+  const isTakenBack = takenBackIn(ran.records)
   return hosts.map((host) => {
     // Under the host's own steps: `journals` for `web1/gc/journals`.
     const own = results.flatMap(([step, result]) =>
@@ -32,7 +36,8 @@ export function hostResults(ran: Ran, hosts: readonly string[]): readonly HostRe
       .flatMap((record) => (record.type === 'done' && record.step.startsWith(`${host}/`) ? (record.pushed ?? []) : []))
       .reduce<Pushed | undefined>(addPushed, undefined)
     const failure = ran.result.failures.find((entry) => entry.host === host)
-    const outcome = failure?.code ?? end?.outcome ?? (ran.result.outcome === 'done' ? 'done' : 'failed')
+    const outcome =
+      failure?.code ?? end?.outcome ?? (ran.result.outcome === 'done' || isTakenBack(host) ? 'done' : 'failed')
     return {
       host,
       outcome,
@@ -43,4 +48,13 @@ export function hostResults(ran: Ran, hosts: readonly string[]): readonly HostRe
       ...(own.length === 0 ? {} : { results: Object.fromEntries(own) }),
     }
   })
+}
+
+/** Whether nothing of a host is left to be taken back, in a run that goes back. */
+function takenBackIn(records: readonly JournalRecord[]): (host: string) => boolean {
+  const { start, direction } = runState(records)
+  if (start === undefined || direction === 'forward') return () => false
+  const log = new StepLog(records)
+  const steps = Map.groupBy(stepsOf(start.plan), ({ host }) => host)
+  return (host) => !(steps.get(host) ?? []).some((step) => log.canUndo(step))
 }
