@@ -268,6 +268,27 @@ describe("the operator's stop", () => {
 })
 
 describe('undoing a run that has ended', () => {
+  test('names every host that it does not reach, and takes back the others', async () => {
+    const plan: Group = {
+      ...independently(
+        'all',
+        ['a', 'b', 'c'].map((host) => step(host, { host })),
+        3,
+      ),
+      onLost: 'park',
+    }
+    const done = await run(plan)
+    const lost = { resumable: true, message: 'no answer' }
+    const { world, result } = await run(plan, {
+      files: done.world.files,
+      direction: 'back',
+      ...failing(['-a.b', '-c.b'], () => new NetopsError('unreachable', lost)),
+    })
+    expect([...world.files.keys()].sort()).toEqual(['a.a', 'a.b', 'c.a', 'c.b'])
+    expect(result).toMatchObject({ outcome: 'unreachable', open: true })
+    expect(result.failures.map(({ host }) => host).sort()).toEqual(['a', 'c'])
+  })
+
   test('applies the undo effects that its journal holds, last step first', async () => {
     const before = new Map([['one.a', 'old']])
     const plan = sequence('all', [step('one', { before }), step('two')])
