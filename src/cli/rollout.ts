@@ -1,5 +1,6 @@
 // The options about how a run goes through its hosts.
 import * as z from 'zod'
+import { NetopsError } from '../model/errors.ts'
 import type { BatchSize } from '../model/plan.ts'
 import { duration } from '../model/units.ts'
 import type { RolloutPolicy } from '../procedures/fleet-plan.ts'
@@ -37,9 +38,13 @@ export const rolloutSchema = {
 
 type RolloutFlags = z.infer<z.ZodObject<typeof rolloutSchema>>
 
-export const policyOf = ({ batch, pause, maxUnavailable, maxFailures }: RolloutFlags): RolloutPolicy => ({
-  batches: batch,
-  pauseMs: pause,
-  maxUnavailable,
-  maxFailures,
-})
+/** @throws NetopsError `usage` for a pause that would never come */
+export function policyOf({ batch, pause, maxUnavailable, maxFailures }: RolloutFlags): RolloutPolicy {
+  if (pause !== undefined && batch === undefined) {
+    throw new NetopsError('usage', {
+      message: '--pause: expected only together with --batch',
+      hint: 'say how many hosts a batch has: --batch 1,25%',
+    })
+  }
+  return { batches: batch, pauseMs: pause, maxUnavailable, maxFailures }
+}
