@@ -20,7 +20,6 @@ import { newRunId, type Ran } from '../runs/run-journal.ts'
 import { writeFileAtomic } from '../system/files.ts'
 import { readLocalFile, type LocalFile } from '../system/local-file.ts'
 import type { FleetContext } from './context.ts'
-import { guardEnvironment } from './environment.ts'
 import type { Fleet } from './fleet.ts'
 import { ownNetops } from './own-netops.ts'
 import { netopsOnHost, runHosts } from './run-hosts.ts'
@@ -72,7 +71,7 @@ export async function startFleetRun<Input, Found>(
   const netops = await readLocalFile(ownNetops(context))
   const { name } = procedure
   const run = newRunId(name, new Date())
-  const hosts = runHosts(fleet.targets, netops.sha256, context.connections)
+  const hosts = runHosts(fleet.targets, { netops: netops.sha256, environment: fleet.environment }, context.connections)
   try {
     const { prepared, refused } = await prepareAll({ procedure, input, fleet, run, netops }, hosts, options)
     const fleetRun: FleetRun = { run, procedure: name, by: `${userInfo().username}@${hostname()}` }
@@ -140,20 +139,20 @@ async function prepareAll<Input, Found>(
   hosts: ReadonlyMap<string, RunHost>,
   { policy }: FleetRunOptions,
 ): Promise<{ readonly prepared: readonly PreparedHost[]; readonly refused: readonly RefusedHost[] }> {
-  const { targets, environment } = preparation.fleet
+  const { targets } = preparation.fleet
   const looking = targets.map((to) => ({ to, host: hostNamed(hosts, to.name) }))
-  const marked = await settle(looking, async ({ to, host }) =>
-    guardEnvironment(to, await host.connection(), environment),
-  )
+  const reached = await settle(looking, async ({ host }) => {
+    await host.connection()
+  })
   const budget = policy?.maxFailures ?? 0
   const failures = new Map<string, NetopsError>()
-  const note = (settled: typeof marked): void => {
+  const note = (settled: typeof reached): void => {
     for (const { host, error } of settled) if (error !== undefined) failures.set(host, failures.get(host) ?? error)
     const [first] = [...failures.values()]
     if (first === undefined || (failures.size <= budget && failures.size < targets.length)) return
     throw policy === undefined || targets.length === 1 ? first : withWayOut(first, failures.size)
   }
-  note(marked)
+  note(reached)
   const prepared = new Map<string, PreparedHost>()
   note(
     await settle(

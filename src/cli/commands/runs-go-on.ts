@@ -31,7 +31,7 @@ export async function goOn(
   }
   const ran = await resumeFleetRun(
     { runs, run, direction },
-    (all) => runHosts(all, netops, context.connections),
+    (all) => runHosts(all, { netops, environment }, context.connections),
     context,
   )
   return finishedResult({ ...ran, run })
