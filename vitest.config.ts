@@ -42,6 +42,16 @@ export default defineConfig({
     projects: [
       // Unit tests leave nothing behind in their process: sharing it saves loading every module for each file.
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 30_000, isolate: false } },
+      // Each file in a process of its own: what it takes of memory is its own too.
+      {
+        test: {
+          name: 'fuzz',
+          include: ['test/fuzz/**/*.test.ts'],
+          setupFiles: ['test/support/fuzz-setup.ts'],
+          pool: 'forks',
+          testTimeout: process.env.NETOPS_FUZZ_RUNS === undefined ? 60_000 : 3_600_000,
+        },
+      },
       {
         test: {
           name: 'integration',

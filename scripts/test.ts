@@ -1,4 +1,5 @@
-// `npm test`: installs what the real tests need, runs every tier, and ends with the sum as the very last line.
+// `npm test`: installs what the real tests need, runs every tier, and ends with the sum as the very last line. `npm run fuzz`
+// runs the fuzz tests alone, with many more inputs.
 import { randomInt } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, rm, statfs, writeFile } from 'node:fs/promises'
 import { availableParallelism, freemem, tmpdir } from 'node:os'
@@ -14,8 +15,18 @@ const top = join(import.meta.dirname, '..')
 const minute = 60_000
 
 // Bounds against hanging, together below the 90 minutes that continuous integration gives a run.
-const tiers: Readonly<Record<string, number>> = { unit: 5 * minute, integration: 32 * minute, lab: 50 * minute }
+const tiers: Readonly<Record<string, number>> = {
+  unit: 5 * minute,
+  fuzz: 2 * minute,
+  integration: 32 * minute,
+  lab: 50 * minute,
+}
 const enduranceFactor = 10
+const usage = 'usage: npm test, npm run endurance, or npm run fuzz'
+
+// `npm run fuzz`: so many inputs a target.
+const fuzzRuns = '50000'
+const fuzzLimit = 180 * minute
 
 interface Sum {
   readonly passed: number
@@ -74,14 +85,33 @@ async function setUp(): Promise<string | undefined> {
   return undefined
 }
 
+const assertion = z.object({
+  status: z.string(),
+  fullName: z.string(),
+  // Written by test/support/fuzz-setup.ts.
+  meta: z
+    .object({ fuzz: z.object({ runs: z.number(), seconds: z.number(), peakBytes: z.number() }).optional() })
+    .optional(),
+})
 const jsonReport = z.object({
   success: z.boolean(),
   numPassedTests: z.number(),
   numFailedTests: z.number(),
   numPendingTests: z.number(),
   numTodoTests: z.number(),
-  testResults: z.array(z.object({ status: z.string(), assertionResults: z.array(z.object({ status: z.string() })) })),
+  testResults: z.array(z.object({ status: z.string(), assertionResults: z.array(assertion) })),
 })
+
+/** `  50000 inputs    12.3 s    210 MB  TARGET`: a line for each fuzz test. */
+const fuzzTable = (results: z.infer<typeof jsonReport>['testResults']): readonly string[] =>
+  results
+    .flatMap(({ assertionResults }) => assertionResults)
+    .flatMap(({ status, fullName, meta }) => {
+      if (meta?.fuzz === undefined) return []
+      const { runs, seconds, peakBytes } = meta.fuzz
+      const figures = `${String(runs).padStart(7)} inputs ${seconds.toFixed(1).padStart(8)} s ${(peakBytes / 1e6).toFixed(0).padStart(6)} MB`
+      return [`${figures}  ${status === 'passed' ? '' : 'FAILED '}${fullName}`]
+    })
 
 // What the integration tests hold at once: folders with executables of 130 MB, a few for each worker, and as much again.
 const memoryForTemporary = 8e9
@@ -133,9 +163,9 @@ async function runTier(name: string, limit: number, env: Readonly<Record<string,
     })
     const results = jsonReport.parse(JSON.parse(await readFile(report, 'utf8')))
     const brokenFiles = results.testResults.filter(
-      ({ status, assertionResults }) =>
-        status === 'failed' && !assertionResults.some((assertion) => assertion.status === 'failed'),
+      ({ status, assertionResults }) => status === 'failed' && !assertionResults.some((one) => one.status === 'failed'),
     )
+    for (const line of fuzzTable(results.testResults)) console.log(line)
     const failed = results.numFailedTests + brokenFiles.length
     const otherwise = code === 0 && results.success && results.testResults.length > 0 ? 0 : 1
     return {
@@ -159,17 +189,17 @@ const loud = (text: string): string => {
 const showSum = ({ passed, failed, skipped }: Sum): string => `${passed} passed, ${failed} failed, ${skipped} skipped`
 
 async function main(args: readonly string[]): Promise<number> {
-  const unknown = args.find((arg) => arg !== '--endurance')
+  const unknown = args.find((arg) => !['--endurance', '--fuzz'].includes(arg))
   if (unknown !== undefined) {
-    console.error(`unknown argument ${unknown}; usage: npm test, or npm run endurance`)
+    console.error(`unknown argument ${unknown}; ${usage}`)
     return 2
   }
-  const endurance = args.includes('--endurance')
-  const seed = process.env.NETOPS_SEED ?? String(randomInt(2 ** 31))
+  const [endurance, fuzz] = [args.includes('--endurance'), args.includes('--fuzz')]
+  const seed = process.env.NETOPS_FUZZ_SEED ?? process.env.NETOPS_SEED ?? String(randomInt(2 ** 31))
   console.log(`seed ${seed}: the same choices again with NETOPS_SEED=${seed}`)
   const sums: Sum[] = []
   const lines: string[] = []
-  const leftOut = await setUp().catch((thrown: unknown) => {
+  const leftOut = await (fuzz ? Promise.resolve(undefined) : setUp()).catch((thrown: unknown) => {
     // The tests then fail or not by themselves; that the set-up failed counts in any case.
     lines.push(loud(`set-up failed: ${messageOf(thrown)}`))
     console.log(lines.at(-1))
@@ -181,8 +211,10 @@ async function main(args: readonly string[]): Promise<number> {
 
   // vitest writes to a pipe here, and cannot tell by itself whether a terminal is at the end of it.
   const colour = process.stdout.isTTY ? { FORCE_COLOR: '1' } : { NO_COLOR: '1', FORCE_COLOR: undefined }
-  const env = { ...colour, NETOPS_SEED: seed, ...(endurance ? { NETOPS_ENDURANCE: '1' } : {}) }
-  for (const [name, limit] of Object.entries(tiers)) {
+  const many = fuzz ? { NETOPS_FUZZ_RUNS: process.env.NETOPS_FUZZ_RUNS ?? fuzzRuns } : {}
+  const env = { ...colour, NETOPS_SEED: seed, ...(endurance ? { NETOPS_ENDURANCE: '1' } : {}), ...many }
+  const chosen = fuzz ? { fuzz: fuzzLimit } : tiers
+  for (const [name, limit] of Object.entries(chosen)) {
     if (name === 'lab' && leftOut !== undefined) continue
     console.log(`\n=== ${name}`)
     const begun = performance.now()
