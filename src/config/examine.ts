@@ -71,7 +71,8 @@ async function examineFleet(text: string, file: string, cwd: string): Promise<Ex
       problems.push({ file, ...at, path: 'config.file', message: `cannot be read: ${messageOf(error)}` })
       return undefined
     })
-    const layers = given === undefined ? [] : [[], ...hosts.map(({ overrides }) => overrides)]
+    // Of thousands of hosts most differ in the same, or in nothing.
+    const layers = given === undefined ? [] : distinct([[], ...hosts.map(({ overrides }) => overrides)])
     const checks = layers.map((overrides) => checkServerConfig(given ?? '', config, { overrides }))
     problems.push(...checks.flatMap((checked) => ('problems' in checked ? checked.problems : [])))
   } else if (hosts.some(({ overrides }) => overrides.length > 0)) {
@@ -80,12 +81,9 @@ async function examineFleet(text: string, file: string, cwd: string): Promise<Ex
   return { file, kind: 'fleet', problems: distinct(problems), notes, ...(problems.length > 0 ? {} : { fleet }) }
 }
 
-const distinct = (problems: readonly Problem[]): readonly Problem[] => {
+const distinct = <T>(all: readonly T[]): readonly T[] => {
   const seen = new Set<string>()
-  return problems.filter((problem) => {
-    const text = JSON.stringify(problem)
-    return seen.has(text) ? false : seen.add(text)
-  })
+  return all.filter((one) => seen.size < seen.add(JSON.stringify(one)).size)
 }
 
 /**

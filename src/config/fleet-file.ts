@@ -139,11 +139,27 @@ export function hostsOf(fleet: FleetFile, said: SaidHosts | undefined, place: Pl
       : [{ file: said.from, document: said.document, hosts: said.hosts, groups: said.groups }]),
   ]
   const groups = sources.flatMap((source) =>
-    Object.entries(source.groups ?? {}).map(([name, group]) => ({ name, group, source })),
+    Object.entries(source.groups ?? {}).map(([name, group]) => ({
+      name,
+      group,
+      overrides: overridesAt(source, ['groups', name, 'config']),
+    })),
   )
+  const groupsOf = new Map<string, (typeof groups)[number][]>()
+  for (const entry of groups) {
+    for (const member of new Set(entry.group.hosts)) {
+      const known = groupsOf.get(member)
+      if (known === undefined) groupsOf.set(member, [entry])
+      else known.push(entry)
+    }
+  }
+  const files = (fleet.inventory.files ?? []).map((file) => ({
+    ...file,
+    hosts: file.hosts === undefined ? undefined : new Set(file.hosts),
+  }))
   return sources.flatMap((source) =>
     Object.entries(source.hosts ?? {}).map(([name, host]): FleetHost => {
-      const mine = groups.filter(({ group }) => group.hosts?.includes(name) === true)
+      const mine = groupsOf.get(name) ?? []
       const logins = [fleet.inventory.ssh, ...mine.map(({ group }) => group.ssh), host.ssh]
       const pick = <Key extends keyof NonNullable<Inventory['ssh']>>(key: Key) =>
         logins.findLast((login) => login?.[key] !== undefined)?.[key]
@@ -169,13 +185,11 @@ export function hostsOf(fleet: FleetFile, said: SaidHosts | undefined, place: Pl
         roles: host.roles ?? [],
         tags: [...new Set([...mine.flatMap(({ group }) => group.tags ?? []), ...(host.tags ?? [])])],
         groups: mine.map((entry) => entry.name),
-        overrides: [
-          ...mine.flatMap((entry) => overridesAt(entry.source, ['groups', entry.name, 'config'])),
-          ...overridesAt(source, ['hosts', name, 'config']),
-        ],
-        files: (fleet.inventory.files ?? [])
+        overrides: [...mine.flatMap((entry) => entry.overrides), ...overridesAt(source, ['hosts', name, 'config'])],
+        files: files
           .filter(
-            ({ hosts: wanted }) => wanted?.some((one) => one === name || mine.some((m) => m.name === one)) ?? true,
+            ({ hosts: wanted }) =>
+              wanted === undefined || [name, ...mine.map((m) => m.name)].some((one) => wanted.has(one)),
           )
           .map(({ from, to, mode, owner }) => ({
             from: locatedSource(from, place),

@@ -178,7 +178,8 @@ function chooseHosts(all: readonly FleetHost[], options: FleetOptions, file: str
     ['tag', tag, [...new Set(all.flatMap((host) => host.tags))]],
   ]
   for (const [kind, wanted = [], there] of known) {
-    const unknown = wanted.filter((name) => !there.includes(name))
+    const has = new Set(there)
+    const unknown = wanted.filter((name) => !has.has(name))
     if (unknown.length === 0) continue
     const few = there.slice(0, 20).join(', ') + (there.length > 20 ? ` and ${there.length - 20} more` : '')
     throw new NetopsError('usage', {
@@ -186,9 +187,10 @@ function chooseHosts(all: readonly FleetHost[], options: FleetOptions, file: str
       hint: there.length === 0 ? `it has no ${kind}s at all` : `it has ${few}`,
     })
   }
+  const named = names === undefined ? undefined : new Set(names)
   const chosen = all.filter(
     (host) =>
-      (names?.includes(host.name) ?? true) &&
+      (named?.has(host.name) ?? true) &&
       (group?.some((one) => host.groups.includes(one)) ?? true) &&
       (tag?.some((one) => host.tags.includes(one)) ?? true) &&
       (limit === undefined || isWithin(limit, host)),

@@ -2,6 +2,7 @@
 import type { Inventory } from './inventory.ts'
 import { hostPaths } from './paths.ts'
 import type { Broken, Path, Rule } from './rules.ts'
+import { once } from './schema-notes.ts'
 
 export type Hosts = NonNullable<Inventory['hosts']>
 export type Groups = NonNullable<Inventory['groups']>
@@ -14,14 +15,16 @@ const broken = (path: Path, message: string): Broken => ({ path, message })
 export const memberRules: readonly Rule<Named & Pick<Inventory, 'files'>>[] = [
   {
     about: ['hosts', 'groups'],
-    broken: ({ hosts = {}, groups = {} }) =>
-      Object.entries(groups).flatMap(([name, { hosts: members = [] }]) =>
+    broken: ({ hosts = {}, groups = {} }) => {
+      const there = once(() => list(Object.keys(hosts)))
+      return Object.entries(groups).flatMap(([name, { hosts: members = [] }]) =>
         members.flatMap((member, index) =>
           Object.hasOwn(hosts, member)
             ? []
-            : [broken(['groups', name, 'hosts', index], `expected a host of this fleet: ${list(Object.keys(hosts))}`)],
+            : [broken(['groups', name, 'hosts', index], `expected a host of this fleet: ${there()}`)],
         ),
-      ),
+      )
+    },
   },
   {
     about: ['hosts', 'groups'],
@@ -32,35 +35,31 @@ export const memberRules: readonly Rule<Named & Pick<Inventory, 'files'>>[] = [
   },
   {
     about: ['hosts'],
-    broken: ({ hosts = {} }) =>
-      Object.entries(hosts).flatMap(([name, { address, port, ssh }], index, all) => {
-        const same = all
-          .slice(0, index)
-          .find(
-            ([, other]) =>
-              other.address.toLowerCase() === address.toLowerCase() &&
-              (other.port ?? other.ssh?.port) === (port ?? ssh?.port),
-          )
-        return same === undefined
-          ? []
-          : [broken(['hosts', name, 'address'], `expected another address than that of ${same[0]}`)]
-      }),
+    broken: ({ hosts = {} }) => {
+      const taken = new Map<string, string>()
+      return Object.entries(hosts).flatMap(([name, { address, port, ssh }]) => {
+        const place = `${address.toLowerCase()} ${port ?? ssh?.port ?? ''}`
+        const other = taken.get(place)
+        if (other !== undefined) {
+          return [broken(['hosts', name, 'address'], `expected another address than that of ${other}`)]
+        }
+        taken.set(place, name)
+        return []
+      })
+    },
   },
   {
     about: ['files', 'hosts', 'groups'],
-    broken: ({ files = [], hosts = {}, groups = {} }) =>
-      files.flatMap(({ hosts: wanted = [] }, index) =>
+    broken: ({ files = [], hosts = {}, groups = {} }) => {
+      const there = once(() => list([...Object.keys(hosts), ...Object.keys(groups)]))
+      return files.flatMap(({ hosts: wanted = [] }, index) =>
         wanted.flatMap((member, at) =>
           Object.hasOwn(hosts, member) || Object.hasOwn(groups, member)
             ? []
-            : [
-                broken(
-                  ['files', index, 'hosts', at],
-                  `expected a host or a group of this fleet: ${list([...Object.keys(hosts), ...Object.keys(groups)])}`,
-                ),
-              ],
+            : [broken(['files', index, 'hosts', at], `expected a host or a group of this fleet: ${there()}`)],
         ),
-      ),
+      )
+    },
   },
 ]
 
@@ -92,12 +91,17 @@ export const inventoryRules: readonly Rule<Inventory>[] = [
   },
   {
     about: ['files'],
-    broken: ({ files = [] }) =>
-      files.flatMap(({ to, hosts }, index) =>
-        files.slice(0, index).some((other) => other.to === to && (other.hosts === undefined || hosts === undefined))
+    broken: ({ files = [] }) => {
+      // By path: whether one of those before goes to all hosts.
+      const before = new Map<string, boolean>()
+      return files.flatMap(({ to, hosts }, index) => {
+        const known = before.get(to)
+        before.set(to, known === true || hosts === undefined)
+        return known === true || (known === false && hosts === undefined)
           ? [broken(['files', index, 'to'], 'expected each file once')]
-          : [],
-      ),
+          : []
+      })
+    },
   },
   ...memberRules.map((rule): Rule<Inventory> => ({
     about: [...rule.about, 'hosts_from'],

@@ -111,7 +111,8 @@ export const serverRules: readonly Rule<ServerConfig>[] = [
   ),
   rule('logging.outputs', [], ({ logging: { outputs = [] } }) => {
     const paths = outputs.flatMap((output) => (output.type === 'file' ? [output.path] : []))
-    const twice = paths.find((path, index) => paths.indexOf(path) !== index)
+    const seen = new Set<string>()
+    const twice = paths.find((path) => seen.size === seen.add(path).size)
     return twice === undefined ? undefined : `expected each file once; ${twice} is written twice`
   }),
 ]

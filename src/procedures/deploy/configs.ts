@@ -48,11 +48,15 @@ export async function readConfigs(
   const text = await readFile(source.path, 'utf8').catch((error: unknown) => {
     throw new NetopsError('usage', { message: `cannot read the configuration ${source.name}: ${messageOf(error)}` })
   })
-  const rendered = hosts.map(({ name, overrides }) => ({
-    name,
-    overrides,
-    made: renderConfig(text, source.name, overrides),
-  }))
+  // Hosts on which the same differs get the same: of thousands, most do.
+  const made = new Map<string, ReturnType<typeof renderConfig>>()
+  const render = (overrides: readonly Override[]): ReturnType<typeof renderConfig> => {
+    const key = JSON.stringify(overrides)
+    const known = made.get(key) ?? renderConfig(text, source.name, overrides)
+    made.set(key, known)
+    return known
+  }
+  const rendered = hosts.map(({ name, overrides }) => ({ name, overrides, made: render(overrides) }))
   const refused = rendered.flatMap(({ name, made }) => ('problems' in made ? [{ name, ...made }] : []))
   if (refused.length > 0) throw new NetopsError('usage', { message: problemLines(refused, rendered.length) })
   return new Map(
@@ -72,15 +76,20 @@ interface Refused {
 
 /** What is wrong on all hosts stands there once; what is wrong on some, with their names. */
 function problemLines(refused: readonly Refused[], hosts: number): string {
-  const namesByLine = new Map<string, readonly string[]>()
+  const namesByLine = new Map<string, string[]>()
   for (const { name, problems } of refused) {
     for (const problem of problems) {
       const line = formatProblems([problem])
-      namesByLine.set(line, [...(namesByLine.get(line) ?? []), name])
+      const known = namesByLine.get(line)
+      if (known === undefined) namesByLine.set(line, [name])
+      else known.push(name)
     }
   }
-  return [...namesByLine].map(([line, on]) => (on.length === hosts ? line : `${line} (on ${on.join(', ')})`)).join('\n')
+  return [...namesByLine].map(([line, on]) => (on.length === hosts ? line : `${line} (on ${fewOf(on)})`)).join('\n')
 }
+
+const fewOf = (names: readonly string[]): string =>
+  names.length > 20 ? `${names.slice(0, 20).join(', ')} and ${names.length - 20} more` : names.join(', ')
 
 /** Where a configuration makes the service answer on its own host. */
 export function endpointsIn({ server, metrics, security }: ServerConfig): Endpoints {
