@@ -36,7 +36,9 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
 const portUsers = ['engine', 'procedures', ...drivers]
 
 // In src/cli itself: what commands are made of.
-const cliBase = ['command', 'options', 'rollout', 'screen', 'timing', 'tuning'].map((name) => `src/cli/${name}.ts`)
+const cliBase = ['command', 'options', 'painted', 'rollout', 'screen', 'timing', 'tuning'].map(
+  (name) => `src/cli/${name}.ts`,
+)
 
 // The libraries that only certain places in src/ and scripts/ may import.
 const owners: Readonly<Record<string, readonly string[]>> = {

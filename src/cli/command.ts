@@ -3,6 +3,7 @@ import type { Outcome } from '../model/errors.ts'
 import type { FleetContext } from '../fleet/context.ts'
 import type { RunContext } from '../runs/context.ts'
 import type { OutputStream } from '../system/exec.ts'
+import type { Line } from './painted.ts'
 import type { Screen } from './screen.ts'
 
 /** Standard output or standard error, for what hosts say. */
@@ -39,7 +40,9 @@ export interface CommandContext extends FleetContext, RunContext {
   /** How much to tell: 0, 1 with -v, 2 with -vv. */
   readonly verbosity: number
   /** A line on standard output, at once (for streams such as `runs follow`). */
-  readonly write: (line: string) => void
+  readonly write: (line: Line) => void
+  /** Where a line of progress goes. */
+  readonly progress: (line: Line) => void
   /** Where lines of hosts go as they come, byte for byte. */
   readonly output: Readonly<Record<OutputStream, LineOutput>>
   /** Standard input, read to its end, as it is. */

@@ -1,6 +1,6 @@
 // From words to an exit code, without the process around it: one command is performed, its result printed once.
 import { errorDocument, failureLines } from './present/errors.ts'
-import { byUnicode, unsafe } from '../model/escape.ts'
+import { shownJson } from '../model/escape.ts'
 import { exitCodes, messageOf, NetopsError } from '../model/errors.ts'
 import type { CommandContext, CommandResult } from './command.ts'
 import { parseCommandLine, type CalledCommand, type ParserOutput } from './program.ts'
@@ -49,7 +49,7 @@ async function perform(called: CalledCommand, words: readonly string[], outside:
     result = failed(thrown, words)
     if (!json) outside.err(`${failureLines(thrown, verbosity).join('\n')}\n`)
   }
-  if (json) outside.out(`${JSON.stringify(documentOf(command.name, result, started)).replace(unsafe.c1, byUnicode)}\n`)
+  if (json) outside.out(`${shownJson(documentOf(command.name, result, started))}\n`)
   else if (result.text !== '') outside.out(`${result.text}\n`)
   return exitCodes[result.outcome].exit
 }

@@ -2,16 +2,24 @@
 import { connectionsFor } from '../fleet/connections.ts'
 import { exitCodes } from '../model/errors.ts'
 import type { CommandContext, LineOutput } from './command.ts'
+import type { Line } from './painted.ts'
 import { performCommandLine, type CommonFlags, type Outside } from './perform.ts'
+import { failureLines } from './present/errors.ts'
 import { watcherFor } from './present/run-watcher.ts'
 import { askerFor } from './terminal/ask.ts'
 import { listenForInterrupts } from './terminal/interrupts.ts'
+import { printerTo } from './terminal/printer.ts'
 import { isRedrawable, screenBelow, spinnerFor, type Spinner } from './terminal/spinner.ts'
 
 /** Runs netops with these words and exits with its code. */
 export async function runCli(words: readonly string[]): Promise<void> {
   // Whoever read our output went away: keep working, say no more.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', ignoreClosedPipe)
+  // Node itself would print what a host said as it is.
+  process.on('uncaughtException', (error) => {
+    thisProcess.err(`${failureLines(error, 2).join('\n')}\n`)
+    process.exit(exitCodes.failed.exit)
+  })
   process.exitCode = await performCommandLine(words, thisProcess)
   // Connections and watchers of a failed command must not keep the process.
   process.stdout.write('', () => process.stderr.write('', () => process.exit()))
@@ -22,8 +30,8 @@ function ignoreClosedPipe(error: Error & { code?: string }): void {
 }
 
 const thisProcess: Outside = {
-  out: (text) => process.stdout.write(text),
-  err: (text) => process.stderr.write(text),
+  out: printerTo(process.stdout),
+  err: printerTo(process.stderr),
   begin({ command }, flags) {
     const redrawable = isRedrawable(process.stderr, process.env) && !flags.json && command.hidden !== true
     const spinner = spinnerFor(command.name, redrawable && command.streams !== true)
@@ -40,8 +48,8 @@ function contextOf(flags: CommonFlags, spinner: Spinner, screen: CommandContext[
   )
   const outside = {
     env: process.env,
-    progress: jsonl ? () => undefined : (line: string) => spinner.line(line),
-    write: (line: string) => spinner.out(line),
+    progress: jsonl ? () => undefined : (line: Line) => spinner.line(line),
+    write: (line: Line) => spinner.out(line),
     color: process.stderr.isTTY && process.env.NO_COLOR === undefined,
   }
   const askSecret = askerFor(interrupts.signal, spinner, 'hidden')

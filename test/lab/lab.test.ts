@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { labDown } from '../../src/cli/commands/lab-down.ts'
+import { rendered } from '../../src/cli/painted.ts'
 import { labExec } from '../../src/cli/commands/lab-exec.ts'
 import { labList } from '../../src/cli/commands/lab-list.ts'
 import { labUp } from '../../src/cli/commands/lab-up.ts'
@@ -148,7 +149,7 @@ describe('the lab commands', () => {
   test('exec gives the command its words as they are, streams its output and mirrors its exit code', async () => {
     const lines: string[] = []
     const words = ['web1', 'sh', '-c', 'printf "%s\\n" "$@"; exit 3', 'sh', 'two words', '$HOME', "it's; exit"]
-    const context = contextOf({ write: (line) => lines.push(line) })
+    const context = contextOf({ write: (line) => void lines.push(rendered(line)) })
     const result = await labExec.run({ options: { name: lab().name }, args: words }, context)
     expect(lines).toEqual(['two words', '$HOME', "it's; exit"])
     expect(result).toMatchObject({ outcome: 'failed', data: { host: 'web1', code: 3 } })

@@ -1,6 +1,7 @@
 // Runs a whole command line in this process, through the same parsing and performing as src/cli/run-cli.ts, and catches
 // what it would print.
 import type { CommandContext, LineOutput } from '../../src/cli/command.ts'
+import { rendered, type Line } from '../../src/cli/painted.ts'
 import { performCommandLine } from '../../src/cli/perform.ts'
 import { watcherFor } from '../../src/cli/present/run-watcher.ts'
 import { contextFor } from './context.ts'
@@ -22,20 +23,23 @@ export interface Screen {
 /** Runs `netops WORDS`; a text is cut at its blanks. */
 export async function runCommand(words: string | readonly string[], given: Given = {}): Promise<Screen> {
   const written = { stdout: '', stderr: '' }
-  const out = (text: string): void => void (written.stdout += text)
-  const err = (text: string): void => void (written.stderr += text)
+  const out = (text: Line): void => void (written.stdout += rendered(text))
+  const err = (text: Line): void => void (written.stderr += rendered(text))
   const { stdin = '', ...outside } = given
   const argv = typeof words === 'string' ? words.split(' ') : words
   const exit = await performCommandLine(argv, {
     out,
     err,
     begin: (_, { json, jsonl, verbosity }) => {
-      const write = (line: string): void => out(`${line}\n`)
-      const progress = jsonl ? () => undefined : (line: string): void => err(`${line}\n`)
+      const write = (line: Line): void => (out(line), out('\n'))
+      const progress = jsonl ? () => undefined : (line: Line): void => (err(line), err('\n'))
       const shown = { json, verbosity, color: false, write, progress }
       const context = contextFor({
         ...shown,
-        output: { stdout: outputTo(out), stderr: outputTo(err) },
+        output: {
+          stdout: outputTo((text) => (written.stdout += text)),
+          stderr: outputTo((text) => (written.stderr += text)),
+        },
         readBytes: () => Promise.resolve(Buffer.from(stdin)),
         readInput: () => Promise.resolve(stdin),
         watchRun: watcherFor({ ...shown, screen: undefined, jsonl }),

@@ -1,5 +1,6 @@
 // netops runs follow: a run as it goes on, until it ends.
 import * as z from 'zod'
+import { shownJson } from '../../model/escape.ts'
 import type { JournalRecord } from '../../model/journal.ts'
 import { defineCommand, type CommandContext } from '../command.ts'
 import { parseOptions, rootOption } from '../options.ts'
@@ -21,7 +22,7 @@ export const runsFollow = defineCommand({
     const { followRun } = await import('../../runs/follow.ts')
     const { describeEnding } = await import('../present/run-records.ts')
     const see = parsed.jsonl
-      ? (record: JournalRecord) => context.write(JSON.stringify(record))
+      ? (record: JournalRecord) => context.write(shownJson(record))
       : await progressTo(context, parsed.from)
     const run = args[0] ?? ''
     const end = await followRun({ ...at, run }, { from: parsed.jsonl ? parsed.from : 1, see }, context.signal)

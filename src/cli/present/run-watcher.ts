@@ -1,4 +1,5 @@
 // Watches a run for a command: its progress on standard error, or with `--jsonl` its records on standard output.
+import { shownJson } from '../../model/escape.ts'
 import type { RunWatcher } from '../../runs/context.ts'
 import type { CommandContext } from '../command.ts'
 
@@ -10,7 +11,7 @@ type Shown = Pick<CommandContext, 'color' | 'verbosity' | 'progress' | 'screen' 
 export const watcherFor =
   ({ jsonl, ...context }: Shown) =>
   async (): Promise<RunWatcher> => {
-    if (jsonl) return { recall: () => undefined, see: (record) => context.write(JSON.stringify(record)) }
+    if (jsonl) return { recall: () => undefined, see: (record) => context.write(shownJson(record)) }
     const { runProgress } = await import('./progress/run-progress.ts')
     return runProgress(context)
   }

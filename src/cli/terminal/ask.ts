@@ -1,5 +1,7 @@
 // Asks whoever sits at the terminal, by a line of which what is typed is shown or hidden.
 import type { CommandContext } from '../command.ts'
+import { shownText } from '../../model/escape.ts'
+import { printerTo } from './printer.ts'
 import type { Spinner } from './spinner.ts'
 
 type Typed = 'shown' | 'hidden'
@@ -21,19 +23,20 @@ async function ask(question: string, signal: AbortSignal, typed: Typed): Promise
   // The line editor shows what is typed by writing it; what is hidden goes nowhere.
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
   const hidden = typed === 'hidden'
-  if (hidden) process.stderr.write(question)
+  const print = printerTo(process.stderr)
+  if (hidden) print(question)
   const output = hidden ? nowhere : process.stderr
   const terminal = createInterface({ input: process.stdin, output, terminal: true, historySize: hidden ? 0 : 30 })
   // In raw mode the terminal hands us the key instead of the signal.
   terminal.on('SIGINT', () => process.kill(process.pid, 'SIGINT'))
   try {
     const closed = new Promise<string>((resolve) => terminal.once('close', () => resolve('')))
-    return await Promise.race([terminal.question(hidden ? '' : question, { signal }), closed])
+    return await Promise.race([terminal.question(hidden ? '' : shownText(question), { signal }), closed])
   } catch {
     // Left with Ctrl-C: whoever asked gets no answer.
     return ''
   } finally {
     terminal.close()
-    if (hidden) process.stderr.write('\n')
+    if (hidden) print('\n')
   }
 }

@@ -1,15 +1,19 @@
 // What stands at the bottom of a terminal while a command runs: a spinner, or the view that takes its place. Lines go above it.
 import type { Ora } from 'ora'
+import { painted, type Line } from '../painted.ts'
 import type { Screen, View } from '../screen.ts'
+import { printerTo } from './printer.ts'
 
 export interface Spinner extends View {
   /** Prints a line of results on standard output, above the spinner if that is on the same terminal. */
-  out(text: string): void
+  out(text: Line): void
   /** Ends the spinner; the view stands in its place from now on. */
   giveWayTo(view: () => View): void
 }
 
 const quietMs = 1000
+
+const withEnd = (line: Line): Line => (typeof line === 'string' ? `${line}\n` : painted(...line.pieces, '\n'))
 
 /** Whether a stream may be redrawn in place: a terminal that can do it, and a user who wants it (no-color.org). */
 export const isRedrawable = (stream: { readonly isTTY?: boolean }, env: NodeJS.ProcessEnv): boolean =>
@@ -32,6 +36,7 @@ export function spinnerFor(title: string, redrawable: boolean): Spinner {
     spinner?.stop()
     spinner = undefined
   }
+  const [stdout, stderr] = [printerTo(process.stdout), printerTo(process.stderr)]
   const above = (print: () => void): void => {
     spinner?.clear()
     print()
@@ -39,11 +44,11 @@ export function spinnerFor(title: string, redrawable: boolean): Spinner {
   }
   return {
     line(text) {
-      if (view === undefined) above(() => process.stderr.write(`${text}\n`))
+      if (view === undefined) above(() => stderr(withEnd(text)))
       else view.line(text)
     },
     out(text) {
-      above(() => process.stdout.write(`${text}\n`))
+      above(() => stdout(withEnd(text)))
     },
     giveWayTo(next) {
       end()

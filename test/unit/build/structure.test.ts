@@ -61,6 +61,19 @@ test('no file reaches itself by its imports', async () => {
   expect(circlesIn(graph)).toEqual([])
 })
 
+test('text reaches a terminal by one way alone', async () => {
+  const ways = [...(await sources())].filter(
+    ([file, text]) =>
+      file.startsWith('src/cli/') && /process\.(?:stdout|stderr)\.write|console\.|stderr: 'inherit'/.test(text),
+  )
+  // Besides src/cli/terminal/printer.ts: the version, what a live view draws (rendered there), and the end of the process.
+  expect(ways.map(([file]) => file).sort()).toEqual([
+    'src/cli/main.ts',
+    'src/cli/run-cli.ts',
+    'src/cli/terminal/spinner.ts',
+  ])
+})
+
 const linesOf = (text: string): number => text.split('\n').length - 1
 
 test('a command is at most 120 lines, any file at most 400', async () => {

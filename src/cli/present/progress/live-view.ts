@@ -1,4 +1,5 @@
 // Redraws a frame in place at the bottom of a terminal; lines that are to stay go above it.
+import { rendered, type Line } from '../../painted.ts'
 import type { View } from '../../screen.ts'
 import type { Size } from './live.ts'
 import { widthOf } from './text.ts'
@@ -23,7 +24,8 @@ export interface Surface {
 }
 
 /** Draws what `frame` returns, again and again until it is stopped; the last frame stays on the screen. */
-export function liveView(surface: Surface, frame: (size: Size) => readonly string[]): View {
+export function liveView(surface: Surface, frame: (size: Size) => readonly Line[]): View {
+  const now = (): readonly string[] => frame(surface.size()).map(rendered)
   let drawn: readonly string[] = []
   const draw = (lines: readonly string[], above: readonly string[] = []): void => {
     const size = surface.size()
@@ -34,7 +36,7 @@ export function liveView(surface: Surface, frame: (size: Size) => readonly strin
     drawn = lines
   }
   const refresh = (): void => {
-    const lines = frame(surface.size())
+    const lines = now()
     if (lines.join('\n') !== drawn.join('\n')) draw(lines)
   }
   const restore = (): void => surface.write(escape.showCursor)
@@ -48,7 +50,7 @@ export function liveView(surface: Surface, frame: (size: Size) => readonly strin
     clearInterval(timer)
     process.off('exit', restore).off('SIGTERM', onTerm)
     // In any case: the terminal may have shown a ^C below.
-    draw(frame(surface.size()))
+    draw(now())
     restore()
   }
   let stopped = false
@@ -57,7 +59,7 @@ export function liveView(surface: Surface, frame: (size: Size) => readonly strin
   timer.unref()
   // A second Ctrl-C or a signal ends the process without coming back here.
   process.once('exit', restore).once('SIGTERM', onTerm)
-  return { line: (text) => draw(frame(surface.size()), text.split('\n')), stop }
+  return { line: (text) => draw(now(), rendered(text).split('\n')), stop }
 }
 
 /** How many rows drawn lines take now: a terminal that was made narrower has wrapped them. */

@@ -1,9 +1,10 @@
 // A run on several hosts as one screenful: a line of counts, then a line a host; what matters most where not all fit. Pure.
+import { painted, type Line, type Piece } from '../../painted.ts'
 import type { HostView, RunView, HostState } from './state.ts'
 import { cut, cutMiddle, firstLine, pad, widthOf } from './text.ts'
 
 /** How a piece of a line is to look; where there are no colours it stays as it is. */
-export type Paint = (state: HostState, text: string) => string
+export type Paint = (state: HostState, text: string) => string | Piece
 
 export interface Size {
   readonly columns: number
@@ -31,7 +32,7 @@ const looks: Readonly<Record<HostState, Look>> = {
 }
 
 /** The lines to show now; none is wider than the columns, and they leave one row for the cursor. */
-export function frame(run: RunView, now: number, size: Size, paint: Paint = (_, text) => text): readonly string[] {
+export function frame(run: RunView, now: number, size: Size, paint: Paint = (_, text) => text): readonly Line[] {
   const hosts = run.hosts.values()
   const between = betweenLine(run, now, size.columns)
   const room = Math.max(1, size.rows - 1 - between.length)
@@ -86,12 +87,13 @@ interface Columns {
 const timeColumns = 7
 // In fewer columns there is room for a name and a few words at most.
 const fewest = 30
-function hostLine(host: HostView, now: number, { names, columns, paint }: Columns): string {
+function hostLine(host: HostView, now: number, { names, columns, paint }: Columns): Line {
   const since = columns < fewest ? undefined : host.since
   const time = since === undefined ? '' : shortTime((host.until ?? now) - since).padStart(timeColumns)
   const room = columns - names - 2 - (columns < fewest ? 0 : timeColumns)
   const name = pad(cutMiddle(firstLine(host.name), names), names)
-  return `${name}  ${paint(host.state, pad(cut(textOf(host), room), room))}${time}`.trimEnd()
+  const said = paint(host.state, pad(cut(textOf(host), room), room))
+  return typeof said === 'string' ? `${name}  ${said}${time}`.trimEnd() : painted(`${name}  `, said, time)
 }
 
 /** What a host is at, or how it ended and why. */

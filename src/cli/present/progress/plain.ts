@@ -1,7 +1,9 @@
 // A run as plain lines: one a step when it ends, with how long it took.
 import { Chalk } from 'chalk'
+import { shownText } from '../../../model/escape.ts'
 import type { JournalRecord, Pushed } from '../../../model/journal.ts'
 import { formatBytes, formatDuration } from '../../../model/units.ts'
+import { painted, type Line, type Piece } from '../../painted.ts'
 import { hasReported, stepNews, waitEndOf, type RunView } from './state.ts'
 import { pad } from './text.ts'
 
@@ -12,7 +14,7 @@ export interface PlainStyle {
 }
 
 /** What a record adds to the lines, if anything; `run` is the run after that record. */
-export function plainLine(run: RunView, record: JournalRecord, { color, verbosity }: PlainStyle): string | undefined {
+export function plainLine(run: RunView, record: JournalRecord, { color, verbosity }: PlainStyle): Line | undefined {
   if (record.type === 'hook') return hookLine(record, color)
   const news = stepNews(run, record)
   // A pause is told when it begins: nothing else happens while it lasts.
@@ -24,22 +26,35 @@ export function plainLine(run: RunView, record: JournalRecord, { color, verbosit
   if (step.hostRun && own.type === 'done') return undefined
   if ((own.type === 'unchanged' || own.type === 'skipped' || (step.quiet && own.type === 'done')) && verbosity === 0)
     return undefined
-  const chalk = new Chalk({ level: color ? 1 : 0 })
+  const ink = inks(color)
   const marks = {
-    done: chalk.green('ok'),
-    unchanged: chalk.dim('unchanged'),
-    skipped: chalk.dim('skipped'),
-    failed: chalk.red('FAILED'),
-    undone: chalk.yellow('undone'),
-    'undo-failed': chalk.red('UNDO FAILED'),
+    done: ink.green('ok'),
+    unchanged: ink.dim('unchanged'),
+    skipped: ink.dim('skipped'),
+    failed: ink.red('FAILED'),
+    undone: ink.yellow('undone'),
+    'undo-failed': ink.red('UNDO FAILED'),
   }
-  const took = step.begun === undefined ? '' : chalk.dim(` ${formatDuration(Date.parse(own.at) - step.begun)}`)
-  const sent = own.type === 'done' && own.pushed !== undefined ? chalk.dim(sentOf(own.pushed)) : ''
+  const took = step.begun === undefined ? '' : ink.dim(` ${formatDuration(Date.parse(own.at) - step.begun)}`)
+  const sent = own.type === 'done' && own.pushed !== undefined ? ink.dim(sentOf(own.pushed)) : ''
   const waited = waitEndOf(step, own)
   const ended = waited === undefined ? '' : `, ${waited}`
-  const reason = 'error' in own && !reported ? `\n    ${own.error.message.replaceAll('\n', '\n    ')}` : ''
-  return `${nameColumn(run, host.name)} ${step.title}: ${marks[own.type]}${ended}${took}${sent}${reason}`
+  const reason = 'error' in own && !reported ? indented(own.error.message) : ''
+  return painted(`${nameColumn(run, host.name)} ${shownText(step.title)}: `, marks[own.type], ended, took, sent, reason)
 }
+
+/** What colours a piece of a line; where there are to be none it stays as it is. */
+function inks(color: boolean) {
+  const chalk = new Chalk({ level: 1 })
+  const ink =
+    (paint: Piece['paint']) =>
+    (text: string): string | Piece =>
+      color ? { text, paint } : text
+  return { green: ink(chalk.green), yellow: ink(chalk.yellow), red: ink(chalk.red), dim: ink(chalk.dim) }
+}
+
+/** A reason below its line: whatever it says, it begins no line of its own. */
+const indented = (message: string): string => `\n    ${message.replaceAll('\n', '\n    ')}`
 
 /** What a configuration weighs interests nobody. */
 const largePush = 1_000_000
@@ -55,10 +70,11 @@ export function isNewFailure(run: RunView, record: JournalRecord): boolean {
 }
 
 /** A hook is the operator's own command, and belongs to no host. */
-function hookLine({ phase, argv, outcome, error }: HookRecord, color: boolean): string {
-  const chalk = new Chalk({ level: color ? 1 : 0 })
-  const mark = outcome === 'done' ? chalk.green('ok') : chalk.red('FAILED')
-  return `${phase} hook ${argv.join(' ')}: ${mark}${error === undefined ? '' : `\n    ${error.message}`}`
+function hookLine({ phase, argv, outcome, error }: HookRecord, color: boolean): Line {
+  const ink = inks(color)
+  const mark = outcome === 'done' ? ink.green('ok') : ink.red('FAILED')
+  const reason = error === undefined ? '' : indented(error.message)
+  return painted(`${phase} hook ${shownText(argv.join(' '))}: `, mark, reason)
 }
 
 type HookRecord = Extract<JournalRecord, { type: 'hook' }>

@@ -2,6 +2,7 @@
 import { Chalk } from 'chalk'
 import type { RunWatcher } from '../../../runs/context.ts'
 import type { CommandContext } from '../../command.ts'
+import type { Line } from '../../painted.ts'
 import { liveView } from './live-view.ts'
 import { frame, type Paint } from './live.ts'
 import { isNewFailure, plainLine } from './plain.ts'
@@ -13,7 +14,7 @@ import { advance, unknownRun } from './state.ts'
  */
 export function runProgress(
   context: Pick<CommandContext, 'color' | 'verbosity' | 'progress' | 'screen'>,
-  line: (text: string) => void = context.progress,
+  line: (text: Line) => void = context.progress,
 ): RunWatcher {
   let run = unknownRun
   let live = false
@@ -40,7 +41,7 @@ export function runProgress(
 }
 
 function painter(color: boolean): Paint {
-  const chalk = new Chalk({ level: color ? 1 : 0 })
+  const chalk = new Chalk({ level: 1 })
   const paints: Partial<Record<Parameters<Paint>[0], (text: string) => string>> = {
     failed: chalk.red,
     'rolled-back': chalk.yellow,
@@ -53,5 +54,8 @@ function painter(color: boolean): Paint {
     done: chalk.green,
     unchanged: chalk.dim,
   }
-  return (state, text) => paints[state]?.(text) ?? text
+  return (state, text) => {
+    const paint = color ? paints[state] : undefined
+    return paint === undefined ? text : { text, paint }
+  }
 }

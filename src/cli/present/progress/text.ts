@@ -1,13 +1,13 @@
 // Text for one line of a terminal: without what would move the cursor, measured in columns, and cut where it does not fit.
 import { stripVTControlCharacters } from 'node:util'
 import stringWidth from 'fast-string-width'
-import { unsafe } from '../../../model/escape.ts'
+import { unsafe, withoutHidden } from '../../../model/escape.ts'
 
 const cutMark = '...'
 /** The first line of a text, without what would move the cursor or colour it. */
 export function firstLine(text: string): string {
   const [line = ''] = stripVTControlCharacters(text).trim().split('\n', 1)
-  return line.replaceAll(unsafe.controls, ' ').replaceAll(unsafe.format, '').trim()
+  return withoutHidden(line.replaceAll(unsafe.controls, ' ')).trim()
 }
 
 /** How many columns a text takes; colours take none. */

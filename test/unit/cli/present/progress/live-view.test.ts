@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { painted } from '../../../../../src/cli/painted.ts'
 import { liveView } from '../../../../../src/cli/present/progress/live-view.ts'
 
 beforeEach(() => {
@@ -59,7 +60,10 @@ test('leaves the last frame, gives the cursor back and listens to nothing any mo
 
 test('counts the rows that a narrower terminal has made of its lines', () => {
   const screen = terminal(80)
-  const view = liveView(screen, ({ columns }) => ['x'.repeat(columns), '\u001b[31mred\u001b[39m'])
+  const view = liveView(screen, ({ columns }) => [
+    'x'.repeat(columns),
+    painted({ text: 'red', paint: (text) => `\u001b[31m${text}\u001b[39m` }),
+  ])
   vi.advanceTimersByTime(100)
   screen.take()
   screen.shape.columns = 30

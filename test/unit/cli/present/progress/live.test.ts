@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { frame, type Size } from '../../../../../src/cli/present/progress/live.ts'
+import { rendered } from '../../../../../src/cli/painted.ts'
+import { frame as frameOf, type Size } from '../../../../../src/cli/present/progress/live.ts'
 import { advance, unknownRun, type RunView } from '../../../../../src/cli/present/progress/state.ts'
 import { widthOf } from '../../../../../src/cli/present/progress/text.ts'
 import type { JournalEntry } from '../../../../../src/model/journal.ts'
@@ -11,6 +12,7 @@ const names = (count: number): string[] => Array.from({ length: count }, (_, ind
 const viewOf = (entries: readonly JournalEntry[]): RunView => recordsOf(entries).reduce(advance, unknownRun)
 const usual: Size = { columns: 80, rows: 24 }
 const narrow: Size = { columns: 40, rows: 24 }
+const frame = (...of: Parameters<typeof frameOf>): string[] => frameOf(...of).map(rendered)
 const now = Date.parse('2026-11-23T10:20:00Z')
 
 /** A run in its middle: every fifth host done, every seventh rolled back, ten at work in different steps. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { rendered } from '../../../../../src/cli/painted.ts'
 import { plainLine } from '../../../../../src/cli/present/progress/plain.ts'
 import { advance, unknownRun } from '../../../../../src/cli/present/progress/state.ts'
 import type { JournalEntry } from '../../../../../src/model/journal.ts'
@@ -10,7 +11,8 @@ function linesOf(entries: readonly JournalEntry[], verbosity = 0): readonly stri
   let run = unknownRun
   return recordsOf(entries).flatMap((record) => {
     run = advance(run, record)
-    return plainLine(run, record, { color: false, verbosity }) ?? []
+    const line = plainLine(run, record, { color: false, verbosity })
+    return line === undefined ? [] : rendered(line)
   })
 }
 

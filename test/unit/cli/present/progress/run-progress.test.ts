@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { rendered, type Line } from '../../../../../src/cli/painted.ts'
 import { runProgress } from '../../../../../src/cli/present/progress/run-progress.ts'
 import type { Screen, View } from '../../../../../src/cli/screen.ts'
 import type { JournalEntry } from '../../../../../src/model/journal.ts'
@@ -16,7 +17,7 @@ function shown(entries: readonly JournalEntry[], options: { screen: boolean; ver
     show: (view) => views.push(view()),
   }
   const { verbosity = 0, known = 0 } = options
-  const context = { color: false, verbosity, progress: (line: string) => void lines.push(line) }
+  const context = { color: false, verbosity, progress: (line: Line) => void lines.push(rendered(line)) }
   const progress = runProgress(options.screen ? { ...context, screen } : context)
   recordsOf(entries).forEach((record, index) => (index < known ? progress.recall(record) : progress.see(record)))
   for (const view of views) view.stop()
