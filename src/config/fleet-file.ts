@@ -4,9 +4,9 @@ import type { FileSource } from '../model/file-source.ts'
 import { dynamicInventorySchema, inventorySchema, type Inventory } from '../model/inventory.ts'
 import { inventoryRules, memberRules, type Groups, type Hosts } from '../model/inventory-rules.ts'
 import { formatPath, showValue, type Problem } from './problems.ts'
-import { valueAt } from './schema-words.ts'
-import { secretPaths, serverKeys } from './server-keys.ts'
-import { checkYaml, type Override } from './validate.ts'
+import { schemaAt, valueAt } from './schema-words.ts'
+import { serverKeys } from './server-keys.ts'
+import { checkYaml, mergeKey, noMerging, type Override } from './validate.ts'
 import type { Path, YamlDocument } from './yaml.ts'
 
 /** How to log in to a host. */
@@ -60,15 +60,24 @@ export interface SaidHosts {
 
 type Refused = { readonly problems: readonly Problem[] }
 
-const secretOverrides = (): readonly string[] =>
-  ['hosts.*.config', 'groups.*.config'].flatMap((place) => secretPaths().map((path) => `${place}.${path}`))
+/** What to do instead of a merge key, which people reach for where hosts have something in common. */
+const merging = (path: Path): string | undefined =>
+  path.at(-1) === mergeKey && (path[0] === 'hosts' || path[0] === 'groups')
+    ? `${noMerging}; what hosts have in common stands once in a group: groups.NAME.ssh, .config, .tags`
+    : undefined
+
+/** Why a key that the fleet file has is none of what a command says. */
+const barred = (path: Path): string | undefined =>
+  schemaAt(inventorySchema, path, undefined) === undefined
+    ? undefined
+    : 'only the fleet file itself may say this; what a command prints is data: it runs nothing, and names no file or variable of this machine'
 
 /**
  * Checks a fleet file.
  * @param file its name in messages
  */
 export function checkFleetFile(text: string, file: string): FleetFile | Refused {
-  const checked = checkYaml(text, file, inventorySchema, { rules: inventoryRules, secrets: secretOverrides })
+  const checked = checkYaml(text, file, inventorySchema, { rules: inventoryRules, barred: merging })
   return 'problems' in checked ? checked : { file, inventory: checked.value, document: checked.document }
 }
 
@@ -82,7 +91,7 @@ export function checkSaidHosts(
   { file, inventory, document }: FleetFile,
 ): SaidHosts | Refused {
   const checked = checkYaml(text, from, dynamicInventorySchema, {
-    secrets: secretOverrides,
+    barred,
     rules: [
       {
         about: ['hosts', 'groups'],

@@ -43,7 +43,10 @@ export async function askForHosts({ command, timeout, cwd }: HostsCommand): Prom
   if (stdout.trim() === '') return refuse('printed nothing; expected JSON')
   if (stdout.length > mostBytes) return refuse(`printed more than ${mostBytes} characters; expected JSON`)
   if (parseJson(stdout) === undefined) {
-    return refuse(`printed ${showValue(stdout.trim().split('\n')[0])}; expected JSON`)
+    const text = stdout.trim()
+    // What it meant to say may hold a secret: its first word is enough to see what went wrong.
+    const printed = /^[{[]/.test(text) ? 'what begins as JSON and is none' : showValue(text.split(/\s/)[0])
+    return refuse(`printed ${printed}; expected JSON`)
   }
   return stdout
 }

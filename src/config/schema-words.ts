@@ -1,6 +1,6 @@
 // What a schema expects, in words, and which keys it knows: read from the zod schema, so that messages cannot drift from it.
 import * as z from 'zod'
-import { expectedBy } from '../model/schema-notes.ts'
+import { expectedBy, guessOf, notesOf } from '../model/schema-notes.ts'
 import type { Path } from './yaml.ts'
 
 /** `a whole number from 1 to 65535`, `true or false`, `one of console, file, syslog`. */
@@ -29,6 +29,24 @@ export function namedValues(schema: unknown): readonly string[] {
   if (inner instanceof z.ZodEnum) return Object.values(inner.enum).map(String)
   if (inner instanceof z.ZodLiteral) return [...inner.values].map(String)
   return []
+}
+
+/** What a text was probably meant to be where a schema has its own way to guess. */
+export const guessed = (schema: unknown, given: string): string | undefined =>
+  layers(schema)
+    .map((layer) => guessOf(layer)?.(given))
+    .find((meant) => meant !== undefined)
+
+/** The paths of all keys that are secret, with `*` for any name or index: `hosts.*.ssh.become_password`. */
+export function secretsIn(schema: unknown, path: readonly string[] = []): readonly string[] {
+  if (layers(schema).some((layer) => notesOf(layer).secret === true)) return [path.join('.')]
+  const inner = unwrap(schema)
+  if (inner instanceof z.ZodObject) {
+    return Object.entries(inner.shape).flatMap(([name, child]) => secretsIn(child, [...path, name]))
+  }
+  if (inner instanceof z.ZodUnion) return [...new Set(inner.options.flatMap((option) => secretsIn(option, path)))]
+  if (inner instanceof z.ZodRecord) return secretsIn(inner.valueType, [...path, '*'])
+  return inner instanceof z.ZodArray ? secretsIn(inner.element, [...path, '*']) : []
 }
 
 /** Whether a schema wants true or false and nothing else. */

@@ -3,7 +3,7 @@ import { logLevels, serverConfigSchema, type ServerConfig } from '../model/serve
 import { serverRules } from '../model/server-rules.ts'
 import { nearest, type Problem } from './problems.ts'
 import { valueAt } from './schema-words.ts'
-import { readAs, secretPaths, serverKeys, serverVariables, type ServerKey } from './server-keys.ts'
+import { readAs, serverKeys, serverVariables, type ServerKey } from './server-keys.ts'
 import { checkYaml, valueOf, type Override, type Said } from './validate.ts'
 import type { YamlDocument } from './yaml.ts'
 
@@ -65,7 +65,6 @@ export function checkServerConfig(
     ['option', options.overrides],
   ]
   const checked = checkYaml(text, file, serverConfigSchema, {
-    secrets: secretPaths,
     overrides: layers.flatMap(([, overrides]) => overrides),
     rules: sources.check === 'keys' ? [] : serverRules,
   })

@@ -40,11 +40,6 @@ export const serverKeys: () => readonly ServerKey[] = once(() =>
   }),
 )
 
-export const secretPaths = (): readonly string[] =>
-  serverKeys()
-    .filter(({ secret }) => secret === true)
-    .map(({ path }) => path)
-
 /** All variables that network_server reads besides the one that names the release. */
 export const serverVariables = (): readonly string[] => serverKeys().flatMap(({ variables }) => variables)
 

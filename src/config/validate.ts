@@ -2,8 +2,19 @@
 import type * as z from 'zod'
 import { NetopsError } from '../model/errors.ts'
 import type { Rule } from '../model/rules.ts'
+import { once } from '../model/schema-notes.ts'
 import { formatPath, formatProblems, mostProblems, nearest, showKey, showValue, type Problem } from './problems.ts'
-import { describeSchema, isBoolean, knownKeys, namedValues, schemaAt, takesNumbers, valueAt } from './schema-words.ts'
+import {
+  describeSchema,
+  guessed,
+  isBoolean,
+  knownKeys,
+  namedValues,
+  schemaAt,
+  secretsIn,
+  takesNumbers,
+  valueAt,
+} from './schema-words.ts'
 import { readYaml, type Path, type YamlDocument } from './yaml.ts'
 
 export type Checked<T> =
@@ -25,8 +36,8 @@ export interface Override {
 }
 
 export interface CheckOptions<Config = unknown> {
-  /** Paths whose values no message may show; `*` stands for any one key or index: `notify.*.password`. */
-  readonly secrets?: () => readonly string[]
+  /** Why a key that the schema does not know has no place there; undefined where it is just unknown. */
+  readonly barred?: (path: Path) => string | undefined
   /** Put over the file's values one after the other, and checked by the same schema. */
   readonly overrides?: readonly Override[]
   /** What keys say of each other. */
@@ -50,8 +61,9 @@ export function checkYaml<Schema extends z.ZodType>(
   const parsed = readYaml(text)
   if ('message' in parsed) return { problems: [{ file, ...parsed.place, path: '', message: parsed.message }] }
   const { document } = parsed
-  const { secrets = () => [], overrides = [], rules = [] } = options
-  const source: Source = { file, document, secrets, overrides: [], jitless: text.length < shortText }
+  const { barred = () => undefined, overrides = [], rules = [] } = options
+  const secrets = once(() => secretsIn(schema))
+  const source: Source = { file, document, secrets, barred, overrides: [], jitless: text.length < shortText }
   // The file by itself first: what is wrong with it is wrong also where something else takes its place.
   const own = findProblems(document.value ?? {}, schema, source)
   const merged = overrides.reduce<unknown>((whole, { path, value }) => withValue(whole, path, value), own.rest)
@@ -94,7 +106,9 @@ export function valueOf<T>(checked: { readonly value: T } | { readonly problems:
 interface Source {
   readonly file: string
   readonly document: YamlDocument
+  /** Paths whose values no message may show. */
   readonly secrets: () => readonly string[]
+  readonly barred: (path: Path) => string | undefined
   readonly overrides: readonly Override[]
   readonly jitless: boolean
 }
@@ -227,6 +241,11 @@ const isOfOtherKind = (issue: Issue): boolean =>
 
 const isOfOtherKeys = (issue: Issue): boolean => issue.path.length === 0 && issue.code === 'unrecognized_keys'
 
+// yaml.org/type/merge.html: of YAML 1.1, and no part of 1.2.
+export const mergeKey = '<<'
+export const noMerging =
+  'merge keys are not read, YAML 1.2 has none; write the keys out, or let an alias stand for a whole value (key: *name)'
+
 interface Context {
   readonly given: unknown
   readonly schema: z.ZodType
@@ -240,13 +259,15 @@ function problemsOf({ issue, path }: PlacedIssue, context: Context): readonly Wr
     const used = new Set(Object.keys(valueAt(given, path) ?? {}))
     const unused = known.filter((name) => !used.has(name))
     return issue.keys.slice(0, mostProblems).map((key): Wrong => {
-      const meant = nearest(key, unused) ?? nearest(key, known)
       const at = [...path, key]
+      const bar = source.barred(at) ?? (key === mergeKey ? noMerging : undefined)
+      const meant = bar === undefined ? (nearest(key, unused) ?? nearest(key, known)) : undefined
       const problem = {
         file: source.file,
         ...source.document.placeOfKey(at),
         path: formatPath(at),
-        message: meant === undefined && known.length > 0 ? `unknown key; expected ${oneOf(known)}` : 'unknown key',
+        message:
+          bar ?? (meant === undefined && known.length > 0 ? `unknown key; expected ${oneOf(known)}` : 'unknown key'),
         ...(meant === undefined ? {} : { suggestion: showKey(meant) }),
       }
       return { problem, path: at }
@@ -256,7 +277,7 @@ function problemsOf({ issue, path }: PlacedIssue, context: Context): readonly Wr
     const reason = issue.issues[0]?.message ?? ''
     const expected = reason.startsWith('expected ') ? reason : 'expected another key'
     const name = String(path.at(-1))
-    const message = `${expected}, not ${showValue(name)}`
+    const message = name === mergeKey ? (source.barred(path) ?? noMerging) : `${expected}, not ${showValue(name)}`
     const place = source.document.placeOfKey(path)
     return [{ problem: { file: source.file, ...place, path: formatPath(path), message, value: name }, path }]
   }
@@ -320,6 +341,8 @@ const count = (amount: number | bigint, of: string): string => {
 
 const meantValue = (value: string, schema: unknown): string | undefined => {
   if (isBoolean(schema)) return booleans.get(value.toLowerCase())
+  const guess = guessed(schema, value)
+  if (guess !== undefined) return guess
   const named = nearest(value, namedValues(schema))
   if (named !== undefined) return named
   if (!takesNumbers(schema)) return undefined

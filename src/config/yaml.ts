@@ -9,7 +9,6 @@ import {
   realMapTag,
 } from 'js-yaml'
 import type { Event } from 'js-yaml'
-import { messageOf } from '../model/errors.ts'
 import type { Path } from '../model/rules.ts'
 import { visible } from './problems.ts'
 
@@ -84,15 +83,25 @@ const offsetOf = (error: unknown): number => {
   return error instanceof YAMLException ? (error.mark?.position ?? 0) : 0
 }
 
-const plainer: Readonly<Record<string, string>> = {
-  'duplicated mapping key': 'duplicate key: it is already set above',
-  'object-based map does not support complex keys': 'a key must be a single word or text',
-  [`nesting exceeded maxDepth (${deepestNesting})`]: `nested deeper than ${deepestNesting} levels`,
-}
+// Reasons that quote the text are told without it: it may be a secret, and the place tells where to look.
+const plainer: readonly (readonly [reason: RegExp, words: string])[] = [
+  [/^duplicated mapping key$/, 'duplicate key: it is already set above'],
+  [/^object-based map does not support complex keys$/, 'a key must be a single word or text'],
+  [/^nesting exceeded maxDepth/, `nested deeper than ${deepestNesting} levels`],
+  [/^unidentified alias/, 'an alias of nothing above; text that begins with * must stand in quotes'],
+  [/^recursive alias/, 'an alias stands inside of what it refers to'],
+  [
+    /^(?:unknown \w+ tag|cannot resolve a node)/,
+    'a tag that is not known; text that begins with ! must stand in quotes',
+  ],
+  [/\b(?:tag name|tag handle)\b/, 'a tag that cannot be read; text that begins with ! must stand in quotes'],
+]
 
 const reasonOf = (error: unknown): string => {
-  const reason = error instanceof YAMLException ? error.reason : messageOf(error)
-  return `not valid YAML: ${plainer[reason] ?? visible(reason)}`
+  if (error instanceof Refusal) return `not valid YAML: ${error.message}`
+  const reason = error instanceof YAMLException ? error.reason : 'it cannot be read'
+  const words = plainer.find(([pattern]) => pattern.test(reason))?.[1]
+  return `not valid YAML: ${words ?? visible(reason.replace(/".*"|!?<.*>/s, '...'))}`
 }
 
 function refuseSecondDocument(text: string, events: readonly Event[]): void {

@@ -69,8 +69,11 @@ const list = (names: readonly string[]): string => {
 }
 
 const own = hostPaths('/')
-// What netops itself puts in place: the configuration by `config`, releases by a deployment.
-const kept = [own.config, own.tuningEnvironment, own.base, own.state, own.unit, own.environment]
+// What netops itself puts in place: the configuration by `config`, releases by a deployment, settings by tuning.
+const kept = [
+  ...[own.config, own.tuningEnvironment, own.base, own.state, own.unit, own.environment],
+  ...[own.serverLink, own.netopsLink, own.tmpfiles, own.sysctlDropIn, own.limitsDropIn, own.unitDropIn],
+]
 
 export const inventoryRules: readonly Rule<Inventory>[] = [
   {
@@ -84,7 +87,7 @@ export const inventoryRules: readonly Rule<Inventory>[] = [
     about: ['files'],
     broken: ({ files = [] }) =>
       files.flatMap(({ to }, index) =>
-        kept.some((path) => to === path || to.startsWith(`${path}/`))
+        kept.some((path) => to === path || to.startsWith(`${path}/`) || path.startsWith(`${to}/`))
           ? [broken(['files', index, 'to'], 'expected another path: this one is netops’ own')]
           : [],
       ),

@@ -1,25 +1,49 @@
 // The fleet file, netops.yml: every key with its type, default and meaning. Unknown keys are errors.
 import * as z from 'zod'
 import { argv, fileSource } from './file-source.ts'
+import { hopSource, userName } from './login-names.ts'
+import { meantPath, plainPath } from './paths.ts'
 import { expects, key } from './schema-notes.ts'
-import { host as hostAddress, port, serverSections } from './server-config.ts'
+import { host as hostAddress, meantHost, port, serverSections } from './server-config.ts'
 import { duration } from './units.ts'
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'expected a name of a-z, 0-9 and -')
 const names = z.array(name).readonly()
 const word = z.string().min(1)
 
+const pathWords = 'an absolute path without ..'
 const absolutePath = expects(
-  z.string().regex(/^\/(?!.*(?:^|\/)\.\.(?:\/|$))[^\0]*[^/\0]$/, 'expected an absolute path without ..'),
-  'an absolute path without ..',
+  z
+    .string()
+    .regex(/^\/(?!.*(?:^|\/)\.\.(?:\/|$))[^\0]*[^/\0]$/, `expected ${pathWords}`)
+    .regex(plainPath, `expected ${pathWords}, // and /./`),
+  pathWords,
+  meantPath,
+)
+
+const userWords = 'the name of an account, without what a shell would read'
+const user = expects(
+  z.string().min(1, 'expected text with at least 1 character').regex(userName, `expected ${userWords}`),
+  userWords,
 )
 
 const way = '[user@]host[:port], several separated by commas, or none'
-const hop = '(?:[^@,\\s/]+@)?(?:\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9_.][A-Za-z0-9_.:-]*)(?::\\d{1,5})?'
-const jump = expects(z.string().regex(new RegExp(`^(?:none|${hop}(?:,${hop})*)$`), `expected ${way}`), way)
+const jump = expects(
+  z.string().regex(new RegExp(`^(?:none|${hopSource}(?:,${hopSource})*)$`, 'u'), `expected ${way}`),
+  way,
+)
+
+/** As it might be written for `ssh`: whom, and at which port. */
+const meantAddress = (given: string): string | undefined => {
+  const [, account = '', place = given] = /^([^@]+)@(.*)$/s.exec(given) ?? []
+  if (account === '') return meantHost(given)
+  const meant = hostAddress.safeParse(place).success ? place : meantHost(place)
+  return meant === undefined || !userName.test(account) ? undefined : `${meant}, with ssh: { user: ${account} }`
+}
+const address = expects(hostAddress, 'a host name or an IP address', meantAddress)
 
 const sshKeys = {
-  user: key(word.optional(), 'Who to log in as; unless said, whom ssh_config names, else root.'),
+  user: key(user.optional(), 'Who to log in as; unless said, whom ssh_config names, else root.'),
   port: key(port.optional(), "sshd's TCP port; unless said, that of ssh_config, else 22."),
   identity: key(word.optional(), 'A private key file, tried before the keys of the agent and of ssh_config.'),
   known_hosts: key(word.optional(), 'The file of known host keys; unless said, those of ssh_config.'),
@@ -29,7 +53,7 @@ const sshKeys = {
     'How long a connection may take; unless said, ConnectTimeout of ssh_config, else 15s.',
   ),
   become: key(z.enum(['sudo', 'none']).optional(), 'How to become root on the host where the user is not.'),
-  become_password: key(fileSource.optional(), 'Where the password that sudo asks for comes from.'),
+  become_password: key(fileSource.optional(), 'Where the password that sudo asks for comes from.', { secret: true }),
 }
 
 const ssh = z.strictObject(sshKeys).readonly()
@@ -40,25 +64,23 @@ const overrides = z
   .partial()
   .meta({ id: 'server-config', description: "Values of network_server's configuration, in the shape of its file." })
 
-const host = z
-  .strictObject({
-    address: key(hostAddress, 'Its host name or IP address, as this machine reaches it.'),
-    port: key(port.optional(), "sshd's TCP port, where it is another than that of ssh.port."),
-    roles: key(names.optional(), 'What it is there for: backend, balancer, database.'),
-    tags: key(names.optional(), 'Words to choose hosts by.'),
-    ssh: key(ssh.optional(), 'How to log in, where it differs from the fleet.'),
-    config: key(overrides.optional(), "What differs from the fleet's configuration on this host."),
-  })
-  .readonly()
+const hostKeys = z.strictObject({
+  address: key(address, 'Its host name or IP address, as this machine reaches it.'),
+  port: key(port.optional(), "sshd's TCP port, where it is another than that of ssh.port."),
+  roles: key(names.optional(), 'What it is there for: backend, balancer, database.'),
+  tags: key(names.optional(), 'Words to choose hosts by.'),
+  ssh: key(ssh.optional(), 'How to log in, where it differs from the fleet.'),
+  config: key(overrides.optional(), "What differs from the fleet's configuration on this host."),
+})
+const host = hostKeys.readonly()
 
-const group = z
-  .strictObject({
-    hosts: key(names.optional(), 'Its hosts.'),
-    tags: key(names.optional(), 'Words that all its hosts have.'),
-    ssh: key(ssh.optional(), 'How to log in to its hosts, where it differs from the fleet.'),
-    config: key(overrides.optional(), "What differs from the fleet's configuration on its hosts."),
-  })
-  .readonly()
+const groupKeys = z.strictObject({
+  hosts: key(names.optional(), 'Its hosts.'),
+  tags: key(names.optional(), 'Words that all its hosts have.'),
+  ssh: key(ssh.optional(), 'How to log in to its hosts, where it differs from the fleet.'),
+  config: key(overrides.optional(), "What differs from the fleet's configuration on its hosts."),
+})
+const group = groupKeys.readonly()
 
 const hosts = z.record(name, host)
 const groups = z.record(name, group)
@@ -72,7 +94,9 @@ const owner = expects(
 )
 const placedFile = z
   .strictObject({
-    from: key(fileSource, 'Where the content comes from. It is read when it is brought, and never shown.'),
+    from: key(fileSource, 'Where the content comes from. It is read when it is brought, and never shown.', {
+      secret: true,
+    }),
     to: key(absolutePath, 'Where it lies on the hosts.'),
     mode: key(mode.default('0600'), 'Its permissions.'),
     owner: key(owner.default('network_service'), 'Whom it belongs to.'),
@@ -134,8 +158,26 @@ export const inventorySchema = z.strictObject({
 })
 export type Inventory = z.infer<typeof inventorySchema>
 
+// What a command says comes from wherever it asked: it may name what is plain data. What runs something, or names a file or a
+// variable of this machine, is for the operator's own file; so is a new key, until it is named here.
+const saidSsh = z
+  .strictObject(sshKeys)
+  .pick({ user: true, port: true, jump: true, connect_timeout: true, become: true })
+  .readonly()
+const saidHost = hostKeys
+  .pick({ address: true, port: true, roles: true, tags: true, config: true })
+  .extend({ ssh: saidSsh.optional() })
+  .readonly()
+const saidGroup = groupKeys
+  .pick({ hosts: true, tags: true, config: true })
+  .extend({ ssh: saidSsh.optional() })
+  .readonly()
+
 /** What a command of `hosts_from` prints. */
-export const dynamicInventorySchema = z.strictObject({ hosts: hosts.optional(), groups: groups.optional() })
+export const dynamicInventorySchema = z.strictObject({
+  hosts: z.record(name, saidHost).optional(),
+  groups: z.record(name, saidGroup).optional(),
+})
 
 /** Environments in which destructive commands ask for the environment's name. */
 export const isProtected = (environment: string | undefined): boolean =>

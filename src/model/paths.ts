@@ -37,6 +37,20 @@ export interface HostPaths {
   readonly environment: string
 }
 
+/** A path that says each folder once: no empty part, no `.` and no `..`, so that equal places are equal texts. */
+export const plainPath = /^(?:\/(?!\.{1,2}(?:\/|$))[^/\0]+)+$/
+
+/** The same place as a {@link plainPath}; undefined for what is no absolute path, or one already. */
+export function meantPath(given: string): string | undefined {
+  if (!given.startsWith('/') || plainPath.test(given)) return undefined
+  const parts: string[] = []
+  for (const part of given.split('/')) {
+    if (part === '..') parts.pop()
+    else if (part !== '' && part !== '.') parts.push(part)
+  }
+  return parts.length === 0 ? undefined : `/${parts.join('/')}`
+}
+
 /**
  * An absolute path below a root folder.
  * @param root `/`, or an absolute folder without a slash at its end

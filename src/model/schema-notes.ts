@@ -1,19 +1,25 @@
 // What a schema's keys mean beyond their type: kept beside the schema itself, so that messages, documents and editors say the same.
 import * as z from 'zod'
 
+/** What a text that does not fit was probably meant to be, in the words of `did you mean ...?`. */
+export type Meant = (given: string) => string | undefined
+
 /** The words of a message for what a value must look like: `an absolute path`. */
-const wording = z.registry<{ readonly expects: string }>()
+const wording = z.registry<{ readonly expects: string; readonly meant: Meant | undefined }>()
 
 /** Says in words what a schema expects, where its type alone does not tell. */
-export function expects<Schema extends z.ZodType>(schema: Schema, words: string): Schema {
+export function expects<Schema extends z.ZodType>(schema: Schema, words: string, meant?: Meant): Schema {
   // A copy: the same schema may be expected in other words elsewhere.
   const copy = schema.clone()
-  wording.add(copy, { expects: words })
+  wording.add(copy, { expects: words, meant })
   return copy
 }
 
 /** What {@link expects} said of this very schema. */
 export const expectedBy = (schema: z.ZodType): string | undefined => wording.get(schema)?.expects
+
+/** How {@link expects} guesses what was meant. */
+export const guessOf = (schema: z.ZodType): Meant | undefined => wording.get(schema)?.meant
 
 export interface KeyNotes {
   /** Its value is never shown: not in output, messages or journals. */

@@ -1,5 +1,7 @@
 // The configuration of network_server: every key with its type, unit, range, default and meaning.
 import * as z from 'zod'
+import { zonedAddress } from './login-names.ts'
+import { meantPath, plainPath } from './paths.ts'
 import { expects, key, once } from './schema-notes.ts'
 import { duration, formatBytes, size, type Bytes } from './units.ts'
 
@@ -36,12 +38,28 @@ export const port = z.int().min(1).max(65535) // guide: Configuration Validation
 const label = '[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?'
 // Something with nothing but digits in its last label is a wrong IPv4 address, not a name (RFC 1123, 2.1).
 const hostName = new RegExp(`^(?=.{1,253}$)(?:${label}\\.)*(?=[^.]*[A-Za-z_-])${label}$`)
-export const host = expects(
-  z.union([z.string().regex(hostName), z.ipv4(), z.ipv6()]).meta({ description: 'A host name or an IP address.' }),
-  'a host name or an IP address',
-)
+const anyHost = z
+  .union([z.string().regex(hostName), z.ipv4(), z.ipv6(), z.string().regex(zonedAddress)])
+  .meta({ description: 'A host name or an IP address.' })
 
-const absolutePath = expects(z.string().regex(/^\/[^\0]*$/, 'expected an absolute path'), 'an absolute path')
+/** Without brackets, and without the port, which has a key of its own. */
+export function meantHost(given: string): string | undefined {
+  const [, inBrackets, bare, after] = /^(?:\[(.+)\]|([^:]+))(?::(\d{1,5}))?$/s.exec(given) ?? []
+  const meant = inBrackets ?? bare
+  if (meant === undefined || meant === given || !anyHost.safeParse(meant).success) return undefined
+  return after === undefined ? meant : `${meant}, with port: ${after} beside it`
+}
+
+export const host = expects(anyHost, 'a host name or an IP address', meantHost)
+
+const absolutePath = expects(
+  z
+    .string()
+    .regex(/^\/[^\0]*$/, 'expected an absolute path')
+    .regex(plainPath, 'expected an absolute path without .., //, /./ and a slash at its end'),
+  'an absolute path',
+  meantPath,
+)
 
 const originWords = 'an origin such as https://app.example.com, or *'
 const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text

@@ -214,6 +214,11 @@ describe('a command that names the hosts', () => {
       `echo '{"hosts":{"a":{"adress":"b"}}}'`,
       'output of sh:1:15 hosts.a.address: missing; expected a host name or an IP address',
     ],
+    [
+      'prints JSON that is cut',
+      `printf '{"hosts":{"a":{"config":{"auth":{"jwt_secret":"hunter2'`,
+      'hosts_from (sh): printed what begins as JSON and is none; expected JSON',
+    ],
     ['knows no hosts', `echo '{"hosts":{}}'`, 'output of sh:1:1 hosts: missing; expected at least one host'],
   ])('is refused when it %s', async (_, command, message) => {
     await fleet(command)
@@ -222,6 +227,19 @@ describe('a command that names the hosts', () => {
     expect([listed.code, error.code, error.message.split('\n')[0]]).toEqual([2, 'usage', message])
     // Nothing was begun: not even the folder for runs is there.
     expect(await netops(['deploy', '--release', 'x'])).toMatchObject({ code: 2 })
+    expect(await readdir(folder)).toEqual(['netops.yml'])
+  })
+
+  test.each([
+    ['a command', { command: ['touch', 'made'] }],
+    ['a variable', { env: 'HOME' }],
+    ['a file', { file: 'netops.yml' }],
+  ])('has nothing run or read here: a password from %s is refused before anything is done', async (_, source) => {
+    const host = { address: '127.0.0.1', port: 9, ssh: { become: 'sudo', become_password: source } }
+    await fleet(`echo '${JSON.stringify({ hosts: { dyn1: host } })}'`)
+    const { code, stderr } = await netops(['exec', '--', 'true'])
+    expect(code).toBe(2)
+    expect(stderr).toContain('hosts.dyn1.ssh.become_password: only the fleet file itself may say this')
     expect(await readdir(folder)).toEqual(['netops.yml'])
   })
 

@@ -18,6 +18,8 @@ const port = 'expected a whole number from 1 to 65535'
 const duration = 'expected a duration such as 500ms, 30s, 5m, 2h, 1d or 2w'
 const path = 'expected an absolute path'
 const tls = 'security:\n  ssl_enabled: true\n  cert_file: /a.crt\n  key_file: /a.key\n'
+const noMerging =
+  'merge keys are not read, YAML 1.2 has none; write the keys out, or let an alias stand for a whole value (key: *name)'
 const secret = 'q'.repeat(32)
 
 export const badServerFiles: readonly BadFile[] = [
@@ -26,7 +28,8 @@ export const badServerFiles: readonly BadFile[] = [
   bad('port: 8080', `1:1 port: unknown key; ${sections}`),
   bad('"a b": 1', `1:1 "a b": unknown key; ${sections}`),
   bad('__proto__: 1', `1:1 __proto__: unknown key; ${sections}`),
-  bad('<<: { port: 1 }', `1:1 "<<": unknown key; ${sections}`),
+  bad('<<: { port: 1 }', `1:1 "<<": ${noMerging}`),
+  bad('server: &a { port: 81 }\nmetrics: { <<: *a }', `2:12 metrics."<<": ${noMerging}`),
   bad('server:\n  port: 0', `2:9 server.port: ${port}, not 0`),
   bad('server:\n  port: 65536', `2:9 server.port: ${port}, not 65536`),
   bad('server:\n  port: -1', `2:9 server.port: ${port}, not -1`),
@@ -55,6 +58,18 @@ export const badServerFiles: readonly BadFile[] = [
   bad(
     'security: { ssl_enabled: on }',
     '1:26 security.ssl_enabled: expected true or false, not "on", which is text in YAML 1.2; did you mean true?',
+  ),
+  bad(
+    'logging: { file: /var/log//network/x.log }',
+    '1:18 logging.file: expected an absolute path without .., //, /./ and a slash at its end, not "/var/log//network/x.log"; did you mean /var/log/network/x.log?',
+  ),
+  bad(
+    'auth: { jwt_secret_file: /etc/network/../shadow }',
+    '1:26 auth.jwt_secret_file: expected an absolute path without .., //, /./ and a slash at its end, not "/etc/network/../shadow"; did you mean /etc/shadow?',
+  ),
+  bad(
+    'server: { host: "[::1]:8080" }',
+    '1:17 server.host: expected a host name or an IP address, not "[::1]:8080"; did you mean ::1, with port: 8080 beside it?',
   ),
   bad('security: { cert_file: server.crt }', '1:24 security.cert_file: expected an absolute path, not "server.crt"'),
   bad(
@@ -103,9 +118,27 @@ export const badServerFiles: readonly BadFile[] = [
   bad('server:\n  port: 1\n  port: 2', '3:3: not valid YAML: duplicate key: it is already set above'),
   bad('server:\n\tport: 1', '2:1: not valid YAML: tab characters must not be used in indentation'),
   bad('server: { port: 1', '1:18: not valid YAML: unexpected end of the stream within a flow collection'),
-  bad('server: *missing', '1:10: not valid YAML: unidentified alias "missing"'),
+  bad(
+    'server: *missing',
+    '1:10: not valid YAML: an alias of nothing above; text that begins with * must stand in quotes',
+  ),
+  bad(
+    'auth: { jwt_secret: *hunter2 }',
+    '1:22: not valid YAML: an alias of nothing above; text that begins with * must stand in quotes',
+  ),
+  bad(
+    'auth: { jwt_secret: !hunter2 }',
+    '1:21: not valid YAML: a tag that is not known; text that begins with ! must stand in quotes',
+  ),
+  bad(
+    'auth: { jwt_secret: !hunter2!3 x }',
+    '1:31: not valid YAML: a tag that cannot be read; text that begins with ! must stand in quotes',
+  ),
   bad('server: &a { port: *a }', '1:20: not valid YAML: an alias stands inside of what it refers to'),
-  bad('server: !!js/function x', '1:9: not valid YAML: unknown scalar tag !<tag:yaml.org,2002:js/function>'),
+  bad(
+    'server: !!js/function x',
+    '1:9: not valid YAML: a tag that is not known; text that begins with ! must stand in quotes',
+  ),
   bad('? [a, b]\n: 1', '1:1: not valid YAML: a key must be a single word or text'),
   bad('server: {}\n---\nserver: {}', '2:1: not valid YAML: a second document begins here; expected only one'),
   bad('"\\x1b[31m\\u202e": 1', `1:1 "\\u001b[31m\\u202e": unknown key; ${sections}`),
@@ -434,6 +467,7 @@ const host = 'hosts: { web1: { address: 10.0.0.1 } }\n'
 const name = 'expected a name of a-z, 0-9 and -'
 const hostKeys = 'expected one of address, port, roles, tags, ssh, config'
 const from = 'expected one of file, env and command'
+const way = 'expected [user@]host[:port], several separated by commas, or none'
 const file = (entry: string): string => `${host}files:\n  - ${entry}\n`
 const words = 'expected a command as a list of words'
 
@@ -457,7 +491,31 @@ export const badFleetFiles: readonly BadFile[] = [
   ),
   bad(
     'hosts:\n  web1: { address: 10.0.0.1:22 }',
-    '2:20 hosts.web1.address: expected a host name or an IP address, not "10.0.0.1:22"',
+    '2:20 hosts.web1.address: expected a host name or an IP address, not "10.0.0.1:22"; did you mean 10.0.0.1, with port: 22 beside it?',
+  ),
+  bad(
+    'hosts:\n  web1: { address: "web1.example.com:22424" }',
+    '2:20 hosts.web1.address: expected a host name or an IP address, not "web1.example.com:22424"; did you mean web1.example.com, with port: 22424 beside it?',
+  ),
+  bad(
+    'hosts:\n  web1: { address: "[::1]" }',
+    '2:20 hosts.web1.address: expected a host name or an IP address, not "[::1]"; did you mean ::1?',
+  ),
+  bad(
+    'hosts:\n  web1: { address: "[fe80::1%eth0]:2222" }',
+    '2:20 hosts.web1.address: expected a host name or an IP address, not "[fe80::1%eth0]:2222"; did you mean fe80::1%eth0, with port: 2222 beside it?',
+  ),
+  bad(
+    'hosts:\n  web1: { address: ops@web1 }',
+    '2:20 hosts.web1.address: expected a host name or an IP address, not "ops@web1"; did you mean web1, with ssh: { user: ops }?',
+  ),
+  bad(
+    'hosts:\n  web1: { address: "fe80::1%eth0;id" }',
+    '2:20 hosts.web1.address: expected a host name or an IP address, not "fe80::1%eth0;id"',
+  ),
+  bad(
+    'hosts:\n  web1: { address: "web1%eth0" }',
+    '2:20 hosts.web1.address: expected a host name or an IP address, not "web1%eth0"',
   ),
   bad('hosts:\n  web1: { address: a, port: 65536 }', `2:29 hosts.web1.port: ${port}, not 65536`),
   bad('hosts:\n  web1: { address: a, roles: backend }', '2:30 hosts.web1.roles: expected a list, not "backend"'),
@@ -477,6 +535,37 @@ export const badFleetFiles: readonly BadFile[] = [
   bad(
     `${host}ssh: { password: hunter2 }`,
     '2:8 ssh.password: unknown key; expected one of user, port, identity, known_hosts, jump, connect_timeout, become, become_password',
+  ),
+  ...['$(id)', '-oProxyCommand=id', 'a;b', 'a`b', 'a -b', '$HOME', "a'b", 'a|b', 'a&b', 'a>b', 'a\tb\u0007'].map(
+    (user) =>
+      bad(
+        `${host}ssh: { user: ${JSON.stringify(user)} }`,
+        `2:14 ssh.user: expected the name of an account, without what a shell would read, not ${JSON.stringify(user)}`,
+      ),
+  ),
+  bad(`${host}ssh: { jump: "$(id)@bastion" }`, `2:14 ssh.jump: ${way}, not "$(id)@bastion"`),
+  bad(`${host}ssh: { jump: "ops@$(id)" }`, `2:14 ssh.jump: ${way}, not "ops@$(id)"`),
+  bad(`${host}ssh: { jump: "-oProxyCommand=id@bastion" }`, `2:14 ssh.jump: ${way}, not "-oProxyCommand=id@bastion"`),
+  bad(`${host}ssh: { become_password: HUNTER2 }`, `2:25 ssh.become_password: ${from}, not the value given`),
+  bad(`${host}ssh: { become_password: [HUNTER2] }`, `2:25 ssh.become_password: ${from}, not a list`),
+  bad(`${host}ssh: { become_password: { HUNTER2: 1 } }`, `2:25 ssh.become_password: ${from}, not a mapping`),
+  bad(
+    `${host}ssh: { become_password: { env: HUNTER-2 } }`,
+    '2:32 ssh.become_password.env: expected the name of a variable, not the value given',
+  ),
+  bad(
+    'hosts:\n  web1: { address: a, ssh: { become_password: HUNTER2 } }',
+    `2:47 hosts.web1.ssh.become_password: ${from}, not the value given`,
+  ),
+  bad(
+    'base: &base { address: a }\nhosts:\n  web1: { <<: *base }',
+    '1:1 base: unknown key; expected one of $schema, environment, config, files, ssh, hosts, hosts_from, groups, deploy, hooks',
+    '3:9 hosts.web1.address: missing; expected a host name or an IP address',
+    `3:11 hosts.web1."<<": ${noMerging}; what hosts have in common stands once in a group: groups.NAME.ssh, .config, .tags`,
+  ),
+  bad(
+    'hosts:\n  web1: &a { address: a }\n  <<: { web2: *a }',
+    `3:3 hosts."<<": ${noMerging}; what hosts have in common stands once in a group: groups.NAME.ssh, .config, .tags`,
   ),
   bad(`${host}ssh: { port: ssh }`, `2:14 ssh.port: ${port}, not "ssh"`),
   bad(`${host}ssh: { known_host: a }`, '2:8 ssh.known_host: unknown key; did you mean known_hosts?'),
@@ -523,25 +612,41 @@ export const badFleetFiles: readonly BadFile[] = [
   ),
   bad('hosts:\n  web1: { address: a, config: [] }', '2:31 hosts.web1.config: expected a mapping, not an empty list'),
   bad(file('{ to: /etc/network/a }'), `3:5 files[0].from: missing; ${from}`),
-  bad(file('{ from: a, to: /etc/network/a }'), `3:13 files[0].from: ${from}, not "a"`),
+  bad(file('{ from: a, to: /etc/network/a }'), `3:13 files[0].from: ${from}, not the value given`),
   bad(file('{ from: { file: a, env: B }, to: /etc/network/a }'), `3:13 files[0].from: ${from}, not a mapping`),
   bad(
     file('{ from: { env: A-B }, to: /etc/network/a }'),
-    '3:20 files[0].from.env: expected the name of a variable, not "A-B"',
+    '3:20 files[0].from.env: expected the name of a variable, not the value given',
   ),
   bad(
     file('{ from: { command: vault read }, to: /etc/network/a }'),
-    `3:24 files[0].from.command: ${words}, not "vault read"`,
+    `3:24 files[0].from.command: ${words}, not the value given`,
   ),
   bad(file('{ from: { file: a } }'), '3:5 files[0].to: missing; expected an absolute path without ..'),
   bad(file('{ from: { file: a }, to: etc/a }'), '3:30 files[0].to: expected an absolute path without .., not "etc/a"'),
   bad(
     file('{ from: { file: a }, to: /etc/network/../shadow }'),
-    '3:30 files[0].to: expected an absolute path without .., not "/etc/network/../shadow"',
+    '3:30 files[0].to: expected an absolute path without .., not "/etc/network/../shadow"; did you mean /etc/shadow?',
+  ),
+  bad(
+    file('{ from: { file: a }, to: /etc//network_system/config.yaml }'),
+    '3:30 files[0].to: expected an absolute path without .., // and /./, not "/etc//network_system/config.yaml"; did you mean /etc/network_system/config.yaml?',
+  ),
+  bad(
+    file('{ from: { file: a }, to: /etc/./network_system/config.yaml }'),
+    '3:30 files[0].to: expected an absolute path without .., // and /./, not "/etc/./network_system/config.yaml"; did you mean /etc/network_system/config.yaml?',
+  ),
+  bad(
+    file('{ from: { file: a }, to: //opt/network_system/x }'),
+    '3:30 files[0].to: expected an absolute path without .., // and /./, not "//opt/network_system/x"; did you mean /opt/network_system/x?',
+  ),
+  bad(
+    file('{ from: { file: a }, to: /etc/network/. }'),
+    '3:30 files[0].to: expected an absolute path without .., // and /./, not "/etc/network/."; did you mean /etc/network?',
   ),
   bad(
     file('{ from: { file: a }, to: /etc/network/ }'),
-    '3:30 files[0].to: expected an absolute path without .., not "/etc/network/"',
+    '3:30 files[0].to: expected an absolute path without .., not "/etc/network/"; did you mean /etc/network?',
   ),
   beyond(
     file('{ from: { file: a }, to: /etc/network_system/config.yaml }'),
@@ -550,6 +655,14 @@ export const badFleetFiles: readonly BadFile[] = [
   beyond(
     file('{ from: { file: a }, to: /opt/network_system/x }'),
     '3:30 files[0].to: expected another path: this one is netops’ own, not "/opt/network_system/x"',
+  ),
+  beyond(
+    file('{ from: { file: a }, to: /opt }'),
+    '3:30 files[0].to: expected another path: this one is netops’ own, not "/opt"',
+  ),
+  beyond(
+    file('{ from: { file: a }, to: /usr/local/bin/netops }'),
+    '3:30 files[0].to: expected another path: this one is netops’ own, not "/usr/local/bin/netops"',
   ),
   bad(
     file('{ from: { file: a }, to: /a, mode: 0600 }'),

@@ -12,6 +12,7 @@ export const goodServerFiles: readonly string[] = [
   'server: { port: 65535 }',
   'server: { host: "::1" }',
   'server: { host: web-1.example.com }',
+  'server: { host: "fe80::1%eth0" }',
   'server: { worker_threads: auto }',
   'server: { tls_port: 9090 }',
   'server: { port: 0x1F90 }',
@@ -32,6 +33,9 @@ export const goodServerFiles: readonly string[] = [
 
 export const goodFleetFiles: readonly string[] = [
   'hosts: { web1: { address: 10.0.0.1 } }',
+  'hosts: { web1: { address: "fe80::1%eth0" }, web2: { address: "fe80::1%eth1" } }',
+  'hosts: { a: { address: x, ssh: { user: "CORP\\\\ops", jump: "CORP\\\\ops@[fe80::1%eth0]:22,b-1:2222" } } }',
+  'hosts: { a: { address: x, ssh: &s { user: ops } }, b: { address: y, ssh: *s } }',
   'hosts_from: { command: [./hosts, --all], timeout: 1m }',
   'hosts: { a: { address: x, port: 22 }, b: { address: x, port: 2222 } }',
   `$schema: netops.schema.json

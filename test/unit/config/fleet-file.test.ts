@@ -1,7 +1,9 @@
 // What a user of netops.yml sees: what is accepted and what it comes to, and for the rest the exact lines.
 import { describe, expect, it } from 'vitest'
 import { checkFleetFile, checkSaidHosts, hostsOf } from '../../../src/config/fleet-file.ts'
-import { formatProblems } from '../../../src/config/problems.ts'
+import { formatPath, formatProblems } from '../../../src/config/problems.ts'
+import { knownKeys, schemaAt } from '../../../src/config/schema-words.ts'
+import { inventorySchema } from '../../../src/model/inventory.ts'
 import { badFleetFiles } from '../../support/bad-config.ts'
 
 const linesOf = (text: string): string => {
@@ -138,5 +140,60 @@ describe('what the command of hosts_from says', () => {
     ['{"all":{}}', '1:2 all: unknown key; expected one of hosts, groups'],
   ])('is refused with its place when it is %s', (text, line) => {
     expect(said(text)).toBe(line.startsWith('netops.yml') ? line : `output of ./hosts:${line}`)
+  })
+
+  const runsOrReads = [
+    { become_password: { command: ['touch', '/tmp/made'] } },
+    { become_password: { env: 'AWS_SECRET_ACCESS_KEY' } },
+    { become_password: { file: '/etc/shadow' } },
+    { identity: '~/.ssh/id_ed25519' },
+    { known_hosts: '/tmp/known_hosts' },
+  ]
+  const refusal = 'only the fleet file itself may say this'
+
+  it.each([
+    ...runsOrReads.map((ssh) => ({ hosts: { dyn1: { address: 'b', ssh } } })),
+    ...runsOrReads.map((ssh) => ({ hosts: { dyn1: { address: 'b' } }, groups: { late: { hosts: ['dyn1'], ssh } } })),
+    { hooks: { pre_deploy: ['touch', '/tmp/made'] } },
+    { hosts_from: { command: ['touch', '/tmp/made'] } },
+    { files: [{ from: { file: '/etc/shadow' }, to: '/a' }] },
+    { config: { file: '/etc/shadow' } },
+    { ssh: { identity: '/etc/shadow' } },
+    { environment: 'staging' },
+  ])('is refused where it would run something, or read something of this machine: %j', (given) => {
+    expect(said(JSON.stringify(given))).toContain(`: ${refusal}`)
+  })
+
+  // By the schema itself: a key that is new in the fleet file is none of what a command says until somebody allows it.
+  it('may name no key of the fleet file but those that are plain data', () => {
+    const plain = ['user', 'port', 'jump', 'connect_timeout', 'become']
+    const keysOf = (schema: unknown): readonly string[] => knownKeys(schema, {})
+    for (const [place, allowed, schema] of [
+      [
+        'hosts.dyn1',
+        ['address', 'port', 'roles', 'tags', 'ssh', 'config'],
+        schemaAt(inventorySchema, ['hosts', 'x'], {}),
+      ],
+      ['groups.late', ['hosts', 'tags', 'ssh', 'config'], schemaAt(inventorySchema, ['groups', 'x'], {})],
+      ['hosts.dyn1.ssh', plain, schemaAt(inventorySchema, ['hosts', 'x', 'ssh'], {})],
+      ['groups.late.ssh', plain, schemaAt(inventorySchema, ['groups', 'x', 'ssh'], {})],
+      ['', ['hosts', 'groups'], inventorySchema],
+    ] as const) {
+      for (const key of keysOf(schema)) {
+        const path = [...place.split('.').filter((part) => part !== ''), key]
+        const message = said(JSON.stringify(path.reduceRight<unknown>((value, part) => ({ [part]: value }), 'x')))
+        expect([
+          path.join('.'),
+          (typeof message === 'string' ? message : '').includes(`${formatPath(path)}: ${refusal}`),
+        ]).toEqual([path.join('.'), !(allowed as readonly string[]).includes(key)])
+      }
+    }
+  })
+
+  it('shows no secret of what is wrong', () => {
+    const config = { auth: { jwt_secret: 'hunter2' } }
+    const text = JSON.stringify({ hosts: { dyn1: { address: 'b', config, ssh: { become_password: 'hunter2' } } } })
+    expect(said(text)).toMatch(/jwt_secret: .*become_password: /s)
+    expect(said(text)).not.toContain('hunter2')
   })
 })
