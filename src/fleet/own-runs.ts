@@ -11,8 +11,9 @@ export async function removeOwnRuns(
   cleanUp: CleanUp,
   mode: 'remove' | 'only look',
 ): Promise<readonly string[]> {
-  const listed = (await describeRuns(runs)).map(({ run, at, state }) => ({
+  const listed = (await describeRuns(runs)).map(({ run, at, state, sequence }) => ({
     run,
+    sequence,
     at: at === '' ? undefined : Date.parse(at),
     over: state === 'ended',
     netops: undefined,

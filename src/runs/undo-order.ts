@@ -1,15 +1,30 @@
 // Undo effects put back what was there before their own run, so only the newest change of a host can be taken back.
-import { describeRuns } from '../engine/run-file.ts'
+import { describeRuns, isLost, type KnownRun } from '../engine/run-file.ts'
 import { NetopsError } from '../model/errors.ts'
 
-/** @throws NetopsError `refused` when a later run changed the host */
+/** @throws NetopsError `refused` when a later run changed the host, `damaged` when it cannot be told whether one did */
 export async function refuseUndo(runs: string, run: string): Promise<void> {
   const all = (await describeRuns(runs)).filter(({ scope }) => scope === 'host')
   const at = all.findIndex((entry) => entry.run === run)
-  const newest = all.slice(at + 1).findLast(({ changed, undone }) => changed === true && undone !== true)
-  if (at < 0 || newest === undefined) return
+  const asked = all[at]
+  // Its own place is not known where its file is damaged: then the times say it.
+  const later =
+    asked !== undefined && isLost(asked.damage)
+      ? all.filter(({ started }) => started > asked.started)
+      : all.slice(at + 1)
+  const newest = later.findLast((entry) => mayHaveChanged(entry) && entry.undone !== true)
+  if (asked === undefined || newest === undefined) return
+  if (newest.damage !== undefined) {
+    throw new NetopsError('damaged', {
+      message: `run ${newest.run} may have changed this host after run ${run}, which cannot be told: ${newest.damage.error.message}`,
+      hint: `see what it did: netops runs show ${newest.run}; ${newest.damage.error.hint ?? ''}`,
+    })
+  }
   throw new NetopsError('refused', {
     message: `run ${newest.run} changed this host after run ${run}: what stood before ${run} is not what stood before that`,
     hint: `take that one back first: netops runs undo ${newest.run}`,
   })
 }
+
+const mayHaveChanged = ({ changed, damage, state }: KnownRun): boolean =>
+  changed === true || (damage !== undefined && state !== 'ended')

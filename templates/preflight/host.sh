@@ -80,8 +80,7 @@ at release
 stat -c %s -- "$executable"
 
 at record
-for folder in "$history"/*; do last=$folder; done
-cat -- "$last/activation.json"
+for record in "$history"/*/activation.json; do head -c 65536 -- "$record"; echo; done
 
 at listeners
 if command -v ss > /dev/null; then within ss -H -ltnp; else cat /proc/net/tcp /proc/net/tcp6; fi

@@ -1,5 +1,6 @@
-// What hosts know of their runs without old journals: thousands of those, runs that were killed, runs of an earlier netops.
-import { rm } from 'node:fs/promises'
+// What hosts know of their runs without old journals: thousands of those, runs that were killed, runs of an earlier netops,
+// and runs from clocks that were wrong.
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { readRunFile } from '../../src/engine/run-file.ts'
@@ -116,3 +117,46 @@ describe('runs of a netops that kept no such files', () => {
     ])
   })
 })
+
+describe('runs from a clock that was ten minutes ahead', () => {
+  /** What makes the clock of every netops that is called with it wrong. */
+  async function ahead(site: Site): Promise<Readonly<Record<string, string>>> {
+    const file = join(site.folder, 'ahead.cjs')
+    await writeFile(
+      file,
+      `const Right = Date
+globalThis.Date = class extends Right {
+  constructor(...given) {
+    super(...(given.length === 0 ? [Right.now() + 600_000] : given))
+  }
+  static now() {
+    return Right.now() + 600_000
+  }
+}
+`,
+    )
+    return { NODE_OPTIONS: `--require=${file}` }
+  }
+
+  test('come before those that followed by a right one: for rollback, undo and the list', async () => {
+    const { site } = await siteInService()
+    const [second, third] = [await smallRelease(site, '1.1.0'), await smallRelease(site, '1.2.0')]
+    const early = (await site.deploy(second, [], await ahead(site))).json.run ?? ''
+    const late = (await site.deploy(third)).json.run ?? ''
+    expect(early > late).toBe(true)
+    expect((await listed(site)).map(({ run }) => run).filter((run) => !run.includes('.'))).toEqual([
+      expect.any(String),
+      early,
+      late,
+    ])
+    const refused = await site.netops(['runs', 'undo', early, '--json'])
+    expect(refused).toMatchObject({
+      code: 7,
+      json: { error: { hint: expect.stringContaining(`${late}.local`) as string } },
+    })
+    expect(await site.netops(['rollback', ...quickly, '--json'])).toMatchObject({ code: 0 })
+    expect(await site.answering()).toBe(second.id)
+  })
+})
+
+const quickly = ['--min-healthy-time', '500ms', '--healthy-deadline', '20s']

@@ -50,6 +50,7 @@ export const emptyHost = (changes: Partial<ActivationFacts> = {}): ActivationFac
   service: { state: 'absent', mainPid: undefined, startId: undefined, restarts: 0, since: undefined },
   current: undefined,
   activations: [],
+  unread: [],
   configSha256: undefined,
   unit: undefined,
   tmpfiles: undefined,

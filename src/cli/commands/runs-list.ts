@@ -12,14 +12,21 @@ export const runsList = defineCommand({
   async run({ options }, context) {
     const { runs } = await placeOfRuns(parseOptions(z.object({ root: z.string().optional() }), options).root, context)
     const { describeRuns } = await import('../../engine/run-file.ts')
-    const listed = (await describeRuns(runs)).map(({ run, procedure, started, state, outcome, undone }) => ({
+    const { errorDocument } = await import('../present/errors.ts')
+    const listed = (await describeRuns(runs)).map(({ run, procedure, started, state, outcome, undone, damage }) => ({
       run,
       procedure,
       started: started === '' ? null : started,
       outcome: outcome ?? (state === 'parked' ? 'parked' : 'unfinished'),
       undone: undone === true && outcome !== 'refused',
+      ...(damage === undefined ? {} : { damage: errorDocument(damage.error) }),
     }))
-    const lines = listed.map((entry) => `${entry.run}  ${entry.outcome}${entry.undone ? ', undone' : ''}`)
+    const lines = listed.map(({ damage, ...entry }) =>
+      [
+        `${entry.run}  ${entry.outcome}${entry.undone ? ', undone' : ''}`,
+        ...(damage === undefined ? [] : [`  damaged: ${damage.message}\n  hint: ${damage.hint ?? 'netops status'}`]),
+      ].join('\n'),
+    )
     return {
       outcome: 'done',
       data: { runs: listed },

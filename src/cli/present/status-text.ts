@@ -1,6 +1,7 @@
 // What hosts say of themselves, for people and scripts.
 import type { HostAnswer } from '../../fleet/pool.ts'
 import type { Outcome } from '../../model/errors.ts'
+import type { Failure } from '../../model/failure.ts'
 import type { HostHealth, HostStatus } from '../../procedures/status/host-status.ts'
 import { errorField } from './errors.ts'
 
@@ -20,12 +21,17 @@ export function statusText({ host, value, error }: HostAnswer<HostStatus>): stri
     ...(value.configDrift ? ['  the configuration in place is not the one that was deployed'] : []),
     ...(health.release !== undefined && health.release !== release ? [`  release ${health.release} answers`] : []),
     ...unfinished.map((run) => `  unfinished run ${run.run} since ${run.since}, last: ${run.last}`),
+    ...damagedLines(value.damaged),
   ].join('\n')
 }
+
+const damagedLines = (damaged: readonly Failure[] = []): readonly string[] =>
+  damaged.flatMap(({ message, hint }) => [`  ${message}`, ...(hint === undefined ? [] : [`    hint: ${hint}`])])
 
 export const healthDocument = ({ host, value, error }: HostAnswer<HostHealth>) => ({
   host,
   ...value?.health,
+  ...(value?.damaged === undefined ? {} : { damaged: value.damaged }),
   ...errorField(error),
 })
 
@@ -36,7 +42,9 @@ export function healthText({ host, value, error }: HostAnswer<HostHealth>): stri
   if (value === undefined) return `${host}: ${error.message}`
   const { health, release } = value
   const checks = Object.entries(health.checks).map(([name, ok]) => `${name} ${ok ? 'ok' : 'FAILED'}`)
-  return `${host}: ${health.status}${health.ready ? '' : ', not ready'}, release ${health.release ?? release ?? 'none'}${
-    checks.length === 0 ? '' : ` (${checks.join(', ')})`
-  }`
+  const found = checks.length === 0 ? '' : ` (${checks.join(', ')})`
+  return [
+    `${host}: ${health.status}${health.ready ? '' : ', not ready'}, release ${health.release ?? release ?? 'none'}${found}`,
+    ...damagedLines(value.damaged),
+  ].join('\n')
 }

@@ -2,13 +2,14 @@
 import { dirname, join } from 'node:path'
 import { listenersIn } from '../../config/live/listeners.ts'
 import { NetopsError } from '../../model/errors.ts'
-import { activationRecord, type ActivationRequest, type ActivationRecord } from './request.ts'
+import type { ActivationRequest, ActivationRecord } from './request.ts'
 import { hostPaths, serverExecutable, serviceName, serviceUser, type HostPaths } from '../../model/paths.ts'
 import type { HostReader } from '../../drivers/hosts/port.ts'
 import type { ServiceManager, ServiceState } from '../../drivers/services/port.ts'
 import { readEnvironment, refuseOtherEnvironment } from '../environment-mark.ts'
 import { accountCommand, isOlder, oldestGlibc, readNeeds, type HostNeeds } from './host-needs.ts'
-import { parseJson } from '../../model/json.ts'
+import type { Failure } from '../../model/failure.ts'
+import { inService, readHistory } from './history.ts'
 
 export interface ActivationFacts {
   /** Node's name for the host's platform: `linux-x64`. */
@@ -18,6 +19,8 @@ export interface ActivationFacts {
   readonly current: string | undefined
   /** What was in service, oldest first; the last is what is in service now. */
   readonly activations: readonly ActivationRecord[]
+  /** Why records of what was in service cannot be read. */
+  readonly unread: readonly Failure[]
   readonly configSha256: string | undefined
   readonly unit: string | undefined
   readonly tmpfiles: string | undefined
@@ -51,11 +54,11 @@ export async function readActivationFacts(
   wanted: Wanted,
 ): Promise<ActivationFacts> {
   const paths = hostPaths(wanted.root)
-  const [platform, service, link, activations, configSha256, unit, tmpfiles] = await Promise.all([
+  const [platform, service, link, history, configSha256, unit, tmpfiles] = await Promise.all([
     readPlatform(reader),
     services.read(reader, serviceName),
     reader.readLink(paths.current),
-    readActivations(reader, paths),
+    readHistory(reader, paths),
     reader.sha256(paths.config),
     reader.readText(paths.unit),
     reader.readText(paths.tmpfiles),
@@ -77,7 +80,7 @@ export async function readActivationFacts(
     platform,
     service,
     current: link === undefined ? undefined : link.slice(link.lastIndexOf('/') + 1),
-    activations,
+    ...history,
     configSha256,
     unit,
     tmpfiles,
@@ -110,23 +113,6 @@ export const ownFolders = (paths: HostPaths): readonly string[] => [
   paths.runtimeDir,
 ]
 
-/** What was in service on a host, oldest first. */
-export async function readActivations(reader: HostReader, paths: HostPaths): Promise<readonly ActivationRecord[]> {
-  const ids = await reader.list(paths.history)
-  const texts = await Promise.all(ids.map((id) => reader.readText(join(paths.history, id, 'activation.json'))))
-  return texts.flatMap((text) => (text === undefined ? [] : [parseActivation(text, reader.name)]))
-}
-
-function parseActivation(text: string, host: string): ActivationRecord {
-  const parsed = activationRecord.safeParse(parseJson(text))
-  if (parsed.success) return parsed.data
-  throw new NetopsError('refused', {
-    host,
-    message: 'the history of activations was written by a netops that this one does not understand',
-    hint: 'use the newer netops, or move the folder aside: /var/lib/netops/history',
-  })
-}
-
 async function readPlatform(reader: HostReader): Promise<string> {
   const [system = '', machine = ''] = (await reader.query(['uname', '-sm'])).stdout.trim().toLowerCase().split(' ')
   return `${system}-${{ x86_64: 'x64', aarch64: 'arm64' }[machine] ?? machine}`
@@ -154,6 +140,8 @@ async function readFreeBytes(reader: HostReader, path: string): Promise<number> 
 /** Refuses what would fail later, before anything on the host is touched. */
 export function refuseImpossible(input: ActivationRequest, facts: ActivationFacts): void {
   const { host, release } = input
+  const newer = facts.unread.find(({ code }) => code === 'refused')
+  if (newer !== undefined) throw new NetopsError('refused', { ...newer, host })
   if (input.environment !== undefined) refuseOtherEnvironment(host, facts.environment, input.environment)
   if (release.platform !== undefined && release.platform !== facts.platform) {
     throw new NetopsError('refused', {
@@ -182,9 +170,12 @@ export function refuseImpossible(input: ActivationRequest, facts: ActivationFact
       hint: 'free space, then run the same command again',
     })
   }
-  const ours = facts.service.state === 'running' ? (facts.activations.at(-1)?.endpoints.ports ?? []) : []
+  const serves = facts.service.state === 'running' ? inService(facts, facts) : undefined
+  // Whose the ports are that our own service has, only its record tells.
+  const known = facts.service.state !== 'running' || serves !== undefined || facts.unread.length === 0
+  const ours = serves?.endpoints.ports ?? []
   const taken = input.endpoints.ports.filter((port) => facts.busyPorts.includes(port) && !ours.includes(port))
-  if (taken.length > 0) {
+  if (known && taken.length > 0) {
     throw new NetopsError('refused', {
       host,
       message: `port ${taken.join(' and ')} is in use by something else`,

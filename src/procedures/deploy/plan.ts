@@ -7,6 +7,7 @@ import { hostPaths, serverExecutable, serviceName, serviceUser } from '../../mod
 import { sequence, type Group, type Step, type Wait } from '../../model/plan.ts'
 import { render } from '../../system/template.ts'
 import { ownFolders, type ActivationFacts } from './facts.ts'
+import { inService, nextSequence } from './history.ts'
 import { planFiles, type FilePlacement } from './placed-files.ts'
 
 /** Texts of the templates that an activation renders. */
@@ -299,6 +300,7 @@ class ActivationSteps {
     const record: ActivationRecord = {
       schema: 'netops/activation/v1',
       id: this.#input.run,
+      sequence: nextSequence(this.#facts),
       reason: this.#input.reason,
       release: { id, version, sha256, size },
       configSha256: this.#input.config.sha256,
@@ -307,7 +309,7 @@ class ActivationSteps {
       ...this.#previousOf(),
     }
     return this.#step('record', 'Record the activation', {
-      unchanged: !this.#restart && this.#facts.activations.length > 0,
+      unchanged: !this.#restart && inService(this.#facts, this.#facts) !== undefined,
       commits: true,
       act: [
         { kind: 'directory', path: folder, mode: '0700' },

@@ -51,6 +51,8 @@ export type ActivationRequest = z.infer<typeof activationRequest>
 export const activationRecord = z.strictObject({
   schema: z.literal('netops/activation/v1'),
   id: safeName,
+  /** Its place in the host's history; records of old have none, and came before. */
+  sequence: z.int().positive().exactOptional(),
   reason: z.enum(['deploy', 'rollback']),
   release,
   configSha256: sha256Hex,

@@ -1,10 +1,11 @@
 // A rollback of a fleet: on each host back to what was in service before, or to a release that is named.
+import { basename } from 'node:path'
 import { hostPaths } from '../../model/paths.ts'
 import { NetopsError } from '../../model/errors.ts'
 import { fieldsOf, type FleetProcedure } from '../procedure.ts'
-import { readActivations } from './facts.ts'
-import type { ActivationRecord, ActivationRequest } from './request.ts'
-import { chooseRollback } from './rollback.ts'
+import { readHistory, type History, type InPlace } from './history.ts'
+import type { ActivationRequest } from './request.ts'
+import { chooseRollback, refuseUnread } from './rollback.ts'
 import type { HealthTiming } from './timing.ts'
 
 export interface Rollback {
@@ -13,18 +14,31 @@ export interface Rollback {
   readonly timing: HealthTiming
 }
 
-export const rollback: FleetProcedure<Rollback, readonly ActivationRecord[]> = {
+interface Found {
+  readonly history: History
+  readonly place: InPlace
+}
+
+export const rollback: FleetProcedure<Rollback, Found> = {
   name: 'rollback',
-  look: (_, { root }, reader) => readActivations(reader, hostPaths(root)),
-  assign({ to, timing }, place, activations) {
-    if (activations === undefined) {
+  async look(_, { root }, reader) {
+    const paths = hostPaths(root)
+    const history = await readHistory(reader, paths)
+    // What is in place tells only whether a record that cannot be read is the one of it.
+    if (history.unread.length === 0) return { history, place: { current: undefined, configSha256: undefined } }
+    const [link, configSha256] = await Promise.all([reader.readLink(paths.current), reader.sha256(paths.config)])
+    return { history, place: { current: link && basename(link), configSha256 } }
+  },
+  assign({ to, timing }, place, found) {
+    if (found === undefined) {
       throw new NetopsError('unreachable', {
         host: place.host,
         message: 'the host cannot be asked what was in service before',
         hint: 'roll this host back when it is back: netops rollback --hosts NAME',
       })
     }
-    const restored = chooseRollback(place.host, activations, to)
+    if (to === undefined) refuseUnread(place.host, found.history, found.place)
+    const restored = chooseRollback(place.host, found.history.activations, to)
     const request: ActivationRequest = {
       procedure: 'activate',
       ...fieldsOf(place),

@@ -1,6 +1,7 @@
 // Chooses what a rollback goes back to.
 import type { ActivationRecord } from './request.ts'
 import { NetopsError } from '../../model/errors.ts'
+import { inService, type History, type InPlace } from './history.ts'
 
 /**
  * The activation that a rollback on one host brings back, with its release and its configuration.
@@ -19,8 +20,7 @@ export function chooseRollback(
       ? activations.find((entry) => entry.id === current?.previous)
       : activations.findLast((entry) => [entry.id, entry.release.id, entry.release.version].includes(to))
   if (wanted !== undefined) return wanted
-  const others = activations.map((entry) => entry.release.id).filter((id) => id !== current?.release.id)
-  const known = [...new Set(others)].join(', ')
+  const known = others(activations).join(', ')
   throw new NetopsError('refused', {
     host,
     message:
@@ -31,5 +31,33 @@ export function chooseRollback(
       known === ''
         ? 'deploy another release: netops deploy --release FILE'
         : `kept here: ${known}; choose one with --to`,
+  })
+}
+
+/** The releases that a host keeps a record of, beside the newest. */
+function others(activations: readonly ActivationRecord[]): readonly string[] {
+  const newest = activations.at(-1)?.release.id
+  return [...new Set(activations.map((entry) => entry.release.id).filter((id) => id !== newest))]
+}
+
+/**
+ * Refuses to go back where the record that says what came before cannot be read.
+ * @throws NetopsError `damaged`, with what can be gone back to by name
+ */
+export function refuseUnread(host: string, history: History, place: InPlace): void {
+  const [unread] = history.unread
+  if (unread === undefined) return
+  const { activations } = history
+  const current = inService(history, place)
+  const previous = current?.previous
+  if (current !== undefined && (previous === undefined || activations.some(({ id }) => id === previous))) return
+  const kept = [...new Set(activations.map(({ release }) => release.id))].filter((id) => id !== place.current)
+  throw new NetopsError('damaged', {
+    host,
+    message: `what was in service before cannot be told: ${unread.message}`,
+    hint:
+      kept.length === 0
+        ? `deploy a release: netops deploy --release FILE; then ${unread.hint ?? 'put the damaged record aside'}`
+        : `choose what to go back to: netops rollback --to ${kept.at(-1) ?? ''}${kept.length === 1 ? '' : ` (kept here: ${kept.join(', ')})`}`,
   })
 }

@@ -16,6 +16,8 @@ export interface OldRun {
   readonly run: string
   /** When it ended or its journal was last written to, in ms since 1970; undefined where it has none. */
   readonly at: number | undefined
+  /** Its place among the runs of its machine, where they were counted. */
+  readonly sequence?: number | undefined
   readonly over: boolean
   /** The netops build that would resume it; of one that is over it does not matter. */
   readonly netops: string | undefined
@@ -101,6 +103,7 @@ async function readRuns(reader: HostReader, folder: string): Promise<readonly Ol
     return {
       run,
       at: at === undefined ? undefined : Date.parse(at),
+      sequence: file?.sequence,
       over: file?.state === 'ended' || last?.type === 'end',
       netops: netops === undefined ? undefined : basename(dirname(netops)),
     }
@@ -164,22 +167,31 @@ export function oldRuns(
   now: number,
   { keepRuns, olderThanMs }: Pick<CleanUpRequest, 'keepRuns' | 'olderThanMs'>,
 ): readonly OldRun[] {
-  const newestFirst = runs.toSorted((a, b) => (b.at ?? 0) - (a.at ?? 0))
-  return newestFirst.slice(keepRuns).filter(({ over, at }) => over && at !== undefined && now - at > olderThanMs)
+  const newestFirst = runs.toSorted((a, b) => (b.sequence ?? 0) - (a.sequence ?? 0) || (b.at ?? 0) - (a.at ?? 0))
+  // A run that ended by a clock that was ahead is no younger than the one after it.
+  let after = now
+  const aged = newestFirst.map((run) => {
+    if (run.at === undefined) return run
+    const at = run.at > now ? after : run.at
+    after = at
+    return { ...run, at }
+  })
+  return aged.slice(keepRuns).filter(({ over, at }) => over && at !== undefined && now - at > olderThanMs)
 }
 
 /** The steps that remove what is old; runs that are not over, and whatever they need, stay. Pure. */
 export function planCleanUp(request: CleanUpRequest, facts: CleanUpFacts): Group {
   const paths = hostPaths(request.root)
-  const old = (at: number | undefined, ageMs: number): boolean => at !== undefined && facts.now - at > ageMs
+  // What was written by a clock that was far ahead is not being written now.
+  const old = (at: number): boolean => Math.abs(facts.now - at) > dayMs
   // This run itself was not there when it was shown.
   const others = facts.runs.filter(({ run }) => run !== request.run && run !== request.fleet)
   const gone = oldRuns(others, facts.now, request)
   const open = new Set(facts.runs.flatMap(({ run, over }) => (over ? [] : [run])))
   const needed = new Set([basename(dirname(request.netops)), facts.linked])
   for (const { over, netops } of facts.runs) if (!over) needed.add(netops)
-  const incoming = facts.incoming.filter(({ run, at }) => run !== request.run && !open.has(run) && old(at, dayMs))
-  const litter = facts.litter.filter(({ at }) => old(at, dayMs))
+  const incoming = facts.incoming.filter(({ run, at }) => run !== request.run && !open.has(run) && old(at))
+  const litter = facts.litter.filter(({ at }) => old(at))
   return sequence(`Clean up on ${request.host}`, [
     removal(request, 'journals', `Remove ${counted(gone.length, 'old run')}`, [
       ...gone.map(({ run }) => join(paths.runs, run)),

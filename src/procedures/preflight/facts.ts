@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { HostReader } from '../../drivers/hosts/port.ts'
 import type { ServiceManager, ServiceState } from '../../drivers/services/port.ts'
+import { inOrder } from '../deploy/history.ts'
 import { activationRecord } from '../deploy/request.ts'
 import { hostPaths, serverExecutable, serviceName } from '../../model/paths.ts'
 import { readTemplate } from '../../system/assets.ts'
@@ -191,7 +192,7 @@ export function parseLook(text: string): Look {
     memory: memoryIn(at('memory'), at('bound')),
     disks: at('disks').flatMap(diskIn),
     releaseBytes: numberIn(at('release')[0]),
-    ownPorts: recordedPorts(at('record').join('\n')),
+    ownPorts: recordedPorts(at('record')),
     listeners: listenersIn(at('listeners')),
     synchronised: { 'NTPSynchronized=yes': true, 'NTPSynchronized=no': false }[at('synchronised')[0] ?? ''],
     systemd: systemdIn(at('systemd')),
@@ -244,10 +245,11 @@ function diskIn(line: string): readonly Disk[] {
   ]
 }
 
-/** The ports that the record names; what a newer netops wrote, or nobody, names none. */
-function recordedPorts(text: string): readonly number[] {
+/** The ports that the newest of the records names, one a line; what a newer netops wrote, or nobody, names none. */
+function recordedPorts(lines: readonly string[]): readonly number[] {
   // Never deployed to, or not readable for this user: then no port counts as our own.
-  return activationRecord.safeParse(parseJson(text)).data?.endpoints.ports ?? []
+  const records = lines.flatMap((line) => activationRecord.safeParse(parseJson(line)).data ?? [])
+  return inOrder(records).at(-1)?.endpoints.ports ?? []
 }
 
 /** Lines of `ss -H -ltnp`, or those of /proc/net/tcp on a host without it. */

@@ -18,7 +18,7 @@ import {
   type TuningRecord,
 } from '../../model/tuning.ts'
 import { type TuningRequest } from './request.ts'
-import { readActivations } from '../deploy/facts.ts'
+import { inService, readHistory, recordLost } from '../deploy/history.ts'
 
 /** What is to be looked at: a place, and the settings that are asked for beside the profiles'. */
 export type TuningPlace = Pick<TuningRequest, 'host' | 'root' | 'manager' | 'set'>
@@ -306,6 +306,12 @@ async function readUid(reader: HostReader): Promise<number | undefined> {
 }
 
 async function readServes(reader: HostReader, paths: HostPaths): Promise<TuningFacts['serves']> {
-  const last = (await readActivations(reader, paths)).at(-1)
+  const history = await readHistory(reader, paths)
+  const last = history.activations.at(-1)
+  const [unread] = history.unread
+  if (unread !== undefined) {
+    const [link, configSha256] = await Promise.all([reader.readLink(paths.current), reader.sha256(paths.config)])
+    if (inService(history, { current: link && basename(link), configSha256 }) === undefined) throw recordLost(unread)
+  }
   return last === undefined ? undefined : { readyUrl: last.endpoints.readyUrl, release: last.release.id }
 }

@@ -53,6 +53,35 @@ describe('cleaning up', () => {
 
   test.each<[string, CleanUpFacts, string[]]>([
     ['runs that ended long ago', facts({ runs: [ran('new', 2), ran('old', 31)] }), [`${runs}/old`]],
+    [
+      'runs in the order in which the host counted them',
+      facts({ runs: [ran('newest', 40, { sequence: 3 }), ran('old', 31, { sequence: 2 })] }),
+      [`${runs}/old`],
+    ],
+    [
+      'runs that ended by a clock that was ahead, once those after them are old',
+      facts({
+        runs: [ran('new', 1, { sequence: 4 }), ran('next', 31, { sequence: 3 }), ran('ahead', -400, { sequence: 2 })],
+      }),
+      [`${runs}/next`, `${runs}/ahead`],
+    ],
+    [
+      'no run before one whose clock was behind',
+      facts({
+        runs: [ran('new', 1, { sequence: 4 }), ran('behind', 20000, { sequence: 3 }), ran('young', 2, { sequence: 2 })],
+      }),
+      [`${runs}/behind`],
+    ],
+    [
+      'half-written files of a clock that was far ahead',
+      facts({
+        litter: [
+          { path: '/opt/network_system/releases/.x.netops-new', at: now + 2 * day },
+          { path: '/opt/network_system/releases/.y.netops-new', at: now + 1000 },
+        ],
+      }),
+      ['/opt/network_system/releases/.x.netops-new'],
+    ],
     ['no run that is younger than was asked', facts({ runs: [ran('new', 2), ran('old', 29)] }), []],
     ['not the newest runs, however old', facts({ runs: [ran('newest', 40), ran('old', 50)] }), [`${runs}/old`]],
     ['no run that has not ended', facts({ runs: [ran('new', 2), ran('half', 90, { over: false })] }), []],

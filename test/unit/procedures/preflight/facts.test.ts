@@ -58,6 +58,22 @@ describe('what a host says of itself', () => {
     ['a place that df does not know', 'disks', 'data ', { disks: [] }],
     ['the size of the release', 'release', '1234', { releaseBytes: 1234 }],
     ['our ports', 'record', JSON.stringify(recordOf('r', '1.0.0', 'a')), { ownPorts: [8080] }],
+    [
+      "our ports by the newest record in the host's own count",
+      'record',
+      [
+        { ...recordOf('z', '1.0.0', 'a'), sequence: 1 },
+        {
+          ...recordOf('a', '1.0.0', 'a'),
+          sequence: 2,
+          endpoints: { ...recordOf('a', '1.0.0', 'a').endpoints, ports: [9999] },
+        },
+      ]
+        .map((record) => JSON.stringify(record))
+        .concat('', 'garbage')
+        .join('\n'),
+      { ownPorts: [9999] },
+    ],
     ['the record of a newer netops', 'record', '{"schema":"netops/activation/v9"}', { ownPorts: [] }],
     [
       'listeners of IPv6, of an interface, of nobody we may see',
