@@ -1,5 +1,5 @@
 // Asks a probe's question of one host, and says what was seen; and what a wait for it looks like.
-import { quoteCommand } from '../drivers/hosts/quote.ts'
+import { quoteCommand } from '../model/quote.ts'
 import { readerOf } from '../drivers/hosts/readers.ts'
 import { wantedBy, type Probe, type ProbeAnswer } from '../model/effects.ts'
 import { messageOf, NetopsError } from '../model/errors.ts'

@@ -1,7 +1,7 @@
 // The effects by which a fleet run has a host do its share: host runs, their undo, and the fleet's leases.
 import type { EffectHandlers } from '../drivers/effects/port.ts'
 import { showCommand } from '../drivers/hosts/commands.ts'
-import { quoteCommand } from '../drivers/hosts/quote.ts'
+import { quoteCommand } from '../model/quote.ts'
 import { unstoppable, type Control } from '../engine/halt.ts'
 import type { RunEffect } from '../model/effects.ts'
 import type { FleetLeases } from './fleet-leases.ts'

@@ -64,7 +64,7 @@ export const exec = defineCommand({
 })
 
 async function shown({ targets }: Fleet, argv: readonly string[]): Promise<CommandResult> {
-  const { quoteCommand } = await import('../../drivers/hosts/quote.ts')
+  const { quoteCommand } = await import('../../model/quote.ts')
   const command = quoteCommand(argv)
   const lines = targets.map(({ name }) => `${name}: ${command}`)
   return {

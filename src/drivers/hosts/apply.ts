@@ -1,7 +1,7 @@
 // Executes the commands of an effect over a connection, and names what failed.
 import { NetopsError } from '../../model/errors.ts'
 import type { ExecResult } from '../../system/exec.ts'
-import { quoteCommand } from './quote.ts'
+import { quoteCommand } from '../../model/quote.ts'
 import type { HostCommand, HostConnection } from './port.ts'
 
 const commandTimeoutMs = 600_000

@@ -4,7 +4,7 @@ import type { Content } from '../../config/file-sources.ts'
 import type { HostEffect } from '../../model/effects.ts'
 import { describeSource } from '../../model/file-source.ts'
 import { formatBytes } from '../../model/units.ts'
-import { quoteCommand } from './quote.ts'
+import { quoteCommand } from '../../model/quote.ts'
 import type { HostCommand } from './port.ts'
 
 /** Stands in the names of files that are not whole yet. */

@@ -1,6 +1,6 @@
 // A command as any login shell takes it: sshd hands the line to the account's own shell, which may be csh, fish or a noisy
 // bash. What runs then is /bin/sh, which first tells that it was reached, and under which number.
-import { quoteCommand } from './quote.ts'
+import { quoteCommand } from '../../model/quote.ts'
 
 /** What the line prints before the command's own output. */
 export const mark = 'netops-command'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { quoteCommand } from '../../../../src/drivers/hosts/quote.ts'
-import { execText } from '../../../../src/system/exec.ts'
+import { quoteCommand } from '../../../src/model/quote.ts'
+import { execText } from '../../../src/system/exec.ts'
 
 /** What a POSIX shell reads from each line, one list of words a line. */
 async function readByShell(commands: readonly (readonly string[])[]): Promise<string[][]> {
