@@ -6,6 +6,7 @@ import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
 import { NetopsError, systemCode } from '../model/errors.ts'
+import { runsCommand } from '../model/paths.ts'
 import { readTextIfAny, sha256OfText, syncFolder } from '../system/files.ts'
 import { identifySelf, isAlive, processIdentity, signalProcess } from '../system/processes.ts'
 
@@ -184,7 +185,7 @@ export async function keepLease(path: string, run: string, timing = leaseTiming)
       if (isOurs()) return
       throw new NetopsError('locked', {
         message: `run ${run} lost its lease ${path}: it stood still, and another run took over`,
-        hint: `see what happened meanwhile: netops lock status; then: netops runs resume ${run}`,
+        hint: `see what happened meanwhile: netops lock status; then: ${runsCommand('resume', run)}`,
         resumable: true,
       })
     },

@@ -245,7 +245,7 @@ export async function carryRun(runs: string, run: string, timing: LeaseTiming = 
     return Promise.reject(
       new NetopsError('locked', {
         message: `run ${run} is being carried out right now, by process ${held.process.pid} of ${held.user}`,
-        hint: `watch it: netops runs follow ${run}`,
+        hint: `watch it: ${runsCommand('follow', run)}`,
       }),
     )
   }

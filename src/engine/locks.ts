@@ -3,6 +3,7 @@ import { promises as fs } from 'node:fs'
 import { NetopsError } from '../model/errors.ts'
 import { leaseNames, type LeaseName } from '../model/leases.ts'
 import { leasePath, runsCommand } from '../model/paths.ts'
+import { quoteCommand } from '../model/quote.ts'
 import { readJournal, runState } from './journal.ts'
 import { judgeLease, type Judged, type LeaseState } from './lease-file.ts'
 import type { LeasePaths } from './lease.ts'
@@ -79,7 +80,7 @@ export async function releaseLocks(paths: LeasePaths, release: LockRelease): Pro
 
 function refuseLiving({ run, reason, user, from, since, standing, state }: LockState, paths: LeasePaths): void {
   const [resume, undo] = (['resume', 'undo'] as const).map((verb) => runsCommand(verb, run, paths.root, paths.netops))
-  const force = `or, knowing what state the host is in: netops lock release --force --run ${run}`
+  const force = `or, knowing what state the host is in: ${quoteCommand(['netops', 'lock', 'release', '--force', '--run', run])}`
   if (standing === 'held') {
     throw new NetopsError('locked', {
       message: `run ${run} (${reason}) by ${user} on ${from} has held this host since ${since}, and is at work`,

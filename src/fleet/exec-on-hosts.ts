@@ -2,6 +2,7 @@
 import type { HostConnection } from '../drivers/hosts/port.ts'
 import { locate, NetopsError } from '../model/errors.ts'
 import { hostPaths } from '../model/paths.ts'
+import { quoteCommand } from '../model/quote.ts'
 import type { Target } from '../model/target.ts'
 import { refuseOtherEnvironment } from '../procedures/environment-mark.ts'
 import type { Input, OutputStream } from '../system/exec.ts'
@@ -46,7 +47,7 @@ export function requireCommand(argv: readonly string[]): void {
   if (argv.length > 1 || !first.includes(' ')) return
   throw new NetopsError('usage', {
     message: `no shell reads the command: '${first}' would be looked for as a program of that name`,
-    hint: `give the words by themselves, or ask for a shell: netops exec -- sh -c '${first.replaceAll("'", "'\\''")}'`,
+    hint: `give the words by themselves, or ask for a shell: netops exec -- ${quoteCommand(['sh', '-c', first])}`,
   })
 }
 

@@ -47,7 +47,8 @@ export async function checkHosts(
 ): Promise<readonly CheckedHost[]> {
   const { targets, environment } = fleet
   const all = targets.flatMap((to): Peer[] =>
-    to.kind === 'ssh' ? [{ host: to.name, address: to.address, port: to.port ?? 22 }] : [],
+    // A zone is an interface of this machine, and means another one elsewhere.
+    to.kind === 'ssh' && !to.address.includes('%') ? [{ host: to.name, address: to.address, port: to.port ?? 22 }] : [],
   )
   const answers = await onEachHost<Examined>(
     {

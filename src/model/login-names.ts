@@ -17,7 +17,7 @@ export const userName = /^(?!-)(?!.*\s-)(?!.*\\$)[^\p{Cc}'`"$;&<>|(){}]+$/u
 export const reachedName = /^(?!-)[^\p{Cc}\s'`"$\\;&<>|(){},]+$/u
 
 const hopUser = '(?:(?!-)(?<user>[^\\p{Cc}\\s\'`"$;&<>|()\\{\\},@\\/]+)(?<!\\\\)@)?'
-const hopHost = `(?:\\[(?<inBrackets>[0-9A-Fa-f:.]+(?:${zone})?)\\]|(?<bare>[A-Za-z0-9_.][A-Za-z0-9_.:\\-]*?))`
+const hopHost = `(?:\\[(?<inBrackets>[0-9A-Fa-f:.]+(?:${zone})?)\\]|(?<bare>[A-Za-z0-9_.][A-Za-z0-9_.:\\-]*?(?:${zone})?))`
 
 /** `[user@]host[:port]`; an IPv6 address with a port stands in brackets. */
 export const hop = new RegExp(`^${hopUser}${hopHost}(?::(?<port>\\d{1,5}))?$`, 'u')

@@ -1,6 +1,7 @@
 // The one place that knows where things lie on a host (docs/architecture.md), relocated as a whole by a root folder.
 
 import type { LeaseName } from './leases.ts'
+import { quoteCommand } from './quote.ts'
 
 export interface HostPaths {
   readonly root: string
@@ -126,8 +127,8 @@ export const releaseId = (version: string, sha256: string): string => `${version
 
 /** A command for people that goes on with a run, or looks at it: with the root it belongs to, unless that is the host itself. */
 export const runsCommand = (
-  action: 'resume' | 'follow' | 'undo',
+  action: 'resume' | 'follow' | 'undo' | 'show',
   run: string,
-  root: string,
+  root = '/',
   netops = 'netops',
-): string => `${netops} runs ${action} ${run}${root === '/' ? '' : ` --root ${root}`}`
+): string => quoteCommand([netops, 'runs', action, run, ...(root === '/' ? [] : ['--root', root])])

@@ -2,6 +2,7 @@
 import type * as z from 'zod'
 import { NetopsError } from './errors.ts'
 import { parseJson } from './json.ts'
+import { quoteCommand } from './quote.ts'
 
 /** Where a text comes from, and what can be done where it is not what netops writes. */
 export interface StateSource {
@@ -12,7 +13,7 @@ export interface StateSource {
 }
 
 /** The command that puts a file or folder aside, where nothing better helps. */
-export const putAside = (path: string): string => `put it aside: mv -- ${path} ${path}.aside`
+export const putAside = (path: string): string => `put it aside: ${quoteCommand(['mv', '--', path, `${path}.aside`])}`
 
 /**
  * The value that a state file holds.

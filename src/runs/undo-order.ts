@@ -1,6 +1,7 @@
 // Undo effects put back what was there before their own run, so only the newest change of a host can be taken back.
 import { describeRuns, isLost, type KnownRun } from '../engine/run-file.ts'
 import { NetopsError } from '../model/errors.ts'
+import { runsCommand } from '../model/paths.ts'
 
 /** @throws NetopsError `refused` when a later run changed the host, `damaged` when it cannot be told whether one did */
 export async function refuseUndo(runs: string, run: string): Promise<void> {
@@ -17,12 +18,12 @@ export async function refuseUndo(runs: string, run: string): Promise<void> {
   if (newest.damage !== undefined) {
     throw new NetopsError('damaged', {
       message: `run ${newest.run} may have changed this host after run ${run}, which cannot be told: ${newest.damage.error.message}`,
-      hint: `see what it did: netops runs show ${newest.run}; ${newest.damage.error.hint ?? ''}`,
+      hint: `see what it did: ${runsCommand('show', newest.run)}; ${newest.damage.error.hint ?? ''}`,
     })
   }
   throw new NetopsError('refused', {
     message: `run ${newest.run} changed this host after run ${run}: what stood before ${run} is not what stood before that`,
-    hint: `take that one back first: netops runs undo ${newest.run}`,
+    hint: `take that one back first: ${runsCommand('undo', newest.run)}`,
   })
 }
 

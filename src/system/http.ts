@@ -1,5 +1,5 @@
 // One small GET with a time limit, for probes on the machine itself.
-import { get, type IncomingMessage } from 'node:http'
+import { get, type IncomingMessage, type RequestOptions } from 'node:http'
 
 export interface HttpAnswer {
   readonly status: number
@@ -14,6 +14,14 @@ export interface HttpOptions {
   readonly certificate?: 'any'
 }
 
+/** A URL whose address has a zone (RFC 6874) without it, and whom to connect to: Node's URL knows no zones (WHATWG URL, 3.5). */
+function withoutZone(url: string): readonly [url: string, more: Pick<RequestOptions, 'hostname' | 'headers'>] {
+  const [, before, address, zone, rest] = /^(https?:\/\/)\[([0-9A-Fa-f:.]+)%25([^\]]+)\](.*)$/.exec(url) ?? []
+  if (before === undefined || address === undefined || zone === undefined) return [url, {}]
+  const place = `${before}[${address}]${rest ?? ''}`
+  return [place, { hostname: `${address}%${decodeURIComponent(zone)}`, headers: { host: new URL(place).host } }]
+}
+
 /**
  * Gets an address over HTTP.
  * @throws Error when nothing answers within the time, or the answer is larger than 256 KiB
@@ -23,7 +31,8 @@ export async function httpGet(url: string, timeoutMs: number, options: HttpOptio
   const getAt = url.startsWith('https:') ? (await import('node:https')).get : get
   const settings = { agent: false, timeout: timeoutMs, rejectUnauthorized: options.certificate !== 'any' } as const
   return new Promise((resolve, reject) => {
-    const request = getAt(url, settings, (response: IncomingMessage) => {
+    const [place, zone] = withoutZone(url)
+    const request = getAt(place, { ...settings, ...zone }, (response: IncomingMessage) => {
       let body = ''
       response.setEncoding('utf8')
       response.on('data', (chunk: string) => {

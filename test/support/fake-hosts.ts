@@ -118,6 +118,7 @@ async function told(
 
 const settingsOf = ({ name, address, port = 22, user = 'admin' }: SshTargetData) => ({
   name,
+  login: { name, address },
   address,
   port,
   user,

@@ -4,6 +4,7 @@ import * as z from 'zod'
 import type { NewFleet } from '../../config/new-fleet.ts'
 import { showValue } from '../../config/problems.ts'
 import { NetopsError } from '../../model/errors.ts'
+import { quoteCommand } from '../../model/quote.ts'
 import { defineCommand, type CommandContext } from '../command.ts'
 import { parseOptions } from '../options.ts'
 
@@ -42,7 +43,7 @@ export const configInit = defineCommand({
     for (const { name, text, mode } of files) await writeFileAtomic(join(folder, name), text, mode)
     const next = [
       ...(fleet.tls ? [`put the certificate and its key at ${join(given, 'secrets')}/server.crt and server.key`] : []),
-      `check them: netops config validate ${join(given, 'netops.yml')}`,
+      `check them: ${quoteCommand(['netops', 'config', 'validate', join(given, 'netops.yml')])}`,
       'try the hosts: netops inventory check',
       'deploy: netops deploy --dry-run',
     ]

@@ -1,6 +1,7 @@
 // netops runs start: a procedure on this host by its name, as a timer or a person on the host starts it.
 import * as z from 'zod'
 import { NetopsError } from '../../model/errors.ts'
+import { quoteCommand } from '../../model/quote.ts'
 import { defineCommand } from '../command.ts'
 import { dryRunOption, parseOptions } from '../options.ts'
 import { selfCommand } from './host-shared.ts'
@@ -40,7 +41,7 @@ export const runsStart = defineCommand({
     if (!detach) return hostRunResult(run, await runHere(request, context))
     await keepRequest(request)
     await startDetached(root, run, 'forward', selfCommand())
-    const follow = `netops runs follow ${run} --root ${root}`
+    const follow = quoteCommand(['netops', 'runs', 'follow', run, '--root', root])
     return { outcome: 'done', data: { run }, text: `${run}: started\n  ${follow}` }
   },
 })

@@ -7,9 +7,11 @@ import { table } from './table.ts'
 
 type Settings = ReachedHost['settings']
 
-/** `root@10.0.0.11:2222`. */
-export const loginOf = ({ user, address, port }: Settings): string =>
-  `${user}@${address}${port === 22 ? '' : `:${port}`}`
+/** `root@10.0.0.11:2222`, `root@[fd00::1]:2222`. */
+export const loginOf = ({ user, address, port }: Settings): string => {
+  if (port === 22) return `${user}@${address}`
+  return `${user}@${address.includes(':') ? `[${address}]` : address}:${port}`
+}
 
 export const hostDocument = ({ host: { name, login, roles, tags, groups }, settings }: ReachedHost) => ({
   ...{ host: name, address: login.address, hostname: settings.address, port: settings.port, user: settings.user },

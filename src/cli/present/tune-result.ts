@@ -2,6 +2,7 @@
 import type { HostAnswer } from '../../fleet/pool.ts'
 import type { HostReport, RevertedTuning } from '../../fleet/tuning-reports.ts'
 import { exitCodes, type NetopsError } from '../../model/errors.ts'
+import { quoteCommand } from '../../model/quote.ts'
 import type { TuningOptions } from '../../model/tuning.ts'
 import type { CommandResult } from '../command.ts'
 import { driftLines, pendingLine, problemLines, relocatedLine, settingEntries } from './tune-text.ts'
@@ -50,7 +51,9 @@ function checkApplied(host: string, { root, report }: HostReport, profile: strin
 const restartCommand = (root: string): string =>
   root === '/'
     ? 'the same command with --restart, or on the host: systemctl restart network_service'
-    : `the same command with --restart, or netops service stop --root ${root} && netops service start --root ${root}`
+    : `the same command with --restart, or ${(['stop', 'start'] as const)
+        .map((action) => quoteCommand(['netops', 'service', action, '--root', root]))
+        .join(' && ')}`
 
 export const revertedResult = (result: CommandResult, hosts: readonly HostAnswer<RevertedTuning>[]): CommandResult =>
   withChecks(

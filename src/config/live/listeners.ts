@@ -33,9 +33,14 @@ function addressIn(words: string): string {
 /** An address as the kernel compares it: in one spelling, and IPv4 in IPv6's form as IPv4. */
 export function plainAddress(address: string): string {
   if (isIPv4(address)) return address
-  const spelt = new SocketAddress({ address, family: 'ipv6' }).address
-  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(spelt)?.[1] ?? spelt
+  const [bare = '', zone] = address.split('%')
+  const spelt = new SocketAddress({ address: bare, family: 'ipv6' }).address
+  const whole = zone === undefined ? spelt : `${spelt}%${zone}`
+  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(spelt)?.[1] ?? whole
 }
+
+/** An address without its zone, which /proc/net does not tell. */
+const withoutZone = (address: string): string => address.split('%')[0] ?? address
 
 const isWildcard = (address: string): boolean => address === '0.0.0.0' || address === '::'
 
@@ -50,7 +55,10 @@ export function isInTheWay(listener: Listener, wanted: Listener): 'surely' | 'pe
   // Node listens on :: for both families.
   if (wanted.address === '::') return 'surely'
   if (isIPv4(listener.address) === isIPv4(wanted.address)) {
-    const meets = listener.address === wanted.address || isWildcard(listener.address) || isWildcard(wanted.address)
+    const meets =
+      withoutZone(listener.address) === withoutZone(wanted.address) ||
+      isWildcard(listener.address) ||
+      isWildcard(wanted.address)
     return meets ? 'surely' : 'no'
   }
   return listener.address === '::' ? 'perhaps' : 'no'
@@ -58,7 +66,9 @@ export function isInTheWay(listener: Listener, wanted: Listener): 'surely' | 'pe
 
 /** Where to ask a listener who it is, if it is in the way of an address. */
 export function addressToAsk(listener: Listener, wanted: Listener): string {
-  if (!isWildcard(listener.address)) return listener.address
+  if (!isWildcard(listener.address)) {
+    return listener.address === withoutZone(wanted.address) ? wanted.address : listener.address
+  }
   if (!isWildcard(wanted.address)) return wanted.address
   return listener.address === '::' && wanted.address === '::' ? '::1' : '127.0.0.1'
 }

@@ -1,6 +1,7 @@
 // Ports that the service listens on: can they be had now, and if not, is it the service itself that has them?
 import { createServer } from 'node:net'
 import { systemCode } from '../../model/errors.ts'
+import { urlHost } from '../../model/login-names.ts'
 import { httpGet } from '../../system/http.ts'
 import { good, problem, warning, type LiveFinding } from './finding.ts'
 import { addressToAsk, isInTheWay, plainAddress, readListeners, showAddress, type Listener } from './listeners.ts'
@@ -105,7 +106,7 @@ const answerLimitMs = 3000
 
 /** The release of the network_server that answers at an address; undefined where something else does, or nothing. */
 async function releaseAt({ speaks, port }: PortEntry, host: string): Promise<string | undefined> {
-  const place = showAddress(host, port)
+  const place = `${urlHost(host)}:${port}`
   try {
     if (speaks === 'metrics') {
       const { body } = await httpGet(`http://${place}/metrics`, answerLimitMs)

@@ -121,7 +121,7 @@ export function showCommand(command: HostCommand): string {
   if ('stream' in command.stdin) return `${line} < (a stream)`
   if ('file' in command.stdin) {
     const { file, size, note } = command.stdin
-    return `${line} < ${file}  # ${formatBytes(size)}${note === undefined ? '' : `, ${note}`}`
+    return `${line} < ${quoteCommand([file])}  # ${formatBytes(size)}${note === undefined ? '' : `, ${note}`}`
   }
   if (command.stdin.shown !== undefined) return `${line} < (${command.stdin.shown})`
   const lines = command.stdin.text.replace(/\n$/, '').split('\n').length

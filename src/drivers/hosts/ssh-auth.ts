@@ -1,6 +1,7 @@
 // Which keys a host is offered, in which order, and what is said when it takes none of them.
 import type { AnyAuthMethod, AuthHandlerMiddleware, ParsedKey } from 'ssh2'
 import { NetopsError } from '../../model/errors.ts'
+import { quoteCommand } from '../../model/quote.ts'
 import { agentOffering, type Identity, type Keyring } from './ssh-keyring.ts'
 import type { SshSettings } from './ssh-settings.ts'
 
@@ -123,6 +124,6 @@ export function explainRefusal(tried: Tried, { locked, faults }: Credentials): {
   const [first] = locked
   return {
     message: reasons.join('; '),
-    ...(first === undefined ? {} : { hint: `load the key into an agent: ssh-add ${first.path}` }),
+    ...(first === undefined ? {} : { hint: `load the key into an agent: ${quoteCommand(['ssh-add', first.path])}` }),
   }
 }

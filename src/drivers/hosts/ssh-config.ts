@@ -3,6 +3,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { NetopsError } from '../../model/errors.ts'
+import { quoteCommand } from '../../model/quote.ts'
 import { exec } from '../../system/exec.ts'
 import { readTextIfAnyNow } from '../../system/files.ts'
 import { parseEffective, type ConfigWords, type SshLogin } from './ssh-settings.ts'
@@ -93,7 +94,7 @@ async function effective(
     if (code === 0) return parseEffective(stdout)
     if (code === notFound) return undefined
     const message = `ssh_config cannot be read: ${stderr.trim().split('\n').slice(-3).join('\n')}`
-    throw new NetopsError('usage', { message, hint: `try: ssh -G ${address}` })
+    throw new NetopsError('usage', { message, hint: `try: ${quoteCommand(['ssh', '-G', address])}` })
   } catch (error) {
     if (error instanceof NetopsError && error.code === 'failed' && /ENOENT/.test(error.message)) return undefined
     throw error

@@ -10,6 +10,7 @@ import { SshConfig } from './ssh-config.ts'
 import type { HostKeys } from './ssh-host-keys.ts'
 import { Keyring, type AskSecret } from './ssh-keyring.ts'
 import { dialDirectly, dialThrough, isTransient, reached, unreachable } from './ssh-dial.ts'
+import { sshCommand } from './ssh-hint.ts'
 import { settingsOf, type Hop, type SshLogin, type SshSettings } from './ssh-settings.ts'
 import { leaveOutHabits, loadSsh2 } from './ssh-transport.ts'
 
@@ -290,11 +291,12 @@ function behind(hops: readonly Hop[], { name, address }: SshLogin, error: unknow
 }
 
 class LoginRefused extends NetopsError {
-  constructor({ name, user, address, port }: SshSettings, { message, hint }: { message: string; hint?: string }) {
+  constructor(settings: SshSettings, { message, hint }: { message: string; hint?: string }) {
+    const { name, user, address, port } = settings
     super('unreachable', {
       host: name,
       message: `cannot log in to ${user}@${address} port ${port}: ${message}`,
-      hint: hint ?? `try: ssh -p ${port} ${user}@${address} true`,
+      hint: hint ?? `try: ${sshCommand(settings, 'true')}`,
     })
   }
 }

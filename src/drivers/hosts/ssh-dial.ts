@@ -5,6 +5,7 @@ import type { Client } from 'ssh2'
 import { messageOf, NetopsError, systemCode } from '../../model/errors.ts'
 import { pipeTo } from '../../system/exec.ts'
 import { isForbidden } from './ssh-command.ts'
+import { sshCommand } from './ssh-hint.ts'
 import type { SshSettings } from './ssh-settings.ts'
 import { gatherWrites } from './ssh-transport.ts'
 
@@ -43,7 +44,7 @@ export function dialThrough(
   { client, settings: hop }: { readonly client: Client; readonly settings: SshSettings },
   settings: SshSettings,
 ): Promise<Duplex> {
-  const { name, user, address, port, connectTimeoutMs } = settings
+  const { name, address, port, connectTimeoutMs } = settings
   const { promise, resolve, reject } = Promise.withResolvers<Duplex>()
   const refuse = (error: Error): void =>
     reject(
@@ -52,7 +53,7 @@ export function dialThrough(
         message: `${hop.address} does not lead to ${address} port ${port}: ${error.message}`,
         hint: isForbidden(error)
           ? 'its sshd may forbid it: AllowTcpForwarding, PermitOpen (sshd_config(5))'
-          : `try: ssh -J ${hop.user}@${hop.address}:${hop.port} -p ${port} ${user}@${address} true`,
+          : `try: ${sshCommand(settings, 'true')}`,
         cause: error,
       }),
     )
@@ -80,11 +81,12 @@ export function dialThrough(
 }
 
 /** A host that did not come about, or was lost. */
-export function unreachable({ name, user, address, port }: SshSettings, error: unknown): NetopsError {
+export function unreachable(settings: SshSettings, error: unknown): NetopsError {
+  const { name, user, address, port } = settings
   return new NetopsError('unreachable', {
     host: name,
     message: `cannot reach ${user}@${address} port ${port}: ${messageOf(error)}`,
-    hint: `try: ssh -p ${port} ${user}@${address} true`,
+    hint: `try: ${sshCommand(settings, 'true')}`,
     cause: error,
   })
 }

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { BaseAgent, ParsedKey } from 'ssh2'
 import { messageOf, NetopsError, systemCode } from '../../model/errors.ts'
+import { quoteCommand } from '../../model/quote.ts'
 import { readTextIfAny } from '../../system/files.ts'
 import { loadSsh2 } from './ssh-transport.ts'
 import { WireReader } from './ssh-wire.ts'
@@ -97,7 +98,7 @@ async function unlockWith(path: string, text: string, ask: AskSecret): Promise<P
   }
   throw new NetopsError('usage', {
     message: `${attempts} wrong passphrases for ${path}`,
-    hint: `try: ssh-keygen -y -f ${path}, or load it into an agent: ssh-add ${path}`,
+    hint: `try: ${quoteCommand(['ssh-keygen', '-y', '-f', path])}, or load it into an agent: ${quoteCommand(['ssh-add', path])}`,
   })
 }
 

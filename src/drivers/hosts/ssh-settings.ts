@@ -2,6 +2,8 @@
 import { userInfo, hostname } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { NetopsError } from '../../model/errors.ts'
+import { hop, reachedName, userName } from '../../model/login-names.ts'
+import { quoteCommand } from '../../model/quote.ts'
 
 /** What the fleet file says of a login; what it leaves open is for ssh_config(5) to say. */
 export interface SshLogin {
@@ -32,6 +34,8 @@ export interface Hop {
 /** Everything that a connection needs to know. */
 export interface SshSettings {
   readonly name: string
+  /** What the fleet file says of it. */
+  readonly login: SshLogin
   readonly address: string
   readonly port: number
   readonly user: string
@@ -108,12 +112,12 @@ export function settingsOf(login: SshLogin, words: ConfigWords, around: Around):
   for (const [name, what] of Object.entries(unable)) {
     if (first(name) === undefined) continue
     const message = `ssh_config asks for ${what} for ${login.address}, which netops cannot do`
-    const hint = `see it with: ssh -G ${login.address} | grep ${name}`
-    throw new NetopsError('usage', { host: login.name, message, hint })
+    throw new NetopsError('usage', { host: login.name, message, hint: seenWith(login, name) })
   }
   const address = first('hostname') ?? login.address
   const port = login.port ?? Number(first('port') ?? 22)
   const user = login.user ?? first('user') ?? 'root'
+  refuseOtherNames(login, address, user)
   const tokens: Tokens = { address, given: login.address, port, user, home: around.home, env: around.env }
   const path = (text: string): string => expandPath(text, tokens)
   const alias = first('hostkeyalias')
@@ -126,6 +130,7 @@ export function settingsOf(login: SshLogin, words: ConfigWords, around: Around):
   const revoked = first('revokedhostkeys')
   return {
     name: login.name,
+    login,
     address,
     port,
     user,
@@ -159,6 +164,19 @@ export function settingsOf(login: SshLogin, words: ConfigWords, around: Around):
       }),
     ),
   }
+}
+
+const seenWith = ({ address }: SshLogin, word: string): string =>
+  `see it with: ${quoteCommand(['ssh', '-G', address])} | grep ${word}`
+
+/** What ssh_config gives may be part of a shell's line: that of a ProxyCommand. Newer versions of OpenSSH refuse it too. */
+function refuseOtherNames(login: SshLogin, address: string, user: string): void {
+  const refuse = (what: string, given: string, word: string): void => {
+    const message = `${JSON.stringify(given)} is no ${what}: a shell would read it as more than a name`
+    throw new NetopsError('usage', { host: login.name, message, hint: seenWith(login, word) })
+  }
+  if (!reachedName.test(address)) refuse('host to reach', address, 'hostname')
+  if (!userName.test(user)) refuse('account', user, 'user')
 }
 
 const familyOf = (text: string | undefined): SshSettings['family'] =>
@@ -213,15 +231,16 @@ function agentOf(said: string | undefined, tokens: Tokens): string | undefined {
   return variable === undefined ? expandPath(said, tokens) : tokens.env[variable]
 }
 
+/** The hop of `ssh://[user@]host[:port]`; a zone stands encoded in a URL (RFC 6874, 2). */
+const withoutUrl = (one: string): string =>
+  one.startsWith('ssh://') ? one.slice('ssh://'.length).replace(/\/$/, '').replace('%25', '%') : one
+
 /** `ssh -J`: hops in order, separated by commas; an IPv6 address with a port stands in brackets. */
 export function parseHops(text: string, host: string): readonly Hop[] {
   if (text === 'none') return []
   return text.split(',').map((one) => {
-    const [, user, bracketed, bare, port] =
-      /^(?:ssh:\/\/)?(?:([^@/\s]+)@)?(?:\[([0-9A-Fa-f:.%\w]+)\]|([\w.][\w.:-]*?))(?::(\d{1,5}))?\/?$/.exec(
-        one.trim(),
-      ) ?? []
-    const address = bracketed ?? bare
+    const { user, inBrackets, bare, port } = hop.exec(withoutUrl(one.trim()))?.groups ?? {}
+    const address = inBrackets ?? bare
     if (address !== undefined) {
       return { address, ...(user === undefined ? {} : { user }), ...(port === undefined ? {} : { port: Number(port) }) }
     }

@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type ssh2 from 'ssh2'
 import { messageOf, NetopsError } from '../../model/errors.ts'
+import { quoteCommand } from '../../model/quote.ts'
 import type { ExecResult } from '../../system/exec.ts'
 import { loginLine } from './login-shell.ts'
 import type { Endpoint, HostConnection, RunOptions } from './port.ts'
@@ -162,7 +163,7 @@ class SshConnection implements HostConnection {
       return new NetopsError('unreachable', {
         host: this.name,
         message: `the login shell of ${user} on ${address} does not run commands; ${reason}`,
-        hint: `give ${user} a shell that does (chsh -s /bin/sh ${user}), and take ForceCommand and command= away`,
+        hint: `give ${user} a shell that does (${quoteCommand(['chsh', '-s', '/bin/sh', user])}), and take ForceCommand and command= away`,
       })
     }
     if (!(error instanceof NoEnd)) return error

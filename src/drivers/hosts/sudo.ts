@@ -3,6 +3,7 @@
 import { NetopsError } from '../../model/errors.ts'
 import type { ExecResult } from '../../system/exec.ts'
 import type { RunOptions } from './port.ts'
+import { sshCommand } from './ssh-hint.ts'
 import type { SshSettings } from './ssh-settings.ts'
 
 export interface Become {
@@ -57,13 +58,15 @@ export async function becomeRoot(run: Run, become: Become, settings: SshSettings
 }
 
 const refusal =
-  ({ name, user, address }: SshSettings) =>
-  ({ stderr, code }: ExecResult, hint?: string): NetopsError =>
-    new NetopsError('refused', {
+  (settings: SshSettings) =>
+  ({ stderr, code }: ExecResult, hint?: string): NetopsError => {
+    const { name, user, address } = settings
+    return new NetopsError('refused', {
       host: name,
       message: `sudo does not let ${user} on ${address} be root: ${stderr.trim().split('\n').slice(-3).join('\n') || `it exited with ${code}`}`,
-      hint: hint ?? `try: ssh ${user}@${address} sudo -v`,
+      hint: hint ?? `try: ${sshCommand(settings, 'sudo', '-v')}`,
     })
+  }
 
 /**
  * Holds the password for as long as its input stays open, which is as long as the connection: whatever ends that, the shell

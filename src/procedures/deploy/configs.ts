@@ -4,6 +4,7 @@ import type { Override } from '../../config/validate.ts'
 import { formatProblems, type Problem } from '../../config/problems.ts'
 import { renderConfig } from '../../config/render.ts'
 import { messageOf, NetopsError } from '../../model/errors.ts'
+import { urlHost } from '../../model/login-names.ts'
 import type { ServerConfig } from '../../model/server-config.ts'
 import { sha256OfText } from '../../system/files.ts'
 import type { Endpoints } from './request.ts'
@@ -94,7 +95,7 @@ const fewOf = (names: readonly string[]): string =>
 /** Where a configuration makes the service answer on its own host. */
 export function endpointsIn({ server, metrics, security }: ServerConfig): Endpoints {
   const host = server.host === '0.0.0.0' || server.host === '::' ? '127.0.0.1' : server.host
-  const base = `http://${host.includes(':') ? `[${host}]` : host}:${server.port}`
+  const base = `http://${urlHost(host)}:${server.port}`
   const ports = [server.port, ...(security.ssl_enabled ? [server.tls_port] : []), metrics.port]
   return { readyUrl: `${base}/health/ready`, healthUrl: `${base}/health`, ports }
 }

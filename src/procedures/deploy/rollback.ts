@@ -1,6 +1,7 @@
 // Chooses what a rollback goes back to.
 import type { ActivationRecord } from './request.ts'
 import { NetopsError } from '../../model/errors.ts'
+import { quoteCommand } from '../../model/quote.ts'
 import { inService, type History, type InPlace } from './history.ts'
 
 /**
@@ -58,6 +59,6 @@ export function refuseUnread(host: string, history: History, place: InPlace): vo
     hint:
       kept.length === 0
         ? `deploy a release: netops deploy --release FILE; then ${unread.hint ?? 'put the damaged record aside'}`
-        : `choose what to go back to: netops rollback --to ${kept.at(-1) ?? ''}${kept.length === 1 ? '' : ` (kept here: ${kept.join(', ')})`}`,
+        : `choose what to go back to: ${quoteCommand(['netops', 'rollback', '--to', kept.at(-1) ?? ''])}${kept.length === 1 ? '' : ` (kept here: ${kept.join(', ')})`}`,
   })
 }

@@ -2,6 +2,7 @@
 import { rm } from 'node:fs/promises'
 import * as z from 'zod'
 import type { WorkEffect } from '../../model/effects.ts'
+import { quoteCommand } from '../../model/quote.ts'
 import { defineWork } from '../work.ts'
 
 const input = z.strictObject({ paths: z.array(z.string().startsWith('/')) })
@@ -10,7 +11,7 @@ export const removeTrees = defineWork({
   name: 'remove-trees',
   input,
   changes: true,
-  show: ({ paths }) => paths.map((path) => `rm -rf -- ${path}`),
+  show: ({ paths }) => paths.map((path) => quoteCommand(['rm', '-rf', '--', path])),
   async run({ paths }, { signal, isDone, done, progress }) {
     let removed = 0
     for (const [index, path] of paths.entries()) {

@@ -1,6 +1,7 @@
 // Whether a host is fit for a deployment (guide: Pre-deployment Checklist): facts and what is to come -> findings. Pure.
 import { messageOf, NetopsError } from '../../model/errors.ts'
 import { serviceName } from '../../model/paths.ts'
+import { quoteCommand } from '../../model/quote.ts'
 import { formatBytes, formatDuration } from '../../model/units.ts'
 import { refuseOtherEnvironment } from '../environment-mark.ts'
 import { isOlder, oldestGlibc } from '../deploy/host-needs.ts'
@@ -259,7 +260,7 @@ const systemd: Judge = ({ systemd: there, failedUnits }) => {
     const remedy =
       shown === `${serviceName}.service` && failedUnits.length === 1
         ? `journalctl -u ${shown} tells why; a deployment starts it anew`
-        : `systemctl status ${shown}; once it is mended: systemctl reset-failed`
+        : `${quoteCommand(['systemctl', 'status', shown])}; once it is mended: systemctl reset-failed`
     bad.push(warning(`degraded: ${units} failed`, remedy))
   } else if (there.state === 'starting' || there.state === 'initializing') {
     bad.push(warning('the host is still starting', 'wait for it: systemctl is-system-running --wait'))

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { showHop } from '../../../../src/drivers/hosts/ssh-connect.ts'
+import { sshCommand } from '../../../../src/drivers/hosts/ssh-hint.ts'
 import { parseEffective, parseHops, settingsOf, type SshLogin } from '../../../../src/drivers/hosts/ssh-settings.ts'
 
 const around = { home: '/home/op', env: { SSH_AUTH_SOCK: '/run/agent', KEYS: '/keys' }, defaults: new Map() }
@@ -68,6 +70,77 @@ describe('what ssh_config says of a host', () => {
   ])('is refused where it cannot be followed: %s', (text, message) => {
     expect(() => settings(text)).toThrow(message)
   })
+})
+
+describe('a name that ssh_config gives, and that a shell would read as more', () => {
+  test.each([
+    '$(id)',
+    'a;id',
+    'a`id`',
+    'a|id',
+    'a&id',
+    "a'id",
+    'a"id',
+    '-oProxyCommand=id',
+    'a -i x',
+    '$HOME',
+    'a\\',
+    'a(id)',
+  ])('is no account: %s', (user) =>
+    expect(() => settings(`user ${user}\nproxycommand nc %r %h %p`)).toThrow('is no account'),
+  )
+
+  test.each(['$(id)', 'a;id', 'a`id`', 'a|id', '-oProxyCommand=id', 'a b', 'a\\b', '$HOME', 'a,b'])(
+    'is no host: %s',
+    (host) => expect(() => settings(`hostname ${host}\nproxycommand nc %h %p`)).toThrow('is no host to reach'),
+  )
+
+  test.each(['$(id)@a', 'a;id', '`id`@a', '-oProxyCommand=id', '-u@a', 'u\\@a', 'u|x@a', '[fe80::1%$(id)]'])(
+    'is no host to go through: %s',
+    (jump) => expect(() => settings(`proxyjump ${jump}`)).toThrow('is no host to go through'),
+  )
+
+  test('is an account where only OpenSSH itself reads it', () => {
+    expect(settings('user CORP\\ops')).toMatchObject({ user: 'CORP\\ops' })
+    expect(settings('proxyjump CORP\\ops@a')).toMatchObject({ hops: [{ user: 'CORP\\ops', address: 'a' }] })
+  })
+})
+
+test.each([
+  ['fe80::1%eth0', { address: 'fe80::1%eth0' }],
+  ['ops@[fe80::1%br-lan.5]:22', { user: 'ops', address: 'fe80::1%br-lan.5', port: 22 }],
+  ['ssh://ops@[fe80::1%25eth0]:22/', { user: 'ops', address: 'fe80::1%eth0', port: 22 }],
+])('a way through an address with a zone: %s', (text, hop) => {
+  expect(parseHops(text, 'web1')).toEqual([hop])
+  expect(parseHops(showHop(hop), 'web1')).toEqual([hop])
+})
+
+describe('the command for people', () => {
+  const hint = (text: string, more: Partial<SshLogin> = {}) => sshCommand(settings(text, more), 'true')
+
+  test.each<[string, string, Partial<SshLogin>, string]>([
+    ['goes to the address where that is all there is', 'user ops', {}, 'ssh -p 22 ops@web1.example.com true'],
+    [
+      'goes by the name where ssh_config gives it an address',
+      'hostname 10.0.0.1\nuser ops',
+      {},
+      'ssh web1.example.com true',
+    ],
+    [
+      'goes by the name where there is a ProxyCommand',
+      'user ops\nproxycommand nc %h %p',
+      {},
+      'ssh web1.example.com true',
+    ],
+    ['goes by the name where there is a jump', 'user ops\nproxyjump bastion', {}, 'ssh web1.example.com true'],
+    [
+      'says what the fleet file says beside it',
+      'hostname 10.0.0.1\nport 2200',
+      { port: 2222, user: 'ops', identity: '/a key', knownHosts: '/kh', jump: 'ops@[fe80::1%eth0]:22' },
+      "ssh -p 2222 -i '/a key' -o UserKnownHostsFile=/kh -J 'ops@[fe80::1%eth0]:22' ops@web1.example.com true",
+    ],
+    ['is quoted', 'hostname 10.0.0.1', { user: 'CORP\\ops' }, "ssh 'CORP\\ops@web1.example.com' true"],
+  ])('%s', (_, text, more, command) => expect(hint(text, more)).toBe(command))
 })
 
 test.each(['', 'a b', 'user@', '-oProxyCommand=x', 'a,,b', 'ssh://', '[fd00::1'])('%j leads nowhere', (text) => {
