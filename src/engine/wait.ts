@@ -23,26 +23,33 @@ export async function waitUntil(
   const deadline = executor.now() + wait.deadlineMs
   let goodSince: number | undefined
   let startId: string | undefined
+  let first: ProbeAnswer | undefined
   for (;;) {
-    const answer = await executor.probe(wait.from ?? host, wait.probe)
+    const asked = wait.from ?? host
+    const answer = await executor.probe(asked, wait.probe, first)
+    // Started on purpose meanwhile, its restarts count from nothing again.
+    if (first === undefined || (answer.restarts ?? 0) < (first.restarts ?? 0)) first = answer
     const now = executor.now()
     if (!answer.ok || answer.startId !== startId) goodSince = undefined
     startId = answer.startId
     // Held too short a time when the deadline comes: let a good streak end, but start no new one after it.
     if (answer.ok && now <= deadline) goodSince ??= now
     if (goodSince !== undefined && now - goodSince >= wait.holdForMs) return 'met'
-    if (goodSince === undefined && (answer.hopeless === true || now >= deadline)) return atDeadline(wait, answer)
+    if (goodSince === undefined && (answer.hopeless === true || now >= deadline)) {
+      if (wait.onDeadline === 'go-on') return answer.unknown === true ? 'inconclusive' : 'timed-out'
+      throw unmet(wait, answer, await executor.lastWords(asked, wait.probe, first))
+    }
     if (signal.aborted) throw new Halted()
     const left = goodSince === undefined ? deadline - now : goodSince + wait.holdForMs - now
     await executor.sleep(Math.max(10, Math.min(probeEveryMs, left)), signal)
   }
 }
 
-function atDeadline({ onDeadline, probe, deadlineMs }: Wait, answer: ProbeAnswer): WaitOutcome {
-  if (onDeadline === 'go-on') return answer.unknown === true ? 'inconclusive' : 'timed-out'
+function unmet({ probe, deadlineMs }: Wait, answer: ProbeAnswer, log: readonly string[]): NetopsError {
   const how = answer.hopeless === true ? '' : ` within ${deadlineMs / 1000} s`
-  throw new NetopsError('unhealthy', {
+  return new NetopsError('unhealthy', {
     message: `not ${wantedBy(probe)}${how}: ${answer.seen}`,
     hint: answer.hint,
+    log,
   })
 }

@@ -146,7 +146,7 @@ export interface ProbeAnswer {
   readonly ok: boolean
   /** What was seen, for people. */
   readonly seen: string
-  /** Waiting longer cannot help: the service has crashed for good. */
+  /** Waiting longer cannot help: the service has ended. */
   readonly hopeless?: boolean
   /** Nothing could be found out. */
   readonly unknown?: true
@@ -154,4 +154,8 @@ export interface ProbeAnswer {
   readonly hint?: string
   /** Which start of the service answered; holding starts again when it changes. */
   readonly startId?: string | undefined
+  /** How often it has been restarted by then; what happened before a wait is not held against it. */
+  readonly restarts?: number
+  /** From where on the service's log belongs to what was seen. */
+  readonly logFrom?: string | undefined
 }

@@ -29,6 +29,8 @@ export interface ErrorDetail {
   readonly message: string
   /** The next command to run or the thing to change. */
   readonly hint?: string | undefined
+  /** The last lines of what the service said, fit to be shown. */
+  readonly log?: readonly string[] | undefined
   readonly host?: string | undefined
   /** The id of the step that failed. */
   readonly step?: string | undefined
@@ -41,6 +43,7 @@ export interface ErrorDetail {
 export class NetopsError extends Error {
   readonly code: ErrorCode
   readonly hint: string | undefined
+  readonly log: readonly string[]
   readonly host: string | undefined
   readonly step: string | undefined
   readonly resumable: boolean
@@ -50,6 +53,7 @@ export class NetopsError extends Error {
     this.name = 'NetopsError'
     this.code = code
     this.hint = detail.hint
+    this.log = detail.log ?? []
     this.host = detail.host
     this.step = detail.step
     this.resumable = detail.resumable ?? (code === 'unreachable' || code === 'interrupted')
@@ -66,6 +70,7 @@ export function locate(error: unknown, place: { host?: string; step?: string }):
   return new NetopsError(known ? error.code : 'failed', {
     message: messageOf(error),
     hint: known ? error.hint : undefined,
+    log: known ? error.log : [],
     host: (known ? error.host : undefined) ?? place.host,
     step: (known ? error.step : undefined) ?? place.step,
     resumable: known ? error.resumable : undefined,

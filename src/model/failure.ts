@@ -9,16 +9,19 @@ export const failure = z.strictObject({
   code: outcome,
   message: z.string(),
   hint: z.string().optional(),
+  /** The last lines of what the service said. */
+  log: z.array(z.string()).readonly().exactOptional(),
   host: z.string().optional(),
   step: z.string().optional(),
 })
 export type Failure = z.infer<typeof failure>
 
 /** An error as journals and documents hold it: fields that say nothing are left out. */
-export const failureOf = ({ code, message, hint, host, step }: NetopsError | Failure): Failure => ({
+export const failureOf = ({ code, message, hint, log, host, step }: NetopsError | Failure): Failure => ({
   code,
   message,
   ...(hint === undefined ? {} : { hint }),
+  ...(log === undefined || log.length === 0 ? {} : { log }),
   ...(host === undefined ? {} : { host }),
   ...(step === undefined ? {} : { step }),
 })

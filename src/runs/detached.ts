@@ -1,6 +1,7 @@
 // Starts a host run so that it outlives this process and the connection; one that is at work is left alone.
 import { join } from 'node:path'
 import { readJournal, runState } from '../engine/journal.ts'
+import { unmarkedEnvironment } from '../drivers/services/root-processes.ts'
 import { isCarried } from '../engine/lease.ts'
 import { hostPaths } from '../model/paths.ts'
 import { execText, start } from '../system/exec.ts'
@@ -23,7 +24,12 @@ export async function startDetached(
     const unit = `netops-${run.replace(/[^A-Za-z0-9_.-]/g, '-')}${direction === 'back' ? '-undo' : ''}`
     await execText(['systemd-run', `--unit=${unit}`, '--collect', '--quiet', ...argv])
   } else {
-    await start(argv, { output: join(paths.runs, run, 'output.log'), detached: true })
+    await start(argv, {
+      output: join(paths.runs, run, 'output.log'),
+      detached: true,
+      // A service may deploy itself: the run must not end with it.
+      env: unmarkedEnvironment(),
+    })
   }
 }
 

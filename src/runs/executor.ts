@@ -10,6 +10,7 @@ import { applyEffect, effectsOf } from './effects.ts'
 import { FleetLeases } from './fleet-leases.ts'
 import type { RunHost } from './hosts.ts'
 import { askHere, askProbe } from './probes.ts'
+import { lastWords, withLastWords } from './last-words.ts'
 import { itemFault } from './run-journal.ts'
 
 type ExecutorContext = Pick<RunContext, 'env' | 'progress' | 'signal' | 'undoSignal'>
@@ -57,10 +58,16 @@ export function executorOf(
       guard?.()
       if (effect.kind !== 'lease') await leases.assure(name)
       const connection = () => host.connection()
-      return applyEffect(effects, effect, { host: name, services: host.services, connection, env, report, progress })
+      const site = { host: name, services: host.services, connection, env, report, progress }
+      if (effect.kind !== 'service' || effect.action !== 'start') return applyEffect(effects, effect, site)
+      return applyEffect(effects, effect, site).catch(async (error: unknown) => {
+        throw await withLastWords(error, host, effect.unit)
+      })
     },
     // Time passes wherever it is asked for.
-    probe: (name, probe) => (name === operatorHost ? askHere(probe) : askProbe(hostNamed(name), probe)),
+    probe: (name, probe, first) => (name === operatorHost ? askHere(probe) : askProbe(hostNamed(name), probe, first)),
+    lastWords: (name, probe, { logFrom }) =>
+      'unit' in probe && logFrom !== undefined ? lastWords(hostNamed(name), probe.unit, logFrom) : Promise.resolve([]),
     async hook(argv, document) {
       const { code, stderr, stdout } = await exec(argv, { stdin: { text: document }, timeoutMs: hookTimeoutMs })
       if (code === 0) return

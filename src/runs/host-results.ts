@@ -16,6 +16,8 @@ export interface HostResult {
   /** What was sent to it by pushes, of how much there was to bring. */
   readonly pushed?: Pushed
   readonly message?: string
+  /** The last lines of what its service said. */
+  readonly log?: readonly string[]
   /** What the work of its run came to, by step. */
   readonly results?: Readonly<Record<string, Json>>
 }
@@ -45,6 +47,7 @@ export function hostResults(ran: Ran, hosts: readonly string[]): readonly HostRe
       changed: end?.changed ?? false,
       ...(pushed === undefined ? {} : { pushed }),
       ...(failure === undefined ? {} : { message: failure.message }),
+      ...(failure?.log === undefined ? {} : { log: failure.log }),
       ...(own.length === 0 ? {} : { results: Object.fromEntries(own) }),
     }
   })

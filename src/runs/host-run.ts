@@ -7,6 +7,7 @@ import { openRun, settleRun, type RunDescription } from '../engine/run-file.ts'
 import { settleEnded } from '../engine/settle-ended.ts'
 import { requireUndoable, runPlan, undoRun, type RunResult } from '../engine/run.ts'
 import { locate, NetopsError } from '../model/errors.ts'
+import { failureOf } from '../model/failure.ts'
 import { hostPaths, runsCommand } from '../model/paths.ts'
 import { connectHere, readerOf } from '../drivers/hosts/readers.ts'
 import { servicesFor } from '../drivers/services/choose.ts'
@@ -144,8 +145,8 @@ async function proceed(
 
 /** A run that could not begin ends at once, and says why to whoever follows it. */
 function endWith(journal: Journal, thrown: unknown, host: string): RunResult {
-  const { code, message, hint } = locate(thrown, { host })
-  const error = { code, message, host, ...(hint === undefined ? {} : { hint }) }
+  const error = failureOf(locate(thrown, { host }))
+  const { code } = error
   journal.append({ type: 'end', outcome: code, changed: false, error })
   return { outcome: code, changed: false, failures: [error], open: false }
 }

@@ -1,6 +1,7 @@
 // Asks a probe's question of one host, and says what was seen; and what a wait for it looks like.
 import { quoteCommand } from '../model/quote.ts'
 import { readerOf } from '../drivers/hosts/readers.ts'
+import type { ServiceState } from '../drivers/services/port.ts'
 import { wantedBy, type Probe, type ProbeAnswer } from '../model/effects.ts'
 import { messageOf, NetopsError } from '../model/errors.ts'
 import { sameSysctl, sysctlPath } from '../model/sysctl.ts'
@@ -8,17 +9,18 @@ import type { Wait } from '../model/plan.ts'
 import { formatDuration } from '../model/units.ts'
 import { httpGet } from '../system/http.ts'
 import type { RunHost } from './hosts.ts'
+import { describeEnd } from './last-words.ts'
 
 const timeoutMs = 5000
-// As many restarts by the service manager since the start show a crash loop; waiting longer cannot help.
+// As many restarts by the service manager during a wait show a crash loop; one may be for want of a port that is still held.
 const hopelessRestarts = 2
 
 /** The answer to a probe; never throws for what the host is like, only when it is lost. */
-export async function askProbe(host: RunHost, probe: Probe): Promise<ProbeAnswer> {
+export async function askProbe(host: RunHost, probe: Probe, first?: ProbeAnswer): Promise<ProbeAnswer> {
   switch (probe.kind) {
     case 'ready':
     case 'stopped': {
-      const answer = await askService(host, probe)
+      const answer = await askService(host, probe, first)
       const logs = quoteCommand(host.services.logsCommand(probe.unit))
       return answer.ok ? answer : { ...answer, hint: `see why on the host: ${logs}` }
     }
@@ -47,26 +49,39 @@ export function askHere(probe: Probe): Promise<ProbeAnswer> {
 
 type ServiceProbe = Extract<Probe, { unit: string; kind: 'ready' | 'stopped' }>
 
-async function askService(host: RunHost, probe: ServiceProbe): Promise<ProbeAnswer> {
+async function askService(host: RunHost, probe: ServiceProbe, first: ProbeAnswer | undefined): Promise<ProbeAnswer> {
   const service = await host.services.read(readerOf(await host.connection()), probe.unit)
   if (probe.kind === 'stopped') {
     return { ok: service.mainPid === undefined, seen: `the service is ${service.state}` }
   }
-  const { startId } = service
-  if (service.state === 'failed' || service.restarts >= hopelessRestarts) {
-    return { ok: false, hopeless: true, startId, seen: `the service crashed ${service.restarts} times after its start` }
-  }
-  if (service.state !== 'running') return { ok: false, startId, seen: `the service is ${service.state}` }
+  const { startId, restarts, logFrom } = service
+  const known = { startId, restarts, ...(logFrom === undefined ? {} : { logFrom }) }
+  const end = endOf(service, first)
+  if (end !== undefined) return { ...known, ok: false, hopeless: true, seen: end }
+  if (service.state !== 'running') return { ...known, ok: false, seen: `the service is ${service.state}` }
   try {
     const answer = await httpGet(probe.url, timeoutMs)
     const release = answer.headers['x-release']
-    if (answer.status !== 200) return { ok: false, startId, seen: `${probe.url} answers ${answer.status}` }
+    if (answer.status !== 200) return { ...known, ok: false, seen: `${probe.url} answers ${answer.status}` }
     // A server that does not name its release is judged by its start alone.
     const right = release === undefined || release === probe.release
-    return { ok: right, startId, seen: right ? 'ready' : `${probe.url} is answered by release ${release}` }
+    return { ...known, ok: right, seen: right ? 'ready' : `${probe.url} is answered by release ${release}` }
   } catch (error) {
-    return { ok: false, startId, seen: `${probe.url}: ${messageOf(error)}` }
+    return { ...known, ok: false, seen: `${probe.url}: ${messageOf(error)}` }
   }
+}
+
+/** Why it cannot come to be healthy any more; undefined where it still may. Only what happened during the wait counts. */
+function endOf({ state, restarts, ended }: ServiceState, first: ProbeAnswer | undefined): string | undefined {
+  const how = ended === undefined ? '' : ` ${describeEnd(ended)}`
+  const before = first?.restarts ?? restarts
+  const since = restarts < before ? restarts : restarts - before
+  if (state === 'failed') return `the service ended${how} again and again, and is not started any more`
+  if (state === 'stopped' || state === 'absent') return `the service has ended${how}`
+  if (since >= hopelessRestarts)
+    return `the service ended ${since} times after its start${how === '' ? '' : `, last${how}`}`
+  // Nothing to be tried again: it takes itself for finished, as a program does that goes on in the background.
+  return state === 'starting' && ended === 0 ? `the service has ended${how}: it must stay in the foreground` : undefined
 }
 
 type Values = Readonly<Record<string, string>>

@@ -95,6 +95,7 @@ function outcomeOf({ outcome, changed, error }: EndRecord, host: string): boolea
     resumable: false,
     message: error?.message ?? 'the host gave no reason',
     hint: error?.hint,
+    log: error?.log,
     step: error?.step === undefined ? undefined : `${host}/${error.step}`,
   })
 }

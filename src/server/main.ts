@@ -5,6 +5,7 @@ import type { ServerConfig } from '../model/server-config.ts'
 import { exitCodes, messageOf, NetopsError, systemCode } from '../model/errors.ts'
 import { hostPaths } from '../model/paths.ts'
 import { buildInfo } from '../system/build-info.ts'
+import { surviveSignals } from '../system/signals.ts'
 import type { Credentials } from './credentials.ts'
 import { help, parseFlags, type Request } from './flags.ts'
 import type { ServiceControls } from './service.ts'
@@ -81,8 +82,12 @@ function readConfig(path: string, file: 'required' | 'optional'): string | undef
   }
 }
 
-/** Connects signals, crashes and warnings of the process. The second signal to stop ends it where it is. */
+/**
+ * Connects signals, crashes and warnings of the process. The second signal to stop ends it where it is; one that asks for
+ * no stop ends nothing.
+ */
 function watchProcess(): ServiceControls {
+  const onIgnored = tellLater(surviveSignals)
   const stopped = new Promise<string>((settle) => {
     let signals = 0
     const onSignal = (signal: string) => {
@@ -104,7 +109,18 @@ function watchProcess(): ServiceControls {
       if (warning.name !== 'ExperimentalWarning') listener(warning)
     })
   }
-  return { stopped, crashed, onWarning }
+  return { stopped, crashed, onIgnored, onWarning }
+}
+
+/** What is told before anybody listens is kept for whoever does. */
+function tellLater(watch: (tell: (signal: string) => void) => void): (listener: (signal: string) => void) => void {
+  const early: string[] = []
+  let tell = (signal: string): void => void early.push(signal)
+  watch((signal) => tell(signal))
+  return (listener) => {
+    tell = listener
+    early.splice(0).forEach(listener)
+  }
 }
 
 const print = (text: string): void => {

@@ -36,6 +36,8 @@ export interface ServiceControls {
   readonly stopped: Promise<string>
   /** Resolves with what was thrown when something was thrown that nobody caught. */
   readonly crashed: Promise<unknown>
+  /** Receives the names of signals that are ignored, once there is a log. */
+  readonly onIgnored: (listener: (signal: string) => void) => void
   /** Receives warnings of the runtime, once there is a log. */
   readonly onWarning: (listener: (warning: Error) => void) => void
 }
@@ -56,6 +58,12 @@ export async function runService(options: ServiceOptions, controls: ServiceContr
   const log = openLog(targets, options.release)
   const { logger } = log
   controls.onWarning((warning) => logger.warn({ err: warning }, 'a warning of the runtime'))
+  controls.onIgnored((signal) =>
+    logger.warn(
+      { signal },
+      `${signal} is ignored: the configuration is read at a start only, and SIGTERM stops the service`,
+    ),
+  )
   logger.info(
     { version: options.version, commit: options.commit, config: options.source, pid: process.pid },
     'starting',

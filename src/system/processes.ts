@@ -7,12 +7,19 @@ import { readTextIfAny } from './files.ts'
 export const processIdentity = z.strictObject({ pid: z.number(), startTime: z.string(), bootId: z.string() })
 export type ProcessIdentity = z.infer<typeof processIdentity>
 
-/** The start time in a `/proc/PID/stat` text; undefined for a process that has ended (a zombie) or a text that is none. */
-export function startTimeIn(stat: string): string | undefined {
-  // proc(5): the name in brackets may hold spaces; field 3 is the state, field 22 the start time.
+/** Of a `/proc/PID/stat` text; undefined for a process that has ended (a zombie) or a text that is none. */
+export function statFields(
+  stat: string,
+): { readonly parent: number; readonly session: number; readonly startTime: string } | undefined {
+  // proc(5): the name in brackets may hold spaces; field 3 is the state, 4 the parent, 6 the session, 22 the start time.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
+  const startTime = fields[19]
+  if (fields[0] === 'Z' || fields[0] === 'X' || startTime === undefined) return undefined
+  return { parent: Number(fields[1]), session: Number(fields[3]), startTime }
 }
+
+/** The start time in a `/proc/PID/stat` text; undefined for a process that has ended. */
+export const startTimeIn = (stat: string): string | undefined => statFields(stat)?.startTime
 
 /** The running process with this number, or undefined when there is none (a zombie counts as none). */
 export async function identify(pid: number): Promise<ProcessIdentity | undefined> {

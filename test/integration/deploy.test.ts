@@ -1,10 +1,12 @@
 // Deployment and rollback as a user does them, below a root folder: what comes into service, and what a failure leaves behind.
+import { spawn } from 'node:child_process'
 import { appendFile, readFile, readlink, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { systemCode } from '../../src/model/errors.ts'
 import { stepsOf } from '../../src/model/plan.ts'
-import { execText } from '../../src/system/exec.ts'
+import { exec, execText } from '../../src/system/exec.ts'
+import { identify } from '../../src/system/processes.ts'
 import {
   builtRelease,
   closed,
@@ -27,6 +29,11 @@ async function mustRun(site: Site): Promise<number> {
   const pid = await site.mainPid()
   if (pid === undefined) throw new Error('the service does not run')
   return pid
+}
+
+const restartsOf = async (site: Site): Promise<number> => {
+  const service = (await site.netops(['status', '--json'])).json.hosts?.[0]?.service as { readonly restarts: number }
+  return service.restarts
 }
 
 const currentOf = async ({ paths }: Site): Promise<string> => basename(await readlink(paths.current))
@@ -285,6 +292,109 @@ describe('the service', () => {
     expect((await site.netops(['status'])).stdout).toBe('local: not deployed, service absent, not deployed\n')
     await expect(stat(site.root)).rejects.toMatchObject({ code: 'ENOENT' })
   })
+})
+
+describe('the supervisor of a root', () => {
+  test('is one, however many starts come at the same time, and a stop leaves nothing', async () => {
+    const { site, release } = await siteInService()
+    expect((await site.netops(['service', 'stop'])).code).toBe(0)
+    const start = () => exec([site.paths.netopsLink, 'host', 'service', 'start', '--root', site.root])
+    const started = await Promise.all([start(), start(), start(), start()])
+    expect(started.map(({ code, stderr }) => ({ code, stderr }))).toEqual(Array(4).fill({ code: 0, stderr: '' }))
+    await expect.poll(() => site.answering(), { timeout: 20_000 }).toBe(release.id)
+    const running = await processesBelow(site.root)
+    expect(running.filter(({ command }) => command.includes('host supervise'))).toHaveLength(1)
+    expect(running.filter(({ command }) => command.includes('--config'))).toHaveLength(1)
+    expect((await site.netops(['service', 'stop'])).code).toBe(0)
+    expect(await processesBelow(site.root)).toEqual([])
+    expect(await filesBelow(site.paths.runtimeDir)).toEqual([])
+  })
+
+  test('that was killed is missed by status and health, and a start puts a new one in its place', async () => {
+    const { site, release, pid } = await siteInService()
+    const killed = (await supervisorOf(site.paths))?.supervisor.pid ?? NaN
+    process.kill(killed, 'SIGKILL')
+    await expect.poll(() => identify(killed)).toBeUndefined()
+    const status = await site.netops(['status'])
+    expect(status.stdout).toContain('unsupervised: its supervisor is gone')
+    expect(status.stdout).toContain(`netops service start --root ${site.root}`)
+    expect(await site.netops(['health', '--json'])).toMatchObject({
+      code: 5,
+      json: { hosts: [{ healthy: true, unsupervised: true }] },
+    })
+    expect((await site.netops(['service', 'start'])).code).toBe(0)
+    expect(await identify(pid)).toBeUndefined()
+    await expect.poll(() => site.answering(), { timeout: 20_000 }).toBe(release.id)
+    expect((await site.netops(['health', '--json'])).code).toBe(0)
+    // Also by a deployment that has nothing else to do.
+    process.kill((await supervisorOf(site.paths))?.supervisor.pid ?? NaN, 'SIGKILL')
+    expect(await site.deploy(release)).toMatchObject({ code: 0, json: { hosts: [{ changed: true }] } })
+    expect((await site.netops(['health', '--json'])).code).toBe(0)
+  })
+
+  test('of which an earlier netops left several is ended whole by a stop', async () => {
+    const { site } = await siteInService()
+    // Each of them a session of its own, with a server of its own that no file names.
+    const stray = join(site.folder, 'stray')
+    await writeFile(
+      stray,
+      `#!/bin/sh\nsh -c 'sleep 600; exit' network_server --config ${site.paths.config} --root ${site.root} &\nwait\n`,
+      { mode: 0o755 },
+    )
+    const strays = [1, 2, 3].map(() =>
+      spawn(stray, ['host', 'supervise', '--root', site.root], { detached: true, stdio: 'ignore' }),
+    )
+    await expect.poll(async () => (await processesBelow(site.root)).length).toBe(8)
+    expect((await site.netops(['service', 'stop'])).code).toBe(0)
+    expect(await processesBelow(site.root)).toEqual([])
+    expect(strays.map(({ pid }) => pid)).not.toContain(undefined)
+  })
+
+  test('restarts a service that ended well though nobody asked, and goes on through signals that ask for nothing', async () => {
+    const { site, release, pid } = await siteInService()
+    const supervisor = (await supervisorOf(site.paths))?.supervisor.pid ?? NaN
+    for (const signal of ['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) process.kill(supervisor, signal)
+    process.kill(pid, 'SIGTERM')
+    await expect.poll(() => site.mainPid(), { timeout: 20_000 }).not.toBe(pid)
+    await expect.poll(() => site.answering(), { timeout: 20_000 }).toBe(release.id)
+    expect((await supervisorOf(site.paths))?.supervisor.pid).toBe(supervisor)
+  })
+
+  test('counts crashes from the beginning of a deployment: what has recovered long ago is no reason to fail', async () => {
+    const { site, release, pid } = await siteInService()
+    for (let last = pid; (await restartsOf(site)) < 2; last = await mustRun(site)) {
+      process.kill(last, 'SIGKILL')
+      await expect.poll(() => site.mainPid().then((now) => now !== last), { timeout: 20_000 }).toBe(true)
+      await expect.poll(() => site.answering(), { timeout: 20_000 }).toBe(release.id)
+    }
+    expect(await site.deploy(release)).toMatchObject({ code: 0, json: { hosts: [{ changed: false }] } })
+  })
+})
+
+describe('a release that ends', () => {
+  // One child in a session of its own, one without the environment that it was given.
+  const leaves = (nap: string): string =>
+    `setsid sleep ${nap} & env -i /bin/sleep ${nap} & echo it leaves; printf 'with \\033[31mred\\n'`
+  test.each([0, 3])(
+    'with exit code %i is put back at once, with its last words and without its children',
+    async (code) => {
+      const { site, release } = await siteInService()
+      const nap = `600.${process.pid}${code}`
+      const bad = await foreignRelease(site, 'bad', `${leaves(nap)}\nexit ${code}`)
+      const began = performance.now()
+      const words = ['deploy', '--release', bad.file, '--min-healthy-time', '500ms', '--healthy-deadline', '90s']
+      const failed = await site.netops(words)
+      expect(failed.code).toBe(8)
+      expect(performance.now() - began).toBeLessThan(30_000)
+      expect(failed.stdout).toContain(
+        `ended${code === 0 ? '' : ' 2 times after its start, last'} with exit code ${code}`,
+      )
+      expect(failed.stdout).toContain('  | it leaves\n  | with \\x1b[31mred\n')
+      expect(failed.stdout).not.toContain('listening')
+      expect(await site.answering()).toBe(release.id)
+      expect(await processesBelow(nap)).toEqual([])
+    },
+  )
 })
 
 describe('a dry run', () => {

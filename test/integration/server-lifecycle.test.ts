@@ -86,6 +86,26 @@ describe('stopping', () => {
   })
 })
 
+describe('a signal that asks for no end', () => {
+  it.each(['SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGIO', 'SIGPWR', 'SIGXCPU'] as const)(
+    '%s ends nothing, opens no debugger, and is told in the log',
+    async (signal) => {
+      const server = await startReady()
+      server.child.kill(signal)
+      const line = await eventually(() => {
+        const found = server.lines().find((one) => one.signal === signal)
+        if (found === undefined) throw new Error('not told')
+        return found
+      })
+      expect(line).toMatchObject({ level: 'WARN', msg: expect.stringContaining('is ignored') as string })
+      expect((await ask('/health/ready')).status).toBe(200)
+      expect(server.errors()).toBe('')
+      server.child.kill('SIGTERM')
+      expect(await server.exit).toBe(0)
+    },
+  )
+})
+
 describe('starting', () => {
   it.each(['server', 'metrics'] as const)(
     'ends with 1 and names the address when the %s port is taken',

@@ -72,6 +72,7 @@ export function modelWorld(script: Script = {}): ModelWorld {
       applied.push(`hook ${argv.join(' ')}`)
       script.hook?.(argv, document)
     },
+    lastWords: () => Promise.resolve([]),
     probe: (_host, probe) =>
       Promise.resolve(script.answer?.(probe, time) ?? { ok: true, seen: 'ready', startId: 'first' }),
   }

@@ -11,7 +11,7 @@ export const hostService = defineCommand({
   args: '<action>',
   async run({ options, args }) {
     const { root } = parseOptions(rootSchema, options)
-    const { startService, stopService } = await import('../../drivers/services/supervisor.ts')
+    const { startService, stopService } = await import('../../drivers/services/service-control.ts')
     const action = z.enum(['start', 'stop']).parse(args[0])
     await (action === 'start' ? startService(root, selfCommand()) : stopService(root))
     return quiet

@@ -9,8 +9,8 @@ export const errorDocument = (error: NetopsError | Failure): Failure => failureO
 /** The field of a host's entry in a document, which says already where it failed; none where nothing did. */
 export function errorField(error: NetopsError | undefined): { readonly error?: Failure } {
   if (error === undefined) return {}
-  const { code, message, hint } = errorDocument(error)
-  return { error: { code, message, ...(hint === undefined ? {} : { hint }) } }
+  const { code, message, hint, log } = errorDocument(error)
+  return { error: failureOf({ code, message, ...(hint && { hint }), ...(log && { log }) }) }
 }
 
 /** `web1: MESSAGE`, and below it what to do. */
@@ -18,6 +18,13 @@ export const errorLines = (
   host: string,
   { message, hint }: Pick<NetopsError, 'message' | 'hint'>,
 ): readonly string[] => [`${host}: ${message}`, ...(hint === undefined ? [] : [`  hint: ${hint}`])]
+
+/** The end of what a service said, below the failure that it belongs to. */
+export const logLines = (failure: Failure | undefined): readonly string[] => {
+  const { log = [], host } = failure ?? {}
+  const whose = host === undefined ? '' : ` on ${host}`
+  return log.length === 0 ? [] : [`the service's log${whose} ends with:`, ...log.map((line) => `  | ${line}`)]
+}
 
 /** The failure of a whole command on standard error; from -vv with the stack. */
 export function failureLines(thrown: unknown, verbosity: number): readonly string[] {

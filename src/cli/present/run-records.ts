@@ -2,6 +2,7 @@
 import { exitCodes } from '../../model/errors.ts'
 import type { JournalRecord } from '../../model/journal.ts'
 import type { Ending } from '../../runs/follow.ts'
+import { logLines } from './errors.ts'
 
 /** One record in a few words. */
 export function describeRecord(record: JournalRecord): string {
@@ -31,5 +32,7 @@ export function describeEnding(ending: Ending): string {
   const { outcome, error } = ending
   return outcome === 'done'
     ? 'done'
-    : `${exitCodes[outcome].meaning}${error === undefined ? '' : `\n  ${error.message}`}`
+    : [`${exitCodes[outcome].meaning}${error === undefined ? '' : `\n  ${error.message}`}`, ...logLines(error)].join(
+        '\n',
+      )
 }

@@ -8,7 +8,7 @@ import { hostResults } from '../../runs/host-results.ts'
 import { plain } from '../../runs/run-journal.ts'
 import type { RunResult } from '../../engine/run.ts'
 import type { CommandResult } from '../command.ts'
-import { errorDocument, errorField } from './errors.ts'
+import { errorDocument, errorField, logLines } from './errors.ts'
 
 export const fleetRunResult = (end: FleetRunEnd): CommandResult =>
   'shown' in end ? shownResult(end) : finishedResult(end.finished)
@@ -66,7 +66,7 @@ export function finishedResult({ procedure, run, hosts: names, requests, ...ran 
   return {
     outcome: ran.result.outcome,
     data: { procedure, run, hosts, ...(first && { error: errorDocument(first) }) },
-    text: [...lines, ...(first?.hint === undefined ? [] : [`hint: ${first.hint}`])].join('\n'),
+    text: [...lines, ...logLines(first), ...(first?.hint === undefined ? [] : [`hint: ${first.hint}`])].join('\n'),
   }
 }
 
@@ -76,6 +76,9 @@ export function hostRunResult(run: string, result: RunResult): CommandResult {
   return {
     outcome: result.outcome,
     data: { run, changed: result.changed, ...(error === undefined ? {} : { error }) },
-    text: error === undefined ? `${run}: done` : `${run}: ${exitCodes[result.outcome].meaning}\n  ${error.message}`,
+    text: [
+      error === undefined ? `${run}: done` : `${run}: ${exitCodes[result.outcome].meaning}\n  ${error.message}`,
+      ...logLines(error),
+    ].join('\n'),
   }
 }

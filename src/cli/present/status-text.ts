@@ -2,11 +2,14 @@
 import type { HostAnswer } from '../../fleet/pool.ts'
 import type { Outcome } from '../../model/errors.ts'
 import type { Failure } from '../../model/failure.ts'
+import { quoteCommand } from '../../model/quote.ts'
 import type { HostHealth, HostStatus } from '../../procedures/status/host-status.ts'
 import { errorField } from './errors.ts'
 
 export const statusDocument = ({ host, value, error }: HostAnswer<HostStatus>) => ({
   ...value,
+  // Where netops looks for more is nobody's business.
+  ...(value && { root: undefined, service: { ...value.service, logFrom: undefined } }),
   host,
   ...errorField(error),
 })
@@ -18,6 +21,7 @@ export function statusText({ host, value, error }: HostAnswer<HostStatus>): stri
   const pid = service.mainPid === undefined ? '' : ` (pid ${service.mainPid}${since})`
   return [
     `${host}: ${release ?? 'not deployed'}, service ${service.state}${pid}, ${health.status}`,
+    ...(service.state === 'running' && service.unsupervised === true ? unsupervisedLines(value.root) : []),
     ...(value.configDrift ? ['  the configuration in place is not the one that was deployed'] : []),
     ...(health.release !== undefined && health.release !== release ? [`  release ${health.release} answers`] : []),
     ...unfinished.map((run) => `  unfinished run ${run.run} since ${run.since}, last: ${run.last}`),
@@ -28,15 +32,21 @@ export function statusText({ host, value, error }: HostAnswer<HostStatus>): stri
 const damagedLines = (damaged: readonly Failure[] = []): readonly string[] =>
   damaged.flatMap(({ message, hint }) => [`  ${message}`, ...(hint === undefined ? [] : [`    hint: ${hint}`])])
 
+const unsupervisedLines = (root: string): readonly string[] => [
+  '  unsupervised: its supervisor is gone, and nothing would restart the service',
+  `  hint: start it again under a new one: ${quoteCommand(['netops', 'service', 'start', '--root', root])}`,
+]
+
 export const healthDocument = ({ host, value, error }: HostAnswer<HostHealth>) => ({
   host,
   ...value?.health,
   ...(value?.damaged === undefined ? {} : { damaged: value.damaged }),
+  ...(value?.unsupervised === true ? { unsupervised: true } : {}),
   ...errorField(error),
 })
 
 export const healthOutcome = ({ value, error }: HostAnswer<HostHealth>): Outcome =>
-  error?.code ?? (value?.health.healthy === true && value.health.ready ? 'done' : 'unhealthy')
+  error?.code ?? (value?.health.healthy === true && value.health.ready && !value.unsupervised ? 'done' : 'unhealthy')
 
 export function healthText({ host, value, error }: HostAnswer<HostHealth>): string {
   if (value === undefined) return `${host}: ${error.message}`
@@ -45,6 +55,7 @@ export function healthText({ host, value, error }: HostAnswer<HostHealth>): stri
   const found = checks.length === 0 ? '' : ` (${checks.join(', ')})`
   return [
     `${host}: ${health.status}${health.ready ? '' : ', not ready'}, release ${health.release ?? release ?? 'none'}${found}`,
+    ...(value.unsupervised ? unsupervisedLines(value.root) : []),
     ...damagedLines(value.damaged),
   ].join('\n')
 }

@@ -1,9 +1,11 @@
 // Services without systemd: netops' own supervisor, started and stopped by the netops build that lies on the host.
 import { hostPaths, serviceOutput } from '../../model/paths.ts'
+import { quoteCommand } from '../../model/quote.ts'
+import { parseState } from '../../model/state-text.ts'
 import { startTimeIn } from '../../system/processes.ts'
 import type { HostReader } from '../hosts/port.ts'
 import type { ServiceManager, ServiceState } from './port.ts'
-import { supervisorFile, supervisorState, type SupervisorState } from './supervisor.ts'
+import { supervisorFile, supervisorState, type SupervisorState } from './supervisor-state.ts'
 
 /**
  * @param root the folder that everything lies below
@@ -11,6 +13,7 @@ import { supervisorFile, supervisorState, type SupervisorState } from './supervi
  */
 export const processServices = (root: string, netops: string): ServiceManager => ({
   kind: 'process',
+  root,
   commandsOf({ action }) {
     switch (action) {
       case 'start':
@@ -25,17 +28,29 @@ export const processServices = (root: string, netops: string): ServiceManager =>
     }
   },
   logsCommand: () => ['tail', '-n', '50', serviceOutput(hostPaths(root))],
+  async logSince(reader, _unit, from, lines) {
+    const file = serviceOutput(hostPaths(root))
+    // tail(1) counts bytes from 1.
+    const words = [String(Number(from) + 1), file, String(mostLogBytes), String(lines)]
+    const { stdout } = await reader.query(['sh', '-c', logTail, 'sh', ...words])
+    return stdout.split('\n').slice(0, -1)
+  },
   async read(reader) {
     const paths = hostPaths(root)
     const text = await reader.readText(supervisorFile(paths))
     if (text === undefined) return { ...stopped, state: (await reader.exists(paths.current)) ? 'stopped' : 'absent' }
-    const state = supervisorState.parse(JSON.parse(text))
+    const [stop, start] = ['stop', 'start'].map((action) => quoteCommand(['netops', 'service', action, '--root', root]))
+    const hint = `end all that runs below this root, and start it again: ${stop} && ${start}`
+    const state = parseState(supervisorState, text, { path: supervisorFile(paths), host: reader.name, hint })
     const [supervised, childLives] = await Promise.all([lives(reader, state.supervisor), lives(reader, state.child)])
     return judge(state, supervised, childLives)
   },
   // The supervisor sets none: its service has those of whoever started it.
   readLimits: () => Promise.resolve({}),
 })
+
+const mostLogBytes = 64 * 1024
+const logTail = 'tail -c "+$1" -- "$2" | tail -c "$3" | tail -n "$4"'
 
 const stopped: ServiceState = {
   state: 'stopped',
@@ -52,10 +67,14 @@ async function lives(reader: HostReader, identity: SupervisorState['child']): Pr
 }
 
 function judge(state: SupervisorState, supervised: boolean, childLives: boolean): ServiceState {
-  const { child, restarts, since } = state
+  const { child, restarts, since, ended } = state
+  const log = state.outputFrom === undefined ? {} : { logFrom: String(state.outputFrom) }
   if (childLives && child !== undefined) {
-    return { state: 'running', mainPid: child.pid, startId: `${child.pid}-${child.startTime}`, restarts, since }
+    const startId = `${child.pid}-${child.startTime}`
+    const alone = supervised ? {} : ({ unsupervised: true } as const)
+    return { state: 'running', mainPid: child.pid, startId, restarts, since, ...alone, ...log }
   }
-  if (state.state === 'failed') return { ...stopped, state: 'failed', restarts }
-  return supervised ? { ...stopped, state: 'starting', restarts } : stopped
+  const gone = { ...stopped, restarts, ...(ended === undefined ? {} : { ended }), ...log }
+  if (state.state === 'failed') return { ...gone, state: 'failed' }
+  return supervised ? { ...gone, state: 'starting' } : { ...stopped, ...log }
 }

@@ -50,6 +50,7 @@ class ActivationSteps {
   readonly #placement: FilePlacement
   readonly #same
   readonly #running: boolean
+  readonly #kept: boolean
   readonly #restart: boolean
 
   constructor(input: ActivationRequest, facts: ActivationFacts, templates: ActivationTemplates) {
@@ -76,6 +77,8 @@ class ActivationSteps {
       unit: input.manager === 'process' || (facts.unit === this.#files.unit && facts.tmpfiles === this.#files.tmpfiles),
     }
     this.#running = facts.service.state === 'running'
+    // One that nothing would restart gets a supervisor again.
+    this.#kept = this.#running && facts.service.unsupervised !== true
     this.#placement = planFiles(input, facts, dirname(this.#files.savedConfig))
     this.#restart = !(this.#same.release && this.#same.config && this.#same.unit) || this.#placement.count > 0
   }
@@ -273,7 +276,7 @@ class ActivationSteps {
 
   start(): Step {
     return this.#step('start', 'Start the service', {
-      unchanged: !this.#restart && this.#running,
+      unchanged: !this.#restart && this.#kept,
       act: [service('forget-failures'), service('start')],
       // One that crashed until systemd gave up would stay on its list of failed units, and the host count as degraded.
       undo: [service('stop'), service('forget-failures')],
@@ -282,7 +285,7 @@ class ActivationSteps {
 
   verifyHealth(): Step {
     const { endpoints, release, minHealthyMs, healthyDeadlineMs } = this.#input
-    const fresh = this.#restart || !this.#running
+    const fresh = this.#restart || !this.#kept
     return this.#step('health', 'Verify that the service is healthy', {
       act: [],
       until: {

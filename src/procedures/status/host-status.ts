@@ -27,6 +27,7 @@ export interface HostStatus {
   readonly activation: ActivationRecord | undefined
   /** Whether the configuration in place is the one that was activated. */
   readonly configDrift: boolean
+  readonly root: string
   /** `unknown`: what says it cannot be read. */
   readonly service: ServiceState | typeof unknownService
   readonly health: Health
@@ -61,16 +62,26 @@ export interface StatusSources {
 export interface HostHealth {
   /** The release that `current` points to. */
   readonly release: string | undefined
+  readonly root: string
   readonly health: Health
   readonly damaged?: readonly Failure[]
+  /** The service runs, and nothing is there that would restart it. */
+  readonly unsupervised: boolean
 }
 
 /** Reads a host's health alone; nothing of its runs is looked at. */
-export async function readHostHealth({ reader, root, get }: StatusSources): Promise<HostHealth> {
+export async function readHostHealth({ reader, services, root, get }: StatusSources): Promise<HostHealth> {
   const paths = hostPaths(root)
-  const [link, history] = await Promise.all([reader.readLink(paths.current), readHistory(reader, paths)])
+  const [link, history, service] = await Promise.all([
+    reader.readLink(paths.current),
+    readHistory(reader, paths),
+    // systemd is there as long as the host is.
+    services.kind === 'process' ? readService(services, reader) : undefined,
+  ])
   const health = await readHealth(get, history)
-  return { release: releaseOf(link), health, ...damagedField(history.unread) }
+  const unsupervised = service?.state.state === 'running' && service.state.unsupervised === true
+  const damaged = [...history.unread, ...(service?.damaged ?? [])]
+  return { release: releaseOf(link), root, health, unsupervised, ...damagedField(damaged) }
 }
 
 const releaseOf = (link: string | undefined): string | undefined => link?.slice(link.lastIndexOf('/') + 1)
@@ -92,6 +103,7 @@ export async function readHostStatus(sources: StatusSources): Promise<HostStatus
   const activation = inService(history, { current: release, configSha256 })
   return {
     host: reader.name,
+    root,
     release,
     activation,
     configDrift: activation !== undefined && activation.configSha256 !== configSha256,

@@ -1,0 +1,102 @@
+// Starts and stops the supervised service below a root.
+import { promises as fs } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { NetopsError } from '../../model/errors.ts'
+import { hostPaths, type HostPaths, serviceOutput } from '../../model/paths.ts'
+import { start } from '../../system/exec.ts'
+import { tryProcessLock } from '../../system/process-lock.ts'
+import { identify, isAlive, signalProcess, type ProcessIdentity } from '../../system/processes.ts'
+import { processesOf, supervisorWords, unmarkedEnvironment, type RootProcess } from './root-processes.ts'
+import { readSupervisor, supervisorFile, supervisorLock, type SupervisorState } from './supervisor-state.ts'
+
+/** The server finishes what is in flight within 30 s; then it has 5 s to leave. Equal to the unit's TimeoutStopSec. */
+export const stopTimeoutMs = 35_000
+// A supervisor first ends what one before it left behind.
+const startTimeoutMs = stopTimeoutMs + 12_000
+
+/**
+ * Starts the service below a root unless it runs under a supervisor; returns once its process was started, as
+ * `systemctl start` does. However many do so at once, one supervisor comes of it.
+ * @param self the command that runs this netops, which becomes the supervisor
+ */
+export async function startService(root: string, self: readonly string[]): Promise<void> {
+  const paths = hostPaths(root)
+  const before = await readSupervisor(paths)
+  if (before !== undefined && before.state !== 'failed' && (await isAlive(before.supervisor))) return
+  await fs.mkdir(paths.runtimeDir, { recursive: true })
+  await fs.mkdir(paths.logDir, { recursive: true })
+  const output = serviceOutput(paths)
+  const { pid } = await start([...self, ...supervisorWords(root)], {
+    output,
+    detached: true,
+    env: unmarkedEnvironment(),
+  })
+  const mine = await identify(pid)
+  const deadline = Date.now() + startTimeoutMs
+  while (!isAnother(await readSupervisor(paths), before)) {
+    const tried = mine !== undefined && (await isAlive(mine))
+    const somebody = tried || processesOf(root).some(({ kind }) => kind === 'supervisor')
+    if (Date.now() > deadline || (!somebody && !isAnother(await readSupervisor(paths), before))) {
+      throw new NetopsError('failed', { message: 'the supervisor did not start', hint: `see ${output}` })
+    }
+    await sleep(20)
+  }
+}
+
+/** Whether a supervisor has written its state since. */
+const isAnother = (now: SupervisorState | undefined, before: SupervisorState | undefined): boolean =>
+  now !== undefined && JSON.stringify(now.supervisor) !== JSON.stringify(before?.supervisor)
+
+/**
+ * Stops the service below a root with every process that belongs to it, gracefully within its time, then for certain; fine
+ * when it does not run.
+ */
+export async function stopService(root: string): Promise<void> {
+  const paths = hostPaths(root)
+  await endAll(root)
+  // Whoever has the lock by now has started it again.
+  const lock = await tryProcessLock(supervisorLock(paths)).catch(() => undefined)
+  if (lock === undefined) return
+  await fs.rm(supervisorFile(paths), { force: true })
+  await lock.release()
+}
+
+/** Ends every supervisor and service of a root but this process; a supervisor ends its service itself. */
+export async function endAll(root: string): Promise<void> {
+  const noted = await notedBy(hostPaths(root))
+  const asked = new Set<number>()
+  const deadline = Date.now() + stopTimeoutMs + 2000
+  for (;;) {
+    const members = await membersOf(root, noted)
+    if (members.length === 0) return
+    const supervisors = members.filter(({ kind }) => kind === 'supervisor')
+    const late = Date.now() > deadline
+    for (const { pid } of late || supervisors.length === 0 ? members : supervisors) {
+      if (!late && asked.has(pid)) continue
+      asked.add(pid)
+      const process = await identify(pid)
+      if (process !== undefined) await signalProcess(process, late ? 'SIGKILL' : 'SIGTERM')
+    }
+    await sleep(30)
+  }
+}
+
+/** Those that a supervisor wrote down, whatever they look like: an earlier netops marked nothing. */
+async function notedBy(paths: HostPaths): Promise<readonly (RootProcess & { readonly identity: ProcessIdentity })[]> {
+  const state = await readSupervisor(paths)
+  if (state === undefined) return []
+  const { supervisor, child } = state
+  return [
+    { pid: supervisor.pid, kind: 'supervisor', identity: supervisor },
+    ...(child === undefined ? [] : [{ pid: child.pid, kind: 'server', identity: child } as const]),
+  ]
+}
+
+async function membersOf(root: string, noted: Awaited<ReturnType<typeof notedBy>>): Promise<readonly RootProcess[]> {
+  const found = processesOf(root)
+  const seen = new Set([process.pid, ...found.map(({ pid }) => pid)])
+  const others = await Promise.all(
+    noted.map(async (one) => (!seen.has(one.pid) && (await isAlive(one.identity)) ? [one] : [])),
+  )
+  return [...found, ...others.flat()]
+}

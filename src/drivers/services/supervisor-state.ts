@@ -1,0 +1,35 @@
+// What a supervisor writes down of itself and its service, for whoever asks how they are.
+import { join } from 'node:path'
+import * as z from 'zod'
+import { parseJson } from '../../model/json.ts'
+import type { HostPaths } from '../../model/paths.ts'
+import { readTextIfAny, writeFileAtomic } from '../../system/files.ts'
+import { processIdentity } from '../../system/processes.ts'
+
+export const supervisorState = z.strictObject({
+  schema: z.literal('netops/supervisor/v1'),
+  supervisor: processIdentity,
+  child: processIdentity.optional(),
+  since: z.string(),
+  restarts: z.number(),
+  /** How its last life ended; 128 + n where signal n ended it. */
+  ended: z.number().exactOptional(),
+  /** How long the file of its output was when this supervisor began. */
+  outputFrom: z.number().exactOptional(),
+  /** `failed`: it ended too often and is left alone. */
+  state: z.enum(['running', 'restarting', 'failed']),
+})
+export type SupervisorState = z.infer<typeof supervisorState>
+
+export const supervisorFile = (paths: HostPaths): string => join(paths.runtimeDir, 'supervisor.json')
+
+/** Held by the one supervisor of a root for as long as it lives. */
+export const supervisorLock = (paths: HostPaths): string => join(paths.runtimeDir, 'supervisor.lock')
+
+/** The state as it stands. One that cannot be read says nothing: processes are found without it. */
+export async function readSupervisor(paths: HostPaths): Promise<SupervisorState | undefined> {
+  return supervisorState.safeParse(parseJson((await readTextIfAny(supervisorFile(paths))) ?? '')).data
+}
+
+export const writeSupervisor = (paths: HostPaths, state: SupervisorState): Promise<void> =>
+  writeFileAtomic(supervisorFile(paths), `${JSON.stringify(state)}\n`)
