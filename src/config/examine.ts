@@ -3,7 +3,6 @@ import { homedir } from 'node:os'
 import { readFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { checkFleetFile, hostsOf, located, type FleetFile } from './fleet-file.ts'
-import { besideTheTarget } from './linked-file.ts'
 import type { Problem } from './problems.ts'
 import { checkServerConfig, type ReadConfig, type Sources } from './server-config.ts'
 import { readYaml } from './yaml.ts'
@@ -64,8 +63,7 @@ async function examineFleet(text: string, file: string, cwd: string): Promise<Ex
   const place = { folder: dirname(resolve(cwd, file)), home: homedir() }
   const hosts = hostsOf(fleet, undefined, place)
   const notes = inventory.hosts_from === undefined ? [] : ['hosts_from was not asked: netops inventory list asks it']
-  const problems: Problem[] = [...besideTheTarget(fleet, resolve(cwd, file))]
-  if (problems.some(({ path }) => path === 'config.file')) return { file, kind: 'fleet', problems, notes }
+  const problems: Problem[] = []
   if (inventory.config !== undefined) {
     const config = join(dirname(file), inventory.config.file)
     const given = await readFile(located(inventory.config.file, place), 'utf8').catch((error: unknown) => {

@@ -1,11 +1,10 @@
 // What work on many things has done so far, item by item: written in batches, so that an item costs no wait for the disk.
-import { promises as fs } from 'node:fs'
-import { createReadStream } from 'node:fs'
+import { createReadStream, promises as fs } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import * as z from 'zod'
 import { systemCode } from '../model/errors.ts'
 import { parseJson } from '../model/json.ts'
+import { damagedState, putAside } from '../model/state-text.ts'
 
 const item = z.object({ step: z.string(), key: z.string() })
 
@@ -28,12 +27,20 @@ export class ItemLog {
     this.#path = path
   }
 
-  /** Opens a run's items; a line that a crash left unfinished is cut off. */
+  /**
+   * Opens a run's items; a line that a crash left unfinished is cut off.
+   * @throws NetopsError `damaged` where a folder lies in their place
+   */
   static async open(path: string): Promise<ItemLog> {
     const log = new ItemLog(path)
-    await log.#recall()
-    log.#handle = await fs.open(path, 'a', 0o600)
-    return log
+    try {
+      await log.#recall()
+      log.#handle = await fs.open(path, 'a', 0o600)
+      return log
+    } catch (error) {
+      if (systemCode(error) !== 'EISDIR') throw error
+      throw damagedState({ path, hint: putAside(path) }, 'it is a folder', error)
+    }
   }
 
   /** Whether an item of a step was done, and that is on the disk. */
@@ -93,23 +100,47 @@ export class ItemLog {
     this.#done.set(step, known)
   }
 
+  /** Counts in bytes: what a disk flipped may be no text, and longer when it is read as one. */
   async #recall(): Promise<void> {
+    // A device has no earlier items, and may have no end.
+    const found = await fs.stat(this.#path).catch(ignoreMissing)
+    if (found?.isFile() !== true) return
     let whole = 0
-    try {
-      // A device has no earlier items, and may have no end.
-      if (!(await fs.stat(this.#path)).isFile()) return
-      for await (const line of createInterface({ input: createReadStream(this.#path), crlfDelay: Infinity })) {
-        const parsed = item.safeParse(parseJson(line))
-        if (!parsed.success) break
-        this.#learn(parsed.data.step, parsed.data.key)
-        whole += Buffer.byteLength(line) + 1
-      }
-      const { size } = await fs.stat(this.#path)
-      // The last line may be whole but for its end.
-      if (size !== whole) await fs.truncate(this.#path, Math.min(size, whole))
-      if (size < whole) await fs.appendFile(this.#path, '\n')
-    } catch (error) {
-      if (systemCode(error) !== 'ENOENT') throw error
+    let rest: Buffer = Buffer.alloc(0)
+    for await (const chunk of createReadStream(this.#path) as AsyncIterable<Buffer>) {
+      rest = Buffer.concat([rest, chunk])
+      const learnt = this.#learnLines(rest)
+      whole += learnt
+      rest = rest.subarray(learnt)
+      // What follows a line that is none cannot be trusted; done again, it does no harm.
+      if (rest.includes(newline) || rest.length > longestLine) break
+    }
+    const last = item.safeParse(parseJson(rest.toString('utf8')))
+    if (last.success) this.#learn(last.data.step, last.data.key)
+    const end = whole + (last.success ? rest.length : 0)
+    if (found.size !== end) await fs.truncate(this.#path, end)
+    // The last line may be whole but for its end.
+    if (last.success) await fs.appendFile(this.#path, '\n')
+  }
+
+  /** Learns the items in whole lines, up to one that is none; returns how many bytes they had. */
+  #learnLines(bytes: Buffer): number {
+    let at = 0
+    for (;;) {
+      const end = bytes.indexOf(newline, at)
+      const line = end < 0 ? undefined : item.safeParse(parseJson(bytes.toString('utf8', at, end)))
+      if (line?.success !== true) return at
+      this.#learn(line.data.step, line.data.key)
+      at = end + 1
     }
   }
+}
+
+const newline = 0x0a
+/** A path has 4 KiB (PATH_MAX), and JSON makes six bytes of one at most. */
+const longestLine = 1 << 16
+
+const ignoreMissing = (error: unknown): undefined => {
+  if (systemCode(error) === 'ENOENT') return undefined
+  throw error
 }

@@ -1,11 +1,14 @@
 // Reads a journal as it grows: each time only what was appended since.
-import { promises as fs } from 'node:fs'
-import { systemCode } from '../model/errors.ts'
+import type { FileHandle } from 'node:fs/promises'
 import type { JournalRecord } from '../model/journal.ts'
-import { parseRecord } from './journal.ts'
+import { damagedState } from '../model/state-text.ts'
+import { withStateFile } from '../system/state-file.ts'
+import { journalSource, parseLines } from './journal.ts'
 
 const chunkBytes = 1 << 18
 const newline = 0x0a
+/** The first record holds the plan: some KB for each host. */
+const longestLine = 128 << 20
 
 /** A journal from its beginning on. A last line that is not whole yet is left for the next look. */
 export class JournalTail {
@@ -22,43 +25,37 @@ export class JournalTail {
 
   /**
    * The records that were appended since the last call.
-   * @throws NetopsError `refused` for a line that is not the record that is to come
+   * @throws NetopsError `refused` for a line that is not the record that is to come, `damaged` where there is no file to read
    */
   async read(): Promise<readonly JournalRecord[]> {
-    const handle = await openIfAny(this.#path)
-    if (handle === undefined) return []
-    try {
-      const records: JournalRecord[] = []
-      let rest: Uint8Array = new Uint8Array()
-      for (;;) {
-        const { bytesRead } = await handle.read(this.#chunk, 0, chunkBytes, this.#offset + rest.length)
-        const read = this.#chunk.subarray(0, bytesRead)
-        const bytes = rest.length === 0 ? read : Buffer.concat([rest, read])
-        const end = bytes.lastIndexOf(newline) + 1
-        this.#offset += end
-        if (end > 0) this.#parse(bytes.subarray(0, end - 1), records)
-        if (bytesRead < chunkBytes) return records
-        // The chunk is written over by the next read.
-        rest = Buffer.from(bytes.subarray(end))
+    return (await withStateFile(journalSource(this.#path), (handle) => this.#readFrom(handle))) ?? []
+  }
+
+  async #readFrom(handle: FileHandle): Promise<readonly JournalRecord[]> {
+    const records: JournalRecord[] = []
+    /** The beginning of a line whose end was not read yet. */
+    let begun: Uint8Array[] = []
+    let length = 0
+    for (;;) {
+      const { bytesRead } = await handle.read(this.#chunk, 0, chunkBytes, this.#offset + length)
+      const read = this.#chunk.subarray(0, bytesRead)
+      const end = read.lastIndexOf(newline) + 1
+      if (end > 0) {
+        const lines = Buffer.concat([...begun, read.subarray(0, end)])
+        const parsed = parseLines(lines, { first: this.#count + 1, path: this.#path })
+        this.#offset += lines.length
+        this.#count += parsed.length
+        for (const record of parsed) records.push(record)
+        begun = []
+        length = 0
       }
-    } finally {
-      await handle.close()
+      if (bytesRead < chunkBytes) return records
+      // The chunk is written over by the next read.
+      begun.push(Buffer.from(read.subarray(end)))
+      length += read.length - end
+      if (length > longestLine) {
+        throw damagedState(journalSource(this.#path), `line ${this.#count + 1} has no end`)
+      }
     }
-  }
-
-  #parse(lines: Buffer, into: JournalRecord[]): void {
-    for (const line of lines.toString('utf8').split('\n')) {
-      this.#count += 1
-      into.push(parseRecord(line, this.#count, this.#path))
-    }
-  }
-}
-
-async function openIfAny(path: string): Promise<fs.FileHandle | undefined> {
-  try {
-    return await fs.open(path, 'r')
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined
-    throw error
   }
 }

@@ -1,5 +1,5 @@
 // A run's journal on disk: each record is on the disk before the run goes on.
-import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, ftruncateSync, openSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { NetopsError } from '../model/errors.ts'
 import {
@@ -12,19 +12,35 @@ import {
 } from '../model/journal.ts'
 import { canonicalJson } from '../model/json.ts'
 import type { Plan } from '../model/plan.ts'
-import { readTextIfAny, sha256OfText, syncFolder } from '../system/files.ts'
+import { putAside, type StateSource } from '../model/state-text.ts'
+import { sha256OfText, syncFolder } from '../system/files.ts'
+import { makeStateFolder, mostOfAJournal, readStateBytes } from '../system/state-file.ts'
 
 /** Sees each record; `before` it is written, or `after` it is safe. Tests use it to die at a chosen line. */
 export type JournalObserver = (record: JournalRecord, when: 'before' | 'after') => void
 
 export const journalPath = (runs: string, run: string): string => join(runs, run, 'journal.jsonl')
 
-/** Splits a journal's text into records and says how many bytes hold whole lines; a torn last line is left out. */
-export function parseJournal(text: string, path: string): { records: JournalRecord[]; wholeBytes: number } {
-  const end = text.lastIndexOf('\n') + 1
-  const lines = text.slice(0, end).split('\n').slice(0, -1)
-  const records = lines.map((line, index) => parseRecord(line, index + 1, path))
-  return { records, wholeBytes: Buffer.byteLength(text.slice(0, end)) }
+const newline = 0x0a
+
+/**
+ * Splits a journal into records and says how many bytes hold whole lines; a torn last line is left out. Counted in the bytes
+ * that are there: a byte that a disk flipped may be no text, and become three when it is read as one.
+ */
+export function parseJournal(bytes: Uint8Array, path: string): { records: JournalRecord[]; wholeBytes: number } {
+  const wholeBytes = bytes.lastIndexOf(newline) + 1
+  return { records: parseLines(bytes.subarray(0, wholeBytes), { first: 1, path }), wholeBytes }
+}
+
+/** The records in whole lines of a journal, of which the first has to have this number. */
+export function parseLines(lines: Uint8Array, { first, path }: { first: number; path: string }): JournalRecord[] {
+  const records: JournalRecord[] = []
+  for (let at = 0; at < lines.length;) {
+    const end = lines.indexOf(newline, at)
+    records.push(parseRecord(Buffer.from(lines.subarray(at, end)).toString('utf8'), first + records.length, path))
+    at = end + 1
+  }
+  return records
 }
 
 /**
@@ -32,7 +48,7 @@ export function parseJournal(text: string, path: string): { records: JournalReco
  * @param number which it has to be, from 1
  * @throws NetopsError `refused` for a line that is none, or not that one
  */
-export function parseRecord(line: string, number: number, path: string): JournalRecord {
+function parseRecord(line: string, number: number, path: string): JournalRecord {
   try {
     const record = journalRecord.parse(JSON.parse(line))
     if (record.seq !== number) throw new Error(`record ${number} is numbered ${record.seq}`)
@@ -40,7 +56,7 @@ export function parseRecord(line: string, number: number, path: string): Journal
   } catch (cause) {
     throw new NetopsError('refused', {
       message: `${path}:${number}: not a journal record that this netops understands`,
-      hint: 'use the netops version that wrote it; it lies in /opt/network_system/netops on the host',
+      hint: `${wayOut(dirname(path))}; a newer netops may understand it: those of a host lie in /opt/network_system/netops`,
       cause,
     })
   }
@@ -53,11 +69,20 @@ export const lastWholeLine = (end: string): string | undefined =>
     .split('\n')
     .findLast((line) => line !== '')
 
-/** A run's records as they are on the disk, or undefined where there is no such run. */
+/** What can be done about a run whose journal cannot be read: nothing can go on with it, or take it back. */
+const wayOut = (folder: string): string => `look at what it left with netops status, then ${putAside(folder)}`
+
+/** A run's journal as a state file. */
+export const journalSource = (path: string): StateSource => ({ path, hint: wayOut(dirname(path)) })
+
+/**
+ * A run's records as they are on the disk, or undefined where there is no such run.
+ * @throws NetopsError `refused` for a line that is no record, `damaged` where there is no file to read
+ */
 export async function readJournal(runs: string, run: string): Promise<readonly JournalRecord[] | undefined> {
   const path = journalPath(runs, run)
-  const text = await readTextIfAny(path)
-  return text === undefined ? undefined : parseJournal(text, path).records
+  const bytes = await readStateBytes(journalSource(path), mostOfAJournal)
+  return bytes === undefined ? undefined : parseJournal(bytes, path).records
 }
 
 /** What a run begins with. */
@@ -128,13 +153,22 @@ export class Journal {
   /** Opens a run's journal to go on with it; makes it where there is none. Cuts off a line that a crash left unfinished. */
   static async open(runs: string, run: string, outside: JournalOutside): Promise<Journal> {
     const path = journalPath(runs, run)
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    const file = openSync(path, 'a+', 0o600)
-    await syncFolder(dirname(path))
-    await syncFolder(runs)
-    const whole = parseJournal(readFileSync(path, 'utf8'), path)
-    truncateSync(path, whole.wholeBytes)
-    return new Journal(file, whole, outside)
+    await makeStateFolder(dirname(path))
+    const bytes = (await readStateBytes(journalSource(path), mostOfAJournal)) ?? Buffer.alloc(0)
+    const whole = parseJournal(bytes, path)
+    const file = openSync(path, 'a', 0o600)
+    try {
+      if (whole.wholeBytes < bytes.length) {
+        ftruncateSync(file, whole.wholeBytes)
+        fsyncSync(file)
+      }
+      await syncFolder(dirname(path))
+      await syncFolder(runs)
+      return new Journal(file, whole, outside)
+    } catch (error) {
+      closeSync(file)
+      throw error
+    }
   }
 
   /**

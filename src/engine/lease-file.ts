@@ -1,14 +1,18 @@
 // A lease as a file: who holds it, whether the holder still lives, and how it passes from the dead to the living.
 import { randomBytes } from 'node:crypto'
-import { promises as fs, fstatSync, statSync } from 'node:fs'
+import { constants, promises as fs, fstatSync, statSync } from 'node:fs'
 import { hostname, userInfo } from 'node:os'
-import { dirname } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
 import { NetopsError, systemCode } from '../model/errors.ts'
 import { runsCommand } from '../model/paths.ts'
-import { readTextIfAny, sha256OfText, syncFolder } from '../system/files.ts'
-import { identifySelf, isAlive, processIdentity, signalProcess } from '../system/processes.ts'
+import { damagedState, parseState, putAside, type StateSource } from '../model/state-text.ts'
+import { sha256OfText, syncFolder } from '../system/files.ts'
+import { writerOf } from '../system/open-files.ts'
+import { identifySelf, isAlive, processIdentity, signalProcess, type ProcessIdentity } from '../system/processes.ts'
+import { makeStateFolder, readStateText } from '../system/state-file.ts'
+import { HeartbeatWatch } from './heartbeat.ts'
 
 const lease = z.strictObject({
   schema: z.literal('netops/lease/v1'),
@@ -40,30 +44,49 @@ export const leaseTiming: LeaseTiming = { heartbeatMs: 5000, boundMs: 30_000 }
 export type LeaseState = 'held' | 'silent' | 'dead'
 
 export interface Judged {
+  /** Whose it is; of one that is damaged only what its file's own times and the processes of this machine tell. */
   readonly lease: Lease
   readonly standing: LeaseState
   /** How long ago the last heartbeat was, by this machine's clock, in ms. */
   readonly silentMs: number
+  /** Its last heartbeat is from the future: the clock was set back. Whether its holder lives shows with the next. */
+  readonly ahead: boolean
+  /** Why its file cannot be read. */
+  readonly damage?: NetopsError
+  /** What stands in the file: what tells it from the next one. */
+  readonly content: string
 }
 
-/** The lease in a file as it stands, or undefined when nobody holds it. */
+const mostBytes = 1 << 16
+
+const sourceOf = (path: string): StateSource => ({ path, hint: putAside(path) })
+
+/**
+ * The lease in a file as it stands, or undefined when nobody holds it.
+ * @throws NetopsError `damaged` where the file does not say
+ */
 export async function readLease(path: string): Promise<Lease | undefined> {
-  const text = await readTextIfAny(path)
-  return text === undefined ? undefined : lease.parse(JSON.parse(text))
+  const text = await readStateText(sourceOf(path), mostBytes)
+  return text === undefined ? undefined : parseState(lease, text, sourceOf(path))
 }
 
-/** A heartbeat for a lease of this run; returns the lease as it stands, whoever's it is. */
+/**
+ * A heartbeat for a lease of this run; returns the lease as it stands, whoever's it is.
+ * @throws NetopsError `damaged` where the file does not say
+ */
 export async function renewLease(path: string, run: string): Promise<Lease | undefined> {
   let handle
   try {
-    handle = await fs.open(path, 'r+')
+    handle = await fs.open(path, constants.O_RDWR | constants.O_NONBLOCK)
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined
+    if (systemCode(error) === 'EISDIR') throw damagedState(sourceOf(path), 'it is a folder', error)
     throw error
   }
   try {
     // One descriptor for both: what was read is what gets the heartbeat.
-    const held = lease.parse(JSON.parse(await handle.readFile('utf8')))
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(mostBytes), 0, mostBytes, 0)
+    const held = parseState(lease, buffer.toString('utf8', 0, bytesRead), sourceOf(path))
     const now = new Date()
     if (held.run === run) await handle.utimes(now, now)
     return held
@@ -72,17 +95,73 @@ export async function renewLease(path: string, run: string): Promise<Lease | und
   }
 }
 
-/** As {@link readLease}, with what is to be thought of its holder. */
-export async function judgeLease(path: string, timing = leaseTiming): Promise<Judged | undefined> {
-  const held = await readLease(path)
+/**
+ * As {@link readLease}, with what is to be thought of its holder. One that is damaged is judged too: by who has it open, or
+ * where its holder is on another machine by its heartbeat.
+ * @param watch over earlier looks; without one a heartbeat from the future was just given
+ */
+export async function judgeLease(
+  path: string,
+  timing = leaseTiming,
+  watch = new HeartbeatWatch(),
+): Promise<Judged | undefined> {
+  const found = await findLease(path)
   const modified = await heartbeatOf(path)
-  if (held === undefined || modified === undefined) return undefined
-  const silentMs = Math.max(0, Date.now() - modified)
+  if (found === undefined || modified === undefined) return undefined
+  const { silentMs, ahead } = watch.look(modified, timing.heartbeatMs)
   const silent = silentMs > timing.boundMs
-  if (held.remote === true) return { lease: held, silentMs, standing: silent ? 'dead' : 'held' }
-  const lives = await isAlive(held.process)
-  return { lease: held, silentMs, standing: !lives ? 'dead' : silent ? 'silent' : 'held' }
+  const holder = found.damage === undefined ? undefined : await writerOf(path)
+  const held: Lease = 'lease' in found ? found.lease : unknownLease(path, modified, holder)
+  const rest = { lease: held, silentMs, ahead, content: found.content, ...(found.damage && { damage: found.damage }) }
+  if (held.remote === true) return { ...rest, standing: silent ? 'dead' : 'held' }
+  const lives = found.damage === undefined ? await isAlive(held.process) : holder !== undefined
+  return { ...rest, standing: !lives ? 'dead' : silent ? 'silent' : 'held' }
 }
+
+/**
+ * As {@link judgeLease}; where the last heartbeat is from the future, it is watched until the next one comes, or its holder
+ * was silent for as long as any may be.
+ */
+export async function judgeSettled(path: string, timing = leaseTiming): Promise<Judged | undefined> {
+  const watch = new HeartbeatWatch()
+  for (;;) {
+    const judged = await judgeLease(path, timing, watch)
+    if (judged?.ahead !== true || judged.standing !== 'held') return judged
+    await sleep(Math.min(250, timing.heartbeatMs / 2))
+  }
+}
+
+type FoundLease =
+  | { readonly content: string; readonly lease: Lease; readonly damage?: undefined }
+  | { readonly content: string; readonly damage: NetopsError }
+
+async function findLease(path: string): Promise<FoundLease | undefined> {
+  let content = ''
+  try {
+    const text = await readStateText(sourceOf(path), mostBytes)
+    if (text === undefined) return undefined
+    content = text.trimEnd()
+    return { content, lease: parseState(lease, text, sourceOf(path)) }
+  } catch (error) {
+    // One of a newer netops is not damaged, and nobody here can say what it means.
+    if (!(error instanceof NetopsError) || error.code !== 'damaged') throw error
+    return { content, damage: error }
+  }
+}
+
+/** The holder of a fleet's lease is on another machine. */
+const isFleets = (path: string): boolean => basename(path).startsWith('fleet-lease')
+
+const unknownLease = (path: string, modified: number, holder: ProcessIdentity | undefined): Lease => ({
+  schema: 'netops/lease/v1',
+  run: 'unknown',
+  reason: 'its file is damaged',
+  host: isFleets(path) ? 'another machine' : hostname(),
+  user: 'unknown',
+  since: new Date(modified).toISOString(),
+  process: holder ?? { pid: 0, startTime: '', bootId: '' },
+  ...(isFleets(path) ? { remote: true } : {}),
+})
 
 async function heartbeatOf(path: string): Promise<number | undefined> {
   try {
@@ -109,10 +188,11 @@ export interface LeaseWish {
  * Takes a lease that is free, or whose holder may be displaced. A silent holder on this machine is ended first, so that it
  * can never go on.
  * @returns whom it was taken over from, if anybody
- * @throws NetopsError what `mayTakeOver` throws; `locked` when a silent holder moves again or cannot be ended
+ * @throws NetopsError what `mayTakeOver` throws; `locked` when a silent holder moves again or cannot be ended; `damaged` where
+ * something lies in the lease's place that cannot be replaced
  */
 export async function takeLease(path: string, wish: LeaseWish): Promise<Judged | undefined> {
-  await fs.mkdir(dirname(path), { recursive: true })
+  await makeStateFolder(dirname(path))
   const { run, reason, remote } = wish
   const mine: Lease = {
     schema: 'netops/lease/v1',
@@ -128,12 +208,13 @@ export async function takeLease(path: string, wish: LeaseWish): Promise<Judged |
   await fs.writeFile(ticket, `${JSON.stringify(mine)}\n`, { mode: 0o600, flush: true })
   try {
     for (let tries = 1; ; tries += 1) {
-      const held = await judgeLease(path, wish.timing)
+      const held = await judgeSettled(path, wish.timing)
       // Whoever is just taking over from a dead holder needs moments for it.
       if (held !== undefined && tries > mostTries) throw moves(held.lease)
       if (held !== undefined) await wish.mayTakeOver(held)
+      if (held?.damage !== undefined && (await fs.lstat(path)).isDirectory()) throw held.damage
       if (held?.standing === 'silent') await fence(path, held, wish.timing)
-      const taken = held === undefined ? await linked(ticket, path) : await replaceDead(ticket, path, held.lease)
+      const taken = held === undefined ? await linked(ticket, path) : await replaceDead(ticket, path, held)
       if (!taken) {
         await sleep(5)
         continue
@@ -224,25 +305,24 @@ const moves = (held: Lease): NetopsError =>
   })
 
 /** Where whoever takes over from a dead holder says so first; one place for each lease that ever was. */
-export const claimPath = (path: string, dead: Lease): string =>
-  `${path}.after-${sha256OfText(JSON.stringify(dead)).slice(0, 16)}`
+export const claimPath = (path: string, { content }: Pick<Judged, 'content'>): string =>
+  `${path}.after-${sha256OfText(content).slice(0, 16)}`
 
 /**
  * Puts our lease in the place of a dead holder's. Only the one who claimed that very lease does so, and a claim whose owner
  * died is claimed in turn: nobody's living lease is ever moved, and it is never gone in between.
  * @returns whether it was done; if not, somebody else was faster
  */
-async function replaceDead(ticket: string, path: string, dead: Lease): Promise<boolean> {
+async function replaceDead(ticket: string, path: string, dead: Judged): Promise<boolean> {
   let claim = claimPath(path, dead)
   const claims = [claim]
   while (!(await linked(ticket, claim))) {
-    const claimed = await readLease(claim)
-    if (claimed === undefined || (await isAlive(claimed.process))) return false
+    const claimed = await findLease(claim)
+    if (claimed === undefined || ('lease' in claimed && (await isAlive(claimed.lease.process)))) return false
     claim = claimPath(path, claimed)
     claims.push(claim)
   }
-  const current = await readLease(path)
-  const ours = JSON.stringify(current) === JSON.stringify(dead)
+  const ours = (await findLease(path))?.content === dead.content
   if (ours) await fs.rename(ticket, path)
   for (const done of ours ? claims : [claim]) await fs.rm(done, { force: true })
   return ours

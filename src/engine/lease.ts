@@ -4,10 +4,13 @@ import { join } from 'node:path'
 import { NetopsError } from '../model/errors.ts'
 import { inLeaseOrder, usualLeases, type LeaseName } from '../model/leases.ts'
 import { leasePath, runsCommand } from '../model/paths.ts'
+import { quoteCommand } from '../model/quote.ts'
 import { readJournal, runState } from './journal.ts'
-import { readRunFile } from './run-file.ts'
+import { halfDoneRuns, readRunFile } from './run-file.ts'
+import type { HeartbeatWatch } from './heartbeat.ts'
 import {
   judgeLease,
+  judgeSettled,
   keepLease,
   leaseTiming,
   readLease,
@@ -15,6 +18,7 @@ import {
   takeLease,
   type HeldLease,
   type Judged,
+  type Lease,
   type LeaseTiming,
 } from './lease-file.ts'
 
@@ -91,7 +95,9 @@ async function takeOwn(
   const from = await takeLease(path, { run, reason, timing, mayTakeOver })
   const taken = { lease: await keepLease(path, run, timing), from }
   try {
-    const other = await judgeLease(leasePath(paths.fleetLease, name), timing)
+    const fleetLease = leasePath(paths.fleetLease, name)
+    const mine = async () => fleet !== undefined && (await readLease(fleetLease).catch(undamaged))?.run === fleet
+    const other = (await mine()) ? undefined : await judgeSettled(fleetLease, timing)
     if (other?.standing === 'held' && other.lease.run !== fleet) throw heldBy(other, paths, name)
     return taken
   } catch (error) {
@@ -118,18 +124,46 @@ async function refuseUnlessOver(
   { run, name }: { readonly run: string; readonly name: LeaseName },
 ): Promise<void> {
   if (judged.standing === 'held') throw heldBy(judged, paths, name)
-  const { lease: held, standing } = judged
-  if (held.run === run) return
-  const { start, end } = runState((await readJournal(paths.runs, held.run)) ?? [])
-  if (start === undefined || end !== undefined) return
+  const { lease: held, standing, damage } = judged
   const why = standing === 'silent' ? 'stands still' : 'stopped half way'
-  const [resume, undo] = (['resume', 'undo'] as const).map((verb) =>
-    runsCommand(verb, held.run, paths.root, paths.netops),
-  )
-  throw new NetopsError('locked', {
-    message: `run ${held.run} (${held.reason}) of ${held.since} ${why} and is not finished`,
-    hint: `finish it first, on the host: ${resume ?? ''}; or take it back: ${undo ?? ''}`,
+  if (damage !== undefined) {
+    const half = (await halfDoneRuns(paths.runs, name)).find((one) => one.run !== run && one.fleet !== run)
+    if (half === undefined) return
+    throw notFinished(half.run, `run ${half.run} ${why} and is not finished; ${damage.message}`, paths)
+  }
+  if (held.run === run) return
+  const what = `run ${held.run} (${held.reason}) of ${held.since}`
+  const { start, end } = runState((await readJournal(paths.runs, held.run).catch(lost(held, paths))) ?? [])
+  if (start === undefined || end !== undefined) return
+  throw notFinished(held.run, `${what} ${why} and is not finished`, paths)
+}
+
+const notFinished = (run: string, message: string, { root, netops }: LeasePaths): NetopsError =>
+  new NetopsError('locked', {
+    message,
+    hint: `finish it first, on the host: ${runsCommand('resume', run, root, netops)}; or take it back: ${runsCommand('undo', run, root, netops)}`,
   })
+
+/** A run that has the host and whose journal cannot be read may be half done. */
+const lost =
+  ({ run, reason }: Lease, paths: LeasePaths) =>
+  (error: unknown): never => {
+    if (!(error instanceof NetopsError)) throw error
+    throw new NetopsError('locked', {
+      message: `run ${run} (${reason}) has this host, and how it ended cannot be told: ${error.message}`,
+      hint: `${error.hint ?? ''}; ${releaseCommand(paths, ['--force', '--run', run])}`,
+      cause: error,
+    })
+  }
+
+/** How a lease that nobody lives to give back is given back. */
+const releaseCommand = ({ root, netops }: Pick<LeasePaths, 'root' | 'netops'>, words: readonly string[] = []): string =>
+  `give the lease back, on the host: ${quoteCommand([netops, 'lock', 'release', ...words, '--root', root])}`
+
+/** Somebody else looks at what is damaged. */
+const undamaged = (error: unknown): undefined => {
+  if (error instanceof NetopsError && error.code === 'damaged') return undefined
+  throw error
 }
 
 /** Who asks for a host on behalf of a fleet run. */
@@ -184,7 +218,7 @@ async function takeOneForFleet(
         : Promise.resolve(),
   })
   try {
-    const own = await judgeLease(leasePath(paths.lease, name), timing)
+    const own = await judgeSettled(leasePath(paths.lease, name), timing)
     if (own !== undefined && !(await isPartOf(paths.runs, own.lease.run, run)))
       await refuseUnlessOver(own, paths, { run, name })
     return from === undefined || from.lease.run === run ? undefined : describeTaken(from)
@@ -210,10 +244,16 @@ export async function renewForFleet(
   leases: readonly LeaseName[] = usualLeases,
 ): Promise<void> {
   for (const name of inLeaseOrder(leases)) {
-    const held = await renewLease(leasePath(paths.fleetLease, name), run)
-    if (held?.run === run) continue
+    const held = await renewLease(leasePath(paths.fleetLease, name), run).catch(asDamage)
+    if (held !== undefined && 'run' in held && held.run === run) continue
+    const how =
+      held === undefined
+        ? ''
+        : 'run' in held
+          ? ` to run ${held.run} (${held.reason}), since ${held.since}`
+          : `: ${held.message}`
     throw new NetopsError('locked', {
-      message: `run ${run} lost its lease${held === undefined ? '' : ` to run ${held.run} (${held.reason}), since ${held.since}`}`,
+      message: `run ${run} lost its lease${how}`,
       hint: 'it stood still for too long; look at the host with netops status before going on',
       resumable: true,
     })
@@ -228,8 +268,14 @@ export async function giveBackForFleet(
 ): Promise<void> {
   for (const name of inLeaseOrder(leases).toReversed()) {
     const path = leasePath(paths.fleetLease, name)
-    if ((await readLease(path))?.run === run) await fs.rm(path, { force: true })
+    // One that is damaged gets no heartbeat any more, and passes on.
+    if ((await readLease(path).catch(undamaged))?.run === run) await fs.rm(path, { force: true })
   }
+}
+
+const asDamage = (error: unknown): NetopsError => {
+  if (error instanceof NetopsError && error.code === 'damaged') return error
+  throw error
 }
 
 const carrierPath = (runs: string, run: string): string => join(runs, run, 'carrier.json')
@@ -253,9 +299,12 @@ export async function carryRun(runs: string, run: string, timing: LeaseTiming = 
   return keepLease(path, run, timing)
 }
 
-/** Whether a process is at work on a run, and was heard of within the bound. */
-export const isCarried = async (runs: string, run: string): Promise<boolean> =>
-  (await judgeLease(carrierPath(runs, run)))?.standing === 'held'
+/**
+ * Whether a process is at work on a run, and was heard of within the bound.
+ * @param watch over earlier looks, for whoever asks again and again
+ */
+export const isCarried = async (runs: string, run: string, watch?: HeartbeatWatch): Promise<boolean> =>
+  (await judgeLease(carrierPath(runs, run), leaseTiming, watch))?.standing === 'held'
 
 /** The process that carries out a run, while it lives. */
 export async function carrierOf(runs: string, run: string) {
@@ -263,7 +312,17 @@ export async function carrierOf(runs: string, run: string) {
   return judged === undefined || judged.standing === 'dead' ? undefined : judged.lease.process
 }
 
-const heldBy = ({ lease, silentMs }: Judged, paths: LeasePaths, name: LeaseName): NetopsError => {
+const heldBy = ({ lease, silentMs, damage }: Judged, paths: LeasePaths, name: LeaseName): NetopsError => {
+  if (damage !== undefined) {
+    const who =
+      lease.remote === true
+        ? `it was renewed ${Math.round(silentMs / 1000)} s ago`
+        : `process ${lease.process.pid} has it`
+    return new NetopsError('locked', {
+      message: `${damage.message}, and ${who}`,
+      hint: `wait for it; once nobody has it (at the latest ${leaseTiming.boundMs / 1000} s after the last heartbeat) it passes on, or ${releaseCommand(paths)}`,
+    })
+  }
   const what = name === 'release' ? 'this host' : `the lease ${name} of this host`
   const place = lease.remote === true ? ` from ${lease.host}` : ''
   const silence = silentMs > 2 * leaseTiming.heartbeatMs ? `, silent for ${Math.round(silentMs / 1000)} s` : ''
@@ -277,7 +336,8 @@ const heldBy = ({ lease, silentMs }: Judged, paths: LeasePaths, name: LeaseName)
   })
 }
 
-const describeTaken = ({ lease, standing, silentMs }: Judged): string => {
+const describeTaken = ({ lease, standing, silentMs, damage }: Judged): string => {
+  if (damage !== undefined) return `taken over: ${damage.message}, and nobody had it`
   const why = standing === 'silent' ? `silent for ${Math.round(silentMs / 1000)} s and was ended` : 'gone'
   return `taken over from run ${lease.run} (${lease.reason}) by ${lease.user} of ${lease.since}, whose process is ${why}`
 }

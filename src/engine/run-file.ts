@@ -7,10 +7,10 @@ import { NetopsError, systemCode } from '../model/errors.ts'
 import { outcome } from '../model/failure.ts'
 import type { JournalRecord } from '../model/journal.ts'
 import { parseJson } from '../model/json.ts'
-import { leaseNames } from '../model/leases.ts'
+import { leaseNames, type LeaseName } from '../model/leases.ts'
 import { putAside } from '../model/state-text.ts'
 import { listIfAny, syncFolder, writeFileAtomic } from '../system/files.ts'
-import { readState } from '../system/state-file.ts'
+import { makeStateFolder, readState } from '../system/state-file.ts'
 import { readJournal, runState } from './journal.ts'
 import { nextNumber } from './sequence.ts'
 
@@ -130,12 +130,12 @@ export async function openRun(runs: string, description: RunDescription, now: Da
 }
 
 async function markOpen(runs: string, run: string): Promise<void> {
-  await fs.mkdir(join(runs, run), { recursive: true, mode: 0o700 })
+  await makeStateFolder(join(runs, run))
   const folder = openFolder(runs)
-  const made = await fs.mkdir(folder, { recursive: true, mode: 0o700 })
+  const made = await makeStateFolder(folder)
   await fs.writeFile(join(folder, run), '', { mode: 0o600 })
   await syncFolder(folder)
-  if (made !== undefined) await syncFolder(dirname(folder))
+  if (made) await syncFolder(dirname(folder))
 }
 
 const write = (runs: string, file: RunFile): Promise<void> =>
@@ -236,3 +236,18 @@ const placeAmong = ({ sequence, damage }: KnownRun): number => (isLost(damage) ?
 /** Whether it cannot be told where a run stands among the others. */
 export const isLost = (damage: KnownRun['damage']): boolean =>
   damage?.what === 'file' && damage.error.code === 'damaged'
+
+/** The runs of this host itself that are open, were begun and have not ended, of those that need such a lease. */
+export async function halfDoneRuns(runs: string, lease: LeaseName): Promise<readonly Pick<RunFile, 'run' | 'fleet'>[]> {
+  const found = await forEach(await openRuns(runs), async (run) => {
+    const file = await readRunFile(runs, run)
+    const { records, damage } = await findJournal(runs, run)
+    const { start, end } = runState(records)
+    // Where it cannot be told, it may be.
+    const half = damage !== undefined || (start !== undefined && end === undefined)
+    const isHosts = file === undefined ? run.includes('.') : file.scope === 'host'
+    if (!half || !isHosts || file?.leases?.includes(lease) === false) return []
+    return [{ run, ...(file?.fleet === undefined ? {} : { fleet: file.fleet }) }]
+  })
+  return found.flat()
+}

@@ -2,8 +2,8 @@
 import { promises as fs } from 'node:fs'
 import { join } from 'node:path'
 import { systemCode } from '../model/errors.ts'
-import { damagedState, putAside } from '../model/state-text.ts'
 import { listIfAny, syncFolder } from '../system/files.ts'
+import { makeStateFolder } from '../system/state-file.ts'
 
 // The number given last is the name of an empty file: a name is there or not, and cannot be cut by a crash.
 const nameOf = (number: number): string => String(number).padStart(12, '0')
@@ -18,7 +18,7 @@ const highestIn = async (folder: string): Promise<number> =>
  * @throws NetopsError `damaged` where something else lies in the place of the count
  */
 export async function nextNumber(folder: string, before: () => Promise<number>): Promise<number> {
-  await makeFolder(folder)
+  await makeStateFolder(folder)
   let highest = await highestIn(folder)
   if (highest === 0) highest = await before()
   for (;;) {
@@ -37,15 +37,6 @@ async function settle(folder: string, number: number): Promise<number> {
   const before = (await listIfAny(folder)).filter((name) => numberIn(name) > 0 && numberIn(name) < number)
   for (const name of before) await fs.rm(join(folder, name), { force: true })
   return number
-}
-
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await fs.mkdir(folder, { recursive: true, mode: 0o700 })
-  } catch (cause) {
-    if (systemCode(cause) !== 'EEXIST') throw cause
-    throw damagedState({ path: folder, hint: putAside(folder) }, 'it is no folder', cause)
-  }
 }
 
 async function claim(path: string): Promise<boolean> {

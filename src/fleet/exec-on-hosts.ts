@@ -4,7 +4,7 @@ import { locate, NetopsError } from '../model/errors.ts'
 import { hostPaths } from '../model/paths.ts'
 import { quoteCommand } from '../model/quote.ts'
 import type { Target } from '../model/target.ts'
-import { refuseOtherEnvironment } from '../procedures/environment-mark.ts'
+import { noMark, refuseOtherEnvironment } from '../procedures/environment-mark.ts'
 import type { Input, OutputStream } from '../system/exec.ts'
 import type { FleetContext } from './context.ts'
 import { onEachHost } from './pool.ts'
@@ -83,7 +83,7 @@ async function guardOf(environment: string | undefined, path: string) {
   // is the shell that runs there anyway (src/drivers/hosts/login-shell.ts).
   const look = [
     'mark=; [ -e "$1" ] && mark="(unreadable)"',
-    '[ -f "$1" ] && [ -r "$1" ] && { mark=; read -r mark < "$1"; }',
+    '[ -f "$1" ] && [ -r "$1" ] && { read -r mark < "$1"; [ -n "$mark" ] || mark="(empty)"; }',
     'case "$mark" in ""|"$2") ;; *) echo "$3 $mark" >&2; exit 1 ;; esac',
     'shift 3; exec "$@"',
   ].join('; ')
@@ -96,7 +96,10 @@ async function guardOf(environment: string | undefined, path: string) {
       marked = mark
       return mark !== undefined
     },
-    check: (host: string): void => refuseOtherEnvironment(host, marked, environment),
+    check(host: string): void {
+      if (marked === '(empty)') throw noMark(host, path)
+      refuseOtherEnvironment(host, marked, environment)
+    },
   }
 }
 

@@ -9,7 +9,6 @@ import {
   type FleetFile,
   type FleetHost,
 } from '../config/fleet-file.ts'
-import { besideTheTarget } from '../config/linked-file.ts'
 import { formatProblems, type Problem } from '../config/problems.ts'
 import { NetopsError } from '../model/errors.ts'
 import type { Inventory } from '../model/inventory.ts'
@@ -127,8 +126,6 @@ async function readInventory(
       hint: `set environment: ${options.environment} in the file of that environment`,
     })
   }
-  const stray = besideTheTarget(read, path)
-  if (stray.length > 0) throw new NetopsError('usage', { message: formatProblems(stray) })
   const folder = dirname(path)
   const said = source === undefined ? undefined : await askFor(source, folder, read)
   return { read, folder, hosts: hostsOf(read, said, { folder, home: homedir() }) }

@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import type { HostConnection } from '../drivers/hosts/port.ts'
 import { readLocks, releaseLocks, type LockState } from '../engine/locks.ts'
+import { failure } from '../model/failure.ts'
 import { leaseNames } from '../model/leases.ts'
 import { hostPaths } from '../model/paths.ts'
 import { callNetops } from '../runs/remote-netops.ts'
@@ -31,6 +32,8 @@ const lockState = z.object({
   since: z.string(),
   silentSeconds: z.number(),
   standing: z.enum(['held', 'silent', 'dead']),
+  ahead: z.literal(true).exactOptional(),
+  damage: failure.exactOptional(),
   state: z.enum(['at work', 'unfinished', 'over']),
 })
 

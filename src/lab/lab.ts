@@ -2,6 +2,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { messageOf, NetopsError, systemCode } from '../model/errors.ts'
+import { failureOf, type Failure } from '../model/failure.ts'
 import { readTemplate } from '../system/assets.ts'
 import { listIfAny } from '../system/files.ts'
 import { signalProcess } from '../system/processes.ts'
@@ -151,7 +152,8 @@ export async function stopLab(name: string): Promise<StoppedLab> {
   // First the mark, then the keepers: a host that is starting at this moment sees the one or is seen (boot-host.sh).
   await writeFile(join(folder, 'stopping'), '')
   for (const host of await listIfAny(join(folder, 'hosts'))) {
-    const state = await readKeeper({ lab: name, name: host })
+    // One whose file is damaged is found by its control group below.
+    const state = await readKeeper({ lab: name, name: host }).catch(ignoreDamage)
     if (state !== undefined) await signalProcess(state.keeper, 'SIGKILL')
   }
   const mountPoint = join(folder, 'groups')
@@ -159,11 +161,17 @@ export async function stopLab(name: string): Promise<StoppedLab> {
   const script = ['sh', '-c', readTemplate('lab/remove-groups.sh'), 'remove-groups', mountPoint, labGroup(name)]
   await run(['unshare', '--mount', '--propagation', 'private', ...script])
   await removeNetwork(name)
-  const record = await readRecord(name)
+  // Without its record nobody knows where its fleet file lies.
+  const record = await readRecord(name).catch(ignoreDamage)
   const kept = record === undefined ? undefined : await removeFleetFiles(record)
   await rm(folder, { recursive: true, force: true })
   await removeIfEmpty(labsFolder)
   return { found: true, kept }
+}
+
+const ignoreDamage = (error: unknown): undefined => {
+  if (error instanceof NetopsError) return undefined
+  throw error
 }
 
 export interface LabStatus {
@@ -173,6 +181,8 @@ export interface LabStatus {
   /** The folder with its fleet file, if it got that far. */
   readonly out: string | undefined
   readonly hosts: readonly { readonly name: string; readonly address: string; readonly state: 'running' | 'dead' }[]
+  /** What of its files cannot be read. */
+  readonly damaged?: Failure
 }
 
 /** Every lab on this machine. */
@@ -181,7 +191,17 @@ export async function listLabs(): Promise<readonly LabStatus[]> {
   return Promise.all((await labNames()).map(statusOf))
 }
 
+/** One that is damaged keeps nobody from the others. */
 async function statusOf(name: string): Promise<LabStatus> {
+  try {
+    return await readStatus(name)
+  } catch (error) {
+    if (!(error instanceof NetopsError)) throw error
+    return { name, state: 'dead', out: undefined, hosts: [], damaged: failureOf(error) }
+  }
+}
+
+async function readStatus(name: string): Promise<LabStatus> {
   const record = await readRecord(name)
   const hosts = await Promise.all(
     (record?.hosts ?? []).map(async (host) => {

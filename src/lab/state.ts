@@ -2,9 +2,10 @@
 import { join } from 'node:path'
 import * as z from 'zod'
 import { NetopsError } from '../model/errors.ts'
-import { listIfAny, readTextIfAny, writeFileAtomic } from '../system/files.ts'
+import { listIfAny, writeFileAtomic } from '../system/files.ts'
 import { isAlive, processIdentity } from '../system/processes.ts'
 import type { ProcessIdentity } from '../system/processes.ts'
+import { readState } from '../system/state-file.ts'
 
 /** On disk, not in /run: the hosts' changed files are in here too, and may be larger than memory. */
 export const labsFolder = '/var/lib/netops-lab'
@@ -56,11 +57,15 @@ export type HostRecord = LabRecord['hosts'][number]
 export const writeRecord = (record: LabRecord): Promise<void> =>
   writeFileAtomic(join(labFolder(record.name), 'lab.json'), `${JSON.stringify(record, null, 2)}\n`)
 
-/** The record of a lab, or undefined where there is none (no such lab, or its start was cut off at once). */
-export async function readRecord(lab: string): Promise<LabRecord | undefined> {
-  const text = await readTextIfAny(join(labFolder(lab), 'lab.json'))
-  return text === undefined ? undefined : labRecord.parse(JSON.parse(text))
-}
+/**
+ * The record of a lab, or undefined where there is none (no such lab, or its start was cut off at once).
+ * @throws NetopsError `damaged` where it cannot be read; `netops lab down` needs none
+ */
+export const readRecord = (lab: string): Promise<LabRecord | undefined> =>
+  readState(labRecord, {
+    path: join(labFolder(lab), 'lab.json'),
+    hint: `remove the lab: netops lab down --name ${lab}`,
+  })
 
 /** The names of all labs on this machine, whole or not. */
 export const labNames = (): Promise<readonly string[]> => listIfAny(labsFolder)
@@ -85,8 +90,7 @@ export async function findHost(host: LabHost): Promise<{ record: LabRecord; host
 
 /** The process that keeps a host running: 'running' or 'dead' by number, start time and boot; undefined before its start. */
 export async function readKeeper(host: LabHost): Promise<{ keeper: ProcessIdentity; alive: boolean } | undefined> {
-  const text = await readTextIfAny(join(hostFolder(host), 'keeper.json'))
-  if (text === undefined) return undefined
-  const keeper = processIdentity.parse(JSON.parse(text))
-  return { keeper, alive: await isAlive(keeper) }
+  const path = join(hostFolder(host), 'keeper.json')
+  const keeper = await readState(processIdentity, { path, hint: `remove the lab: netops lab down --name ${host.lab}` })
+  return keeper === undefined ? undefined : { keeper, alive: await isAlive(keeper) }
 }

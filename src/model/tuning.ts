@@ -1,8 +1,8 @@
 // Tuning of a host: kernel parameters, limits, threads and pools. Its record of what was there before.
 import * as z from 'zod'
-import { NetopsError } from './errors.ts'
 import { sysctlName } from './sysctl.ts'
-import { parseJson } from './json.ts'
+import { NetopsError } from './errors.ts'
+import { parseState, putAside } from './state-text.ts'
 
 /** Limits by pam_limits' names, with systemd's (limits.conf(5), systemd.exec(5)). */
 export const limitSettings: Readonly<Record<string, string>> = { nofile: 'LimitNOFILE', nproc: 'LimitNPROC' }
@@ -88,15 +88,15 @@ const tuningRecord = z.strictObject({
 })
 export type TuningRecord = z.infer<typeof tuningRecord>
 
-/** @throws NetopsError `refused` when this netops does not understand the record */
+/** @throws NetopsError `refused` when this netops does not understand the record: without it nothing can be put back */
 export function parseTuningRecord(text: string, path: string, host: string): TuningRecord {
-  const parsed = tuningRecord.safeParse(parseJson(text))
-  if (parsed.success) return parsed.data
-  throw new NetopsError('refused', {
-    host,
-    message: `${path} was written by a netops that this one does not understand, or is damaged`,
-    hint: `use the newer netops. The file holds the original values; where it is beyond repair, move it aside`,
-  })
+  try {
+    const hint = `${putAside(path)}; what is set now then counts as what was there before`
+    return parseState(tuningRecord, text, { path, host, hint })
+  } catch (error) {
+    if (!(error instanceof NetopsError)) throw error
+    throw new NetopsError('refused', { host, message: error.message, hint: error.hint, cause: error })
+  }
 }
 
 /** The variables of an environment file (systemd.exec(5), EnvironmentFile=) as far as it holds plain `NAME=value` lines. */

@@ -1,13 +1,29 @@
 // What environment a host is marked as, which a fleet file must be for.
 import type { HostReader } from '../drivers/hosts/port.ts'
 import { NetopsError } from '../model/errors.ts'
+import { damagedState } from '../model/state-text.ts'
 import type { HostPaths } from '../model/paths.ts'
 
-/** What a host is marked as: production, staging; undefined where nobody marked it. */
+/**
+ * What a host is marked as: production, staging; undefined where nobody marked it.
+ * @throws NetopsError `damaged` for a mark that is there and says nothing: such a host may be anybody's
+ */
 export async function readEnvironment(reader: HostReader, paths: HostPaths): Promise<string | undefined> {
-  const text = (await reader.readText(paths.environment))?.trim()
-  return text === '' ? undefined : text
+  const text = await reader.readText(paths.environment)
+  const mark = text?.trim()
+  if (text === undefined || mark === undefined || isMark(mark)) return mark
+  throw noMark(reader.name, paths.environment)
 }
+
+/** What is thrown for a mark without a name. */
+export const noMark = (host: string, path: string): NetopsError =>
+  damagedState(
+    { path, host, hint: `look what the host is for, then mark it anew: echo NAME > ${path}` },
+    'it holds no name of an environment',
+  )
+
+/** A name on one line, as a fleet file may have it. */
+const isMark = (text: string): boolean => /^[^\u0000-\u001f\u007f\ufffd]{1,200}$/.test(text)
 
 /**
  * Refuses a host of another environment.

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { journalPath } from '../engine/journal.ts'
 import { JournalTail } from '../engine/journal-tail.ts'
+import { HeartbeatWatch } from '../engine/heartbeat.ts'
 import { isCarried } from '../engine/lease.ts'
 import { NetopsError } from '../model/errors.ts'
 import type { JournalRecord } from '../model/journal.ts'
@@ -34,13 +35,14 @@ const settleMs = 5000
  */
 export async function followRun(followed: Followed, { from, see }: Listener, signal: AbortSignal): Promise<Ending> {
   const { run, runs, root } = followed
-  const begun = Date.now()
+  const begun = performance.now()
+  const watch = new HeartbeatWatch()
   let seenAtWork = false
   const journal = new JournalTail(journalPath(runs, run))
   let last: JournalRecord | undefined
   for (;;) {
     // Asked before reading: whoever ends in between has written its end by then.
-    const carried = await isCarried(runs, run)
+    const carried = await isCarried(runs, run, watch)
     seenAtWork ||= carried
     for (const record of await journal.read()) {
       if (record.seq >= from) see(record)
@@ -48,7 +50,7 @@ export async function followRun(followed: Followed, { from, see }: Listener, sig
     }
     // Whoever carries it out may go on after a record that ends it: then there are more to come.
     if (last !== undefined && last.seq >= from && isEnding(last) && !carried) return last
-    if (!carried && (seenAtWork || Date.now() - begun > settleMs)) {
+    if (!carried && (seenAtWork || performance.now() - begun > settleMs)) {
       throw new NetopsError('partly', {
         message: `nobody is carrying out run ${run}, and it has not ended`,
         hint: `go on with it: ${runsCommand('resume', run, root)}`,

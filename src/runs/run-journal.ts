@@ -1,5 +1,4 @@
 // A run's journal while this process carries the run out: watched by whoever shows it, and cut off where a rehearsal says so.
-import { mkdir } from 'node:fs/promises'
 import { randomBytes } from 'node:crypto'
 import { Journal, type JournalObserver } from '../engine/journal.ts'
 import { carryRun } from '../engine/lease.ts'
@@ -8,6 +7,7 @@ import { settleEnded } from '../engine/settle-ended.ts'
 import type { RunResult } from '../engine/run.ts'
 import type { JournalRecord } from '../model/journal.ts'
 import { buildInfo } from '../system/build-info.ts'
+import { makeStateFolder } from '../system/state-file.ts'
 import type { RunContext } from './context.ts'
 
 /** A name that sorts by time and is unique among operators: `20261123T104501Z-deploy-3f9a`. */
@@ -39,7 +39,7 @@ export async function carrying(
   work: (journal: Journal) => Promise<RunResult>,
 ): Promise<Ran> {
   context.answerInterrupts()
-  await mkdir(runs, { recursive: true })
+  await makeStateFolder(runs)
   const carrier = await carryRun(runs, run)
   try {
     const journal = await openJournal(runs, run, context)

@@ -3,6 +3,7 @@ import { createReadStream, promises as fs, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { systemCode } from '../model/errors.ts'
+import { damagedState, putAside } from '../model/state-text.ts'
 
 // Loaded when it is first used: most commands only read files, and loading it takes a tenth of their start.
 const crypto = () => process.getBuiltinModule('node:crypto')
@@ -62,12 +63,16 @@ export function readTextIfAnyNow(path: string): string | undefined {
   }
 }
 
-/** A folder's names in order, or none where there is no such folder. */
+/**
+ * A folder's names in order, or none where there is no such folder.
+ * @throws NetopsError `damaged` where something else lies in its place
+ */
 export async function listIfAny(path: string): Promise<readonly string[]> {
   try {
     return (await fs.readdir(path)).sort()
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return []
+    if (systemCode(error) === 'ENOTDIR') throw damagedState({ path, hint: putAside(path) }, 'it is no folder', error)
     throw error
   }
 }

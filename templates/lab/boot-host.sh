@@ -11,6 +11,7 @@ stat=$(cat "/proc/$$/stat")
 # shellcheck disable=SC2086 # splitting into fields is the point
 set -- ${stat##*) }
 printf '{"pid":%s,"startTime":"%s","bootId":"%s"}\n' $$ "${20}" "$(cat /proc/sys/kernel/random/boot_id)" > "$folder/keeper.new"
+sync "$folder/keeper.new"
 mv "$folder/keeper.new" "$folder/keeper.json"
 # Whoever takes the lab down leaves this mark first and reads keepers second: either it sees us or we see it.
 if [ -e "$lab/stopping" ]; then exit 0; fi

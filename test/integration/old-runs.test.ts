@@ -1,6 +1,6 @@
 // What hosts know of their runs without old journals: thousands of those, runs that were killed, runs of an earlier netops,
-// and runs from clocks that were wrong.
-import { rm, writeFile } from 'node:fs/promises'
+// runs from clocks that were wrong, and state files that are damaged.
+import { mkdir, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { readRunFile } from '../../src/engine/run-file.ts'
@@ -156,6 +156,96 @@ globalThis.Date = class extends Right {
     })
     expect(await site.netops(['rollback', ...quickly, '--json'])).toMatchObject({ code: 0 })
     expect(await site.answering()).toBe(second.id)
+  })
+})
+
+describe('where state files are damaged', () => {
+  test('each is named with the way out, and what does not hang on it goes on', async () => {
+    const { site } = await siteInService()
+    const [second, third] = [await smallRelease(site, '1.1.0'), await smallRelease(site, '1.2.0')]
+    const run = (await site.deploy(second)).json.run ?? ''
+    const { paths } = site
+    const record = join(paths.history, `${run}.local`, 'activation.json')
+    const half = `${run}.local`
+    const damaged = [record, join(paths.runs, half, 'run.json'), join(paths.runtimeDir, 'supervisor.json')]
+    for (const file of damaged) await truncate(file, 40)
+    for (const lease of [paths.lease, paths.fleetLease]) await writeFile(lease, '')
+    const long = new Date(Date.now() - 60_000)
+    await utimes(paths.fleetLease, long, long)
+
+    // What is in service is the one whose record is damaged.
+    expect(await site.netops(['health'])).toMatchObject({ code: 0, stdout: expect.stringContaining(record) as string })
+    const status = await site.netops(['status', '--json'])
+    expect(status).toMatchObject({ code: 0, json: { hosts: [{ release: second.id, health: { healthy: true } }] } })
+    const told = JSON.stringify(status.json.hosts)
+    expect(told).toContain(`${record} is damaged: it is cut off, or no JSON`)
+    expect(told).toContain('supervisor.json')
+    const list = await site.netops(['runs', 'list'])
+    expect(list).toMatchObject({ code: 0, stdout: expect.stringContaining(`mv -- ${damaged[1] ?? ''}`) as string })
+    expect(list.stdout).toContain(`${run}  done`)
+    const locks = await site.netops(['lock', 'status'])
+    expect(locks).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(`${paths.lease} is damaged: it is empty`) as string,
+    })
+    const rollback = await site.netops(['rollback', ...quickly, '--json'])
+    expect(rollback).toMatchObject({ code: 9, json: { error: { message: expect.stringContaining(record) as string } } })
+    expect(rollback.json.error?.hint).toMatch(/netops rollback --to 1\.0\.0-[0-9a-f]{12}$/)
+    expect(await site.answering()).toBe(second.id)
+
+    expect(await site.netops(['lock', 'release'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('put aside') as string,
+    })
+    expect(await site.netops(['lock', 'status'])).toMatchObject({ stdout: 'local: free\n' })
+    for (const lease of [paths.lease, paths.fleetLease]) await writeFile(lease, 'garbage')
+    await utimes(paths.fleetLease, long, long)
+    const stays = await site.deploy(third)
+    expect(stays).toMatchObject({
+      code: 9,
+      json: { error: { message: expect.stringContaining('supervisor.json') as string } },
+    })
+    expect(stays.json.error?.hint).toContain(`netops service stop --root ${site.root} && netops service start`)
+    for (const action of ['stop', 'start']) expect(await site.netops(['service', action])).toMatchObject({ code: 0 })
+    const deployed = await site.deploy(third)
+    expect(deployed).toMatchObject({ code: 0 })
+    expect(deployed.stderr).toContain(`${paths.fleetLease} is damaged`)
+    expect(await site.answering()).toBe(third.id)
+  })
+
+  test('a journal with a line that is none stops what hangs on it alone', async () => {
+    const { site } = await siteInService()
+    const next = await smallRelease(site, '1.1.0')
+    const run = (await site.deploy(next, [], { NETOPS_FAULT: 'kill-after:begin:health' })).json.run ?? ''
+    const part = join(site.paths.runs, `${run}.local`)
+    const journal = join(part, 'journal.jsonl')
+    const text = await readFile(journal, 'utf8')
+    await writeFile(journal, text.replace('\n', '\nnobody knows\n'))
+    const stopped = await site.deploy(next)
+    expect(stopped).toMatchObject({ code: 6 })
+    expect(stopped.json.error?.message).toContain(`${journal}:2: not a journal record`)
+    expect(await site.netops(['lock', 'status'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('unfinished') as string,
+    })
+    expect(await site.netops(['runs', 'list'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(journal) as string,
+    })
+    expect(await site.netops(['status'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('health: begin') as string,
+    })
+    expect(await site.netops(['runs', 'resume', `${run}.local`])).toMatchObject({
+      code: 7,
+      stderr: expect.stringContaining(`mv -- ${part} ${part}.aside`) as string,
+    })
+    // What a broken disk made of its request is no hindrance: the journal holds it too.
+    await writeFile(journal, text)
+    await rm(join(part, 'order.json'))
+    await mkdir(join(part, 'order.json'))
+    expect(await site.netops(['runs', 'resume', `${run}.local`])).toMatchObject({ code: 0 })
+    expect(await site.answering()).toBe(next.id)
   })
 })
 

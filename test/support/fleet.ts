@@ -113,7 +113,7 @@ export const settled = (listing: Listing): Listing =>
 
 /** The records of a journal; none where there is no file yet. */
 export async function readRecords(file: string): Promise<readonly JournalRecord[]> {
-  return parseJournal((await readTextIfAny(file)) ?? '', file).records
+  return parseJournal(Buffer.from((await readTextIfAny(file)) ?? ''), file).records
 }
 
 export const isStep = (record: JournalRecord, step: string, type: 'begin' | 'done'): boolean =>

@@ -214,7 +214,7 @@ export async function journalsOf(
     const file = join(paths.runs, run, 'journal.jsonl')
     const text = await readTextIfAny(file)
     if (text === undefined) continue
-    const { records, wholeBytes } = parseJournal(text, file)
+    const { records, wholeBytes } = parseJournal(Buffer.from(text), file)
     const numbered = records.every(({ seq }, index) => seq === index + 1)
     const whole = torn !== undefined || wholeBytes === Buffer.byteLength(text)
     if (!whole || !numbered) throw new Error(`${file} is torn: ${text.slice(-200)}`)

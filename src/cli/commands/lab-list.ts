@@ -20,6 +20,7 @@ export const labList = defineCommand({
 
 const describe = (lab: LabStatus): string =>
   [
-    `${lab.name}  ${lab.state}  ${lab.out ?? 'not finished starting'}`,
+    `${lab.name}  ${lab.state}  ${lab.damaged?.message ?? lab.out ?? 'not finished starting'}`,
+    ...(lab.damaged?.hint === undefined ? [] : [`  hint: ${lab.damaged.hint}`]),
     ...lab.hosts.map((host) => `  ${host.name}  ${host.address}  ${host.state}`),
   ].join('\n')

@@ -22,11 +22,17 @@ function linesOf({ host, value: locks = [], error }: HostAnswer<readonly LockSta
   return locks
     .map((lock) => {
       const what = lock.lease === 'release' ? '' : `${lock.lease}: `
+      if (action === 'release' && lock.damage !== undefined) return `${host}: put aside: ${what}${lock.damage.message}`
       if (action === 'release') return `${host}: given back: ${what}run ${lock.run} (${lock.reason}) by ${lock.user}`
-      const heard = lock.standing === 'held' ? `heard of ${lock.silentSeconds} s ago` : holders[lock.standing]
+      if (lock.damage !== undefined) {
+        const hint = lock.state === 'unfinished' ? `finish run ${lock.run}, or take it back` : 'netops lock release'
+        return `${host}: ${what}${lock.state}: ${lock.damage.message}, ${holders[lock.standing]}\n  hint: ${hint}`
+      }
+      const clock = lock.ahead === true ? ', by a clock that was set back since' : ''
+      const heard = (lock.standing === 'held' ? `heard of ${lock.silentSeconds} s ago` : holders[lock.standing]) + clock
       return `${host}: ${what}${lock.state}: run ${lock.run} (${lock.reason}) by ${lock.user} on ${lock.from} since ${lock.since}, ${heard}`
     })
     .join('\n')
 }
 
-const holders = { silent: 'its process stands still', dead: 'its process is gone' }
+const holders = { held: 'and its holder lives', silent: 'its process stands still', dead: 'its process is gone' }

@@ -3,8 +3,10 @@ import { join } from 'node:path'
 import * as z from 'zod'
 import { parseJson } from '../../model/json.ts'
 import type { HostPaths } from '../../model/paths.ts'
-import { readTextIfAny, writeFileAtomic } from '../../system/files.ts'
+import { putAside } from '../../model/state-text.ts'
+import { writeFileAtomic } from '../../system/files.ts'
 import { processIdentity } from '../../system/processes.ts'
+import { readStateText } from '../../system/state-file.ts'
 
 export const supervisorState = z.strictObject({
   schema: z.literal('netops/supervisor/v1'),
@@ -28,7 +30,9 @@ export const supervisorLock = (paths: HostPaths): string => join(paths.runtimeDi
 
 /** The state as it stands. One that cannot be read says nothing: processes are found without it. */
 export async function readSupervisor(paths: HostPaths): Promise<SupervisorState | undefined> {
-  return supervisorState.safeParse(parseJson((await readTextIfAny(supervisorFile(paths))) ?? '')).data
+  const path = supervisorFile(paths)
+  const text = await readStateText({ path, hint: putAside(path) })
+  return supervisorState.safeParse(parseJson(text ?? '')).data
 }
 
 export const writeSupervisor = (paths: HostPaths, state: SupervisorState): Promise<void> =>

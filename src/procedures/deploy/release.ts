@@ -3,8 +3,10 @@ import { basename, dirname, join } from 'node:path'
 import { NetopsError } from '../../model/errors.ts'
 import { buildManifest } from '../../model/manifest.ts'
 import { releaseId } from '../../model/paths.ts'
-import { isFile, readTextIfAny } from '../../system/files.ts'
+import { putAside } from '../../model/state-text.ts'
+import { isFile } from '../../system/files.ts'
 import { readLocalFile, type LocalFile } from '../../system/local-file.ts'
+import { readState } from '../../system/state-file.ts'
 
 /** An executable to deploy, and what its manifest says of it. */
 export interface ReleaseFile {
@@ -28,9 +30,10 @@ export async function readReleaseIfAny(path: string): Promise<ReleaseFile | unde
  */
 export async function readRelease(path: string, version?: string): Promise<ReleaseFile> {
   const file = await readLocalFile(path)
-  const text = await readTextIfAny(join(dirname(path), 'manifest.json'))
-  const listed = text === undefined ? undefined : buildManifest.parse(JSON.parse(text)).executables
-  const known = listed?.find((entry) => entry.name === basename(path))
+  const manifest = join(dirname(path), 'manifest.json')
+  const hint = `build it again: netops build; or ${putAside(manifest)}, and the release is one without a version`
+  const listed = await readState(buildManifest, { path: manifest, hint })
+  const known = listed?.executables.find((entry) => entry.name === basename(path))
   if (known !== undefined && known.sha256 !== file.sha256) {
     throw new NetopsError('damaged', {
       message: `${path} is not what its manifest.json describes: its hash is ${file.sha256}, ${known.sha256} was built`,

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rm, truncate, stat } from 'node:fs/promises'
+import { appendFile, mkdtemp, readFile, rm, truncate, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -62,6 +62,20 @@ describe('the items of a run', () => {
     expect(log.count('one')).toBe(1)
     await log.close()
     expect(await readFile(path, 'utf8')).toBe('{"step":"one","key":"a"}\n')
+  })
+
+  test('are cut off where they are damaged by the bytes that are there, and no byte is made up', async () => {
+    const items = Buffer.from('{"step":"one","key":"a"}\n{"step":"one","key":"b"}\n')
+    // The key of the second becomes what is no text.
+    items[46] = 0xff
+    for (const end of ['', 'no end', '\r\n']) {
+      await writeFile(path, Buffer.concat([items, Buffer.from(end)]))
+      const log = await ItemLog.open(path)
+      expect([log.count('one'), log.isDone('one', 'a')]).toEqual([2, true])
+      log.add('one', 'c')
+      await log.close()
+      expect(await readFile(path)).toEqual(Buffer.concat([items, Buffer.from('{"step":"one","key":"c"}\n')]))
+    }
   })
 
   test('say that the disk takes no more', async () => {

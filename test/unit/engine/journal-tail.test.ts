@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -50,6 +50,21 @@ describe('the tail of a journal', () => {
     const long = 'x'.repeat(3 << 20)
     await writeFile(path, line(1, long) + line(2))
     expect(await seqs(new JournalTail(path))).toEqual([1, 2])
+  })
+
+  test('is named where there is no file to read, or a line without end', async () => {
+    await mkdir(path)
+    await expect(new JournalTail(path).read()).rejects.toMatchObject({
+      code: 'damaged',
+      message: `${path} is damaged: it is a folder`,
+    })
+    await rm(path, { recursive: true })
+    await writeFile(path, line(1))
+    await truncate(path, 130 << 20)
+    await expect(new JournalTail(path).read()).rejects.toMatchObject({
+      code: 'damaged',
+      message: `${path} is damaged: line 2 has no end`,
+    })
   })
 
   test('refuses what is no record, and one that is out of turn, with its line', async () => {

@@ -1,9 +1,10 @@
-import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { begin, Journal, journalPath, readJournal } from '../../../src/engine/journal.ts'
 import { sequence } from '../../../src/model/plan.ts'
+import { execText } from '../../../src/system/exec.ts'
 import { step } from '../../support/model-world.ts'
 
 let runs: string
@@ -68,6 +69,43 @@ describe('a journal', () => {
     const refused = { code: 'refused', message: expect.stringContaining(`${path}:${line}: `) as unknown }
     await expect(readJournal(runs, 'r1')).rejects.toMatchObject(refused)
     await expect(Journal.open(runs, 'r1', outside)).rejects.toMatchObject(refused)
+  })
+
+  test.each([
+    ['a letter became no text', 0xff],
+    ['a letter became another', 0x41],
+  ])('goes on where %s, and nothing but its own records is ever written', async (_, flipped) => {
+    const path = await write()
+    const bytes = await readFile(path)
+    bytes[bytes.lastIndexOf('one') + 1] = flipped
+    await writeFile(path, bytes)
+    for (const torn of ['', '{"netops":1']) {
+      await appendFile(path, torn)
+      const journal = await Journal.open(runs, 'r1', outside)
+      journal.append({ type: 'resumed', by: 'test', pid: 1 })
+      journal.close()
+    }
+    const now = await readFile(path)
+    expect(now.subarray(0, bytes.length)).toEqual(bytes)
+    expect(now.includes(0)).toBe(false)
+    expect(await seqs()).toEqual([1, 2, 3, 4, 5])
+  })
+
+  test.each([
+    ['a folder', (path: string) => mkdir(path)],
+    ['a pipe', (path: string) => execText(['mkfifo', path])],
+    ['larger than any', (path: string) => writeFile(path, '').then(() => truncate(path, 1 << 30))],
+  ])('that is %s is named, with the way out', async (_, make) => {
+    const path = await write()
+    await rm(path)
+    await make(path)
+    const damaged = {
+      code: 'damaged',
+      message: expect.stringContaining(path) as unknown,
+      hint: expect.stringContaining(`mv -- ${join(runs, 'r1')} ${join(runs, 'r1')}.aside`) as unknown,
+    }
+    await expect(readJournal(runs, 'r1')).rejects.toMatchObject(damaged)
+    await expect(Journal.open(runs, 'r1', outside)).rejects.toMatchObject(damaged)
   })
 
   test('that does not exist is no run', async () => {

@@ -173,7 +173,10 @@ describe("a host's lease", () => {
   test('can be taken after those who were taking it over died half way', async () => {
     const [first, second, third] = [await deadProcess(), await deadProcess(), await deadProcess()]
     const claimed = async (process: ProcessIdentity, run: string, dead: Lease): Promise<Lease> => {
-      await writeFile(claimPath(paths.lease, dead), JSON.stringify({ ...dead, process, run }))
+      await writeFile(
+        claimPath(paths.lease, { content: JSON.stringify(dead) }),
+        JSON.stringify({ ...dead, process, run }),
+      )
       return { ...dead, process, run }
     }
     await leftBy(first, 'old')

@@ -1,0 +1,160 @@
+// State files as they never were written: each is read, or refused with its name and the way out.
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { connectHere, readerOf } from '../../src/drivers/hosts/readers.ts'
+import { servicesFor } from '../../src/drivers/services/choose.ts'
+import { readLease, renewLease } from '../../src/engine/lease-file.ts'
+import { describeRuns, halfDoneRuns } from '../../src/engine/run-file.ts'
+import { NetopsError } from '../../src/model/errors.ts'
+import { hostPaths, type HostPaths } from '../../src/model/paths.ts'
+import { parseTuningRecord } from '../../src/model/tuning.ts'
+import { readHistory } from '../../src/procedures/deploy/history.ts'
+import { readRelease } from '../../src/procedures/deploy/release.ts'
+import { readEnvironment } from '../../src/procedures/environment-mark.ts'
+import { readHostStatus } from '../../src/procedures/status/host-status.ts'
+import { keepRequest, readRequest } from '../../src/runs/host-run-request.ts'
+import { input, recordOf } from '../support/activation.ts'
+import { fuzz } from '../support/fuzz.ts'
+import { mutated } from '../support/mutations.ts'
+import { quickFolder } from '../support/scratch.ts'
+
+let root: string
+let paths: HostPaths
+beforeAll(async () => {
+  root = await quickFolder('fuzz-state')
+  paths = hostPaths(root)
+})
+afterAll(() => rm(root, { recursive: true, force: true }))
+
+const process_ = { pid: 1, startTime: '12', bootId: 'b' }
+const lease = {
+  schema: 'netops/lease/v1',
+  run: 'r',
+  reason: 'x',
+  host: 'ünï',
+  user: 'u',
+  since: 's',
+  process: process_,
+}
+const run = {
+  ...{ schema: 'netops/run/v1', run: 'r.web1', scope: 'host', procedure: 'activate', leases: ['release'], sequence: 3 },
+  ...{ started: '2026-01-02T03:04:05.000Z', state: 'running', at: '2026-01-02T03:04:05.000Z' },
+}
+const supervisor = {
+  ...{
+    schema: 'netops/supervisor/v1',
+    supervisor: process_,
+    child: process_,
+    since: 's',
+    restarts: 1,
+    state: 'running',
+  },
+}
+const tuning = {
+  ...{
+    schema: 'netops/tuning/v1',
+    run: 'r',
+    profile: 'guide',
+    kernel: { 'net.core.somaxconn': '1' },
+    limits: {},
+    server: {},
+  },
+  ...{ notSet: {}, files: {}, originals: { kernel: {}, files: { '/a': { kind: 'absent' } }, folders: [] } },
+}
+const manifest = {
+  ...{ schema: 'netops/build/v1', executables: [] },
+}
+const services = () => servicesFor(root, 'netops')
+const reader = () => readerOf(connectHere('local'))
+const status = () =>
+  readHostStatus({ reader: reader(), services: services(), root, get: () => Promise.resolve(undefined) })
+
+interface StateFile {
+  readonly content: object | string
+  readonly path: () => string
+  /** What reads it; it may refuse, by the file's name. */
+  readonly ask: (path: string, text: string) => unknown
+  /** What goes on whatever stands in it. */
+  readonly goesOn?: () => Promise<unknown>
+}
+
+const files: Readonly<Record<string, StateFile>> = {
+  'a lease': {
+    content: lease,
+    path: () => join(root, 'lease.json'),
+    ask: async (path) => [await readLease(path), await renewLease(path, 'r')],
+  },
+  'the file of a run': {
+    content: run,
+    path: () => join(paths.runs, 'r.web1', 'run.json'),
+    ask: () => undefined,
+    goesOn: async () => [await describeRuns(paths.runs), await halfDoneRuns(paths.runs, 'release')],
+  },
+  'the file of a supervisor': {
+    content: supervisor,
+    path: () => join(paths.runtimeDir, 'supervisor.json'),
+    ask: () => services().read(reader(), 'network_service'),
+    goesOn: status,
+  },
+  'a record of what was in service': {
+    content: recordOf('r.web1', '1.0.0', 'a'),
+    path: () => join(paths.history, 'r.web1', 'activation.json'),
+    ask: async (path) => {
+      const { unread } = await readHistory(reader(), paths)
+      for (const { message, hint } of unread) {
+        expect(message).toContain(path)
+        expect(hint).toMatch(/\S/)
+      }
+    },
+    goesOn: status,
+  },
+  'the record of tuning': {
+    content: tuning,
+    path: () => paths.tuning,
+    ask: (path, text) => parseTuningRecord(text, path, 'web1'),
+  },
+  'the request of a run': {
+    content: input({ run: 'q.web1', root: '/' }),
+    path: () => join(paths.runs, 'q.web1', 'order.json'),
+    ask: () => readRequest(root, 'q.web1'),
+    goesOn: async () => {
+      await keepRequest(input({ run: 'q.web1', root })).catch(refused)
+    },
+  },
+  'the mark of a host': {
+    content: 'production\n',
+    path: () => paths.environment,
+    ask: () => readEnvironment(reader(), paths),
+  },
+  'the manifest beside a release': {
+    content: manifest,
+    path: () => join(root, 'manifest.json'),
+    ask: (path) => readRelease(join(dirname(path), 'network_server')),
+  },
+}
+
+/** A request that is another than the one that is there is refused; that is no damage. */
+const refused = (error: unknown): void => {
+  if (!(error instanceof NetopsError) || error.code !== 'refused') throw error
+}
+
+test.each(Object.entries(files))('%s is read, or refused with its name and the way out', async (_, file) => {
+  const path = file.path()
+  await mkdir(dirname(path), { recursive: true })
+  await writeFile(join(root, 'network_server'), 'server')
+  const content = typeof file.content === 'string' ? file.content : `${JSON.stringify(file.content)}\n`
+  await fuzz(mutated([content]), 300, async (bytes) => {
+    await writeFile(path, bytes)
+    try {
+      await file.ask(path, bytes.toString())
+    } catch (error) {
+      if (!(error instanceof NetopsError)) throw error
+      const isNamed = error.message.includes(path) || /^there is no procedure/.test(error.message)
+      expect({ message: error.message, isNamed }).toMatchObject({ isNamed: true })
+      expect(error.hint).toMatch(/\S/)
+    }
+    await file.goesOn?.()
+  })
+  await rm(path)
+})
