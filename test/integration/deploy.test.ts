@@ -7,6 +7,7 @@ import { systemCode } from '../../src/model/errors.ts'
 import { stepsOf } from '../../src/model/plan.ts'
 import { exec, execText } from '../../src/system/exec.ts'
 import { identify } from '../../src/system/processes.ts'
+import { brokenProgram, brokenPrograms, strangePrograms } from '../support/broken-programs.ts'
 import {
   builtRelease,
   closed,
@@ -368,6 +369,23 @@ describe('the supervisor of a root', () => {
       await expect.poll(() => site.answering(), { timeout: 20_000 }).toBe(release.id)
     }
     expect(await site.deploy(release)).toMatchObject({ code: 0, json: { hosts: [{ changed: false }] } })
+  })
+})
+
+describe('a release that cannot run', () => {
+  test('is refused before anything is brought or stopped, whatever is wrong with it', async () => {
+    const { site, pid } = await siteInService()
+    const before = await stateOf(site)
+    for (const [how, said, make] of [...brokenPrograms, ...strangePrograms]) {
+      const refused = await site.deploy({ file: await brokenProgram(site.folder, make), id: '' })
+      expect.soft(refused, how).toMatchObject({
+        code: 7,
+        json: { error: { code: 'refused', message: expect.stringContaining(said) as string } },
+      })
+    }
+    expect(await site.mainPid()).toBe(pid)
+    expect(await stateOf(site)).toEqual(before)
+    expect(await filesBelow(site.paths.incoming)).toEqual([])
   })
 })
 

@@ -3,6 +3,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
 import { cutNetwork, powerOff, restoreNetwork } from '../../src/lab/faults.ts'
 import { makeKey } from '../../src/lab/fleet-file.ts'
@@ -11,6 +12,7 @@ import type { JournalRecord } from '../../src/model/journal.ts'
 import { hostPaths, releaseId } from '../../src/model/paths.ts'
 import { exec, start } from '../../src/system/exec.ts'
 import { listIfAny, sha256OfFile } from '../../src/system/files.ts'
+import { brokenProgram, strangePrograms } from '../support/broken-programs.ts'
 import {
   configText,
   fingerprintOf,
@@ -175,6 +177,40 @@ describe('a release that fails', () => {
     expect((await netops('health')).code).toBe(0)
   })
 
+  test('by leaving for the background is put back at once, with its last words and without what it started', async () => {
+    const before = await serving('web1')
+    const nap = `600.${process.pid}`
+    const leaves = await foreignRelease(folder, 'leaves', `setsid sleep ${nap} &\necho it leaves`)
+    const began = performance.now()
+    const failed = await netops('deploy', '--hosts', 'web1', '--release', leaves.file, '--healthy-deadline', '90s')
+    expect(failed.code).toBe(8)
+    expect(performance.now() - began).toBeLessThan(45_000)
+    expect(failed.stdout).toContain('the service has ended with exit code 0')
+    expect(failed.stdout).toMatch(/log on web1 ends with:\n(?: {2}\| .*\n)* {2}\| it leaves\n/)
+    // Nothing of the release before it.
+    expect(failed.stdout).not.toContain(good.two.id)
+    expect((await on('web1', 'pgrep', '-f', nap)).code).toBe(1)
+    expect(await serving('web1')).toEqual(before)
+  })
+
+  test('because its host could not run it is refused before anything is brought', async () => {
+    const before = { units: await unitsNow(), files: await listAll() }
+    for (const [how, said, make] of strangePrograms) {
+      const refused = await netops(
+        'deploy',
+        '--json',
+        '--hosts',
+        'web1',
+        '--release',
+        await brokenProgram(folder, make),
+        ...quick,
+      )
+      expect.soft({ how, ...refused }).toMatchObject({ code: 7, json: { outcome: 'refused' } })
+      expect.soft(refused.json.error?.message).toContain(said)
+    }
+    expect({ units: await unitsNow(), files: await listAll() }).toEqual(before)
+  })
+
   test('on one host only is kept on the other, and the run counts as partly done', async () => {
     const before = await serving('web2')
     expect((await on('web1', 'cp', `${paths.releases}/${good.one.id}/network_server`, '/srv/server')).code).toBe(0)
@@ -240,6 +276,44 @@ describe('a rollback', () => {
       expect(await serving(name)).toEqual({ current: good.one.id, answering: good.one.id, config: configText(1000) })
     }
     expect((await netops('health')).code).toBe(0)
+  })
+})
+
+describe('the service under systemd', () => {
+  test('goes on through signals that ask for no end, and says that it ignores them', async () => {
+    const before = await unit('web1')
+    const signals = ['HUP', 'USR1', 'USR2', 'ALRM', 'PWR']
+    for (const signal of signals) {
+      expect((await on('web1', 'systemctl', 'kill', '-s', signal, 'network_service')).code).toBe(0)
+    }
+    const log = async () => (await on('web1', 'journalctl', '-u', 'network_service', '-o', 'cat', '-b')).stdout
+    for (const signal of signals) await expect.poll(log).toContain(`SIG${signal} is ignored`)
+    expect(await unit('web1')).toEqual(before)
+  })
+
+  test('is brought back after any end that nobody asked for, which no later deployment holds against it', async () => {
+    const { NRestarts: before = '' } = await unit('web1')
+    for (const [times, signal] of [
+      [1, 'TERM'],
+      [2, 'KILL'],
+    ] as const) {
+      expect((await on('web1', 'systemctl', 'kill', '-s', signal, 'network_service')).code).toBe(0)
+      await expect
+        .poll(async () => Number((await unit('web1')).NRestarts), { timeout: 20_000 })
+        .toBe(Number(before) + times)
+      await expect.poll(async () => (await serving('web1')).answering, { timeout: 20_000 }).toBe(good.one.id)
+    }
+    const again = await netops('deploy', '--json', '--hosts', 'web1', ...wanted(good.one))
+    expect(again).toMatchObject({ code: 0, json: { hosts: [{ host: 'web1', changed: false }] } })
+  })
+
+  test('stays stopped when systemctl stops it', async () => {
+    expect((await on('web1', 'systemctl', 'stop', 'network_service')).code).toBe(0)
+    // Longer than RestartSec.
+    await sleep(2000)
+    expect(await unit('web1')).toMatchObject({ ActiveState: 'inactive', Result: 'success', MainPID: '0' })
+    expect((await on('web1', 'systemctl', 'start', 'network_service')).code).toBe(0)
+    await expect.poll(async () => (await serving('web1')).answering, { timeout: 20_000 }).toBe(good.one.id)
   })
 })
 

@@ -63,6 +63,7 @@ export const emptyHost = (changes: Partial<ActivationFacts> = {}): ActivationFac
   busyPorts: [],
   freeBytes: 1e9,
   needs: { glibc: '2.36', missingCommands: [], systemd: true },
+  lacking: [],
   ...changes,
 })
 

@@ -7,6 +7,8 @@ import { hostPaths, serverExecutable, serviceName, serviceUser, type HostPaths }
 import type { HostReader } from '../../drivers/hosts/port.ts'
 import type { ServiceManager, ServiceState } from '../../drivers/services/port.ts'
 import { readEnvironment, refuseOtherEnvironment } from '../environment-mark.ts'
+import type { ProgramNeeds } from '../../model/program-needs.ts'
+import { readLacking, refuseProgram } from './program.ts'
 import { accountCommand, isOlder, oldestGlibc, readNeeds, type HostNeeds } from './host-needs.ts'
 import type { Failure } from '../../model/failure.ts'
 import { inService, readHistory } from './history.ts'
@@ -38,11 +40,14 @@ export interface ActivationFacts {
   readonly freeBytes: number
   /** What netops and our executables cannot do without. */
   readonly needs: HostNeeds
+  /** What the wanted release needs and the host lacks, in words. */
+  readonly lacking: readonly string[]
 }
 
 export interface Wanted {
   readonly root: string
   readonly release: string
+  readonly needs: ProgramNeeds | undefined
   /** Where files are to be placed. */
   readonly files: readonly string[]
 }
@@ -64,7 +69,7 @@ export async function readActivationFacts(
     reader.readText(paths.tmpfiles),
   ])
   const folders = [...new Set([...ownFolders(paths), ...wanted.files.map(dirname)])]
-  const [account, missing, releases, releaseSha256, placed, environment, busyPorts, freeBytes, needs] =
+  const [account, missing, releases, releaseSha256, placed, environment, busyPorts, freeBytes, needs, lacking] =
     await Promise.all([
       reader.query(['getent', 'passwd', serviceUser]),
       Promise.all(folders.map(async (path) => ((await reader.exists(path)) ? [] : [path]))),
@@ -75,6 +80,7 @@ export async function readActivationFacts(
       readBusyPorts(reader),
       readFreeBytes(reader, paths.releases),
       readNeeds(reader, services.kind),
+      readLacking(reader, services.kind, wanted.needs),
     ])
   return {
     platform,
@@ -93,6 +99,7 @@ export async function readActivationFacts(
     busyPorts,
     freeBytes,
     needs,
+    lacking,
   }
 }
 
@@ -150,6 +157,8 @@ export function refuseImpossible(input: ActivationRequest, facts: ActivationFact
       hint: 'build it on a machine like the host',
     })
   }
+  const { platform, needs, lacking } = facts
+  refuseProgram(release.needs, { host, platform, glibc: needs.glibc, lacking })
   refuseWithoutNeeds(input, facts)
   if (release.from === undefined && facts.releaseSha256 !== release.sha256) {
     throw new NetopsError('refused', {

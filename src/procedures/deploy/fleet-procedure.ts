@@ -68,6 +68,7 @@ export const deploy: FleetProcedure<Deployment, DeploymentLook> = {
         sha256: release.file.sha256,
         size: release.file.size,
         checksConfig: release.checksConfig,
+        needs: release.needs,
         ...(release.platform === undefined ? {} : { platform: release.platform }),
         ...(lacksRelease ? { from: `${incoming}/${serverExecutable}` } : {}),
       },

@@ -14,6 +14,7 @@ export const activate = defineHostProcedure<ActivationRequest, ActivationFacts>(
     readActivationFacts(reader, services, {
       root: request.root,
       release: request.release.id,
+      needs: request.release.needs,
       files: (request.files ?? []).map(({ to }) => to),
     }),
   plan(request, facts) {

@@ -3,8 +3,10 @@ import { basename, dirname, join } from 'node:path'
 import { NetopsError } from '../../model/errors.ts'
 import { buildManifest } from '../../model/manifest.ts'
 import { releaseId } from '../../model/paths.ts'
+import type { ProgramNeeds } from '../../model/program-needs.ts'
 import { putAside } from '../../model/state-text.ts'
 import { isFile } from '../../system/files.ts'
+import { readProgramNeeds } from '../../system/executable.ts'
 import { readLocalFile, type LocalFile } from '../../system/local-file.ts'
 import { readState } from '../../system/state-file.ts'
 
@@ -14,6 +16,7 @@ export interface ReleaseFile {
   readonly version: string
   readonly id: string
   readonly platform: string | undefined
+  readonly needs: ProgramNeeds
   /** Whether it answers `--check-config`. */
   readonly checksConfig: boolean
 }
@@ -26,7 +29,8 @@ export async function readReleaseIfAny(path: string): Promise<ReleaseFile | unde
 /**
  * Reads the release that is to be deployed.
  * @param version what it is called where nothing else says so
- * @throws NetopsError `usage` when there is no such file, `damaged` when it is not what its manifest describes
+ * @throws NetopsError `usage` when there is no such file, `damaged` when it is not what its manifest describes, `refused`
+ * when no host could execute it
  */
 export async function readRelease(path: string, version?: string): Promise<ReleaseFile> {
   const file = await readLocalFile(path)
@@ -40,12 +44,14 @@ export async function readRelease(path: string, version?: string): Promise<Relea
       hint: 'build it again: netops build',
     })
   }
+  const needs = await readProgramNeeds(path)
   const named = version ?? known?.version ?? 'unversioned'
   return {
     file,
     version: named,
     id: releaseId(named, file.sha256),
     platform: known?.platform,
+    needs,
     // Ours does; of another executable nobody knows what it makes of the flag.
     checksConfig: known !== undefined,
   }

@@ -1,6 +1,7 @@
 // An activation: one release with one configuration, brought into service on one host. Its request, and the record it leaves.
 import * as z from 'zod'
 import { requestFields, safeName } from '../host-request.ts'
+import { programNeeds } from '../../model/program-needs.ts'
 import { sha256Hex } from '../../model/sha256.ts'
 
 const release = z.strictObject({
@@ -29,6 +30,8 @@ export const activationRequest = z.strictObject({
     checksConfig: z.boolean(),
     /** `linux-x64`; undefined where nobody said. */
     platform: z.string().exactOptional(),
+    /** What the executable needs of the host; undefined where it was not looked at. */
+    needs: programNeeds.exactOptional(),
   }),
   config: z.strictObject({ from: z.string(), sha256: sha256Hex }),
   /** Files that were brought and are to be put in place; those that the host has already are not among them. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { ActivationRequest } from '../../../../src/procedures/deploy/request.ts'
+import type { ProgramNeeds } from '../../../../src/model/program-needs.ts'
 import { stepsOf, type Step } from '../../../../src/model/plan.ts'
 import { planActivation } from '../../../../src/procedures/deploy/plan.ts'
 import { listeningPorts, refuseImpossible, type ActivationFacts } from '../../../../src/procedures/deploy/facts.ts'
@@ -205,6 +206,7 @@ describe('an activation that cannot succeed', () => {
   })
 
   const { needs } = emptyHost()
+  const needing = (program: ProgramNeeds) => input({ release: { ...input().release, needs: program } })
   test.each<[string, ActivationRequest, Partial<ActivationFacts>]>([
     [
       'useradd where the account is there',
@@ -212,7 +214,8 @@ describe('an activation that cannot succeed', () => {
       { account: true, needs: { ...needs, missingCommands: ['useradd'] } },
     ],
     ['systemd below a root', input({ manager: 'process' }), { needs: { ...needs, systemd: false } }],
-    ['glibc where nobody says what it has', input(), { needs: { ...needs, glibc: undefined } }],
+    ['a machine of its own kind, for a program of 32 bits', needing({ machine: 'i386', glibc: '2.36' }), {}],
+    ['glibc where nobody says what it has', needing({ glibc: '2.38' }), { needs: { ...needs, glibc: undefined } }],
   ])('is not one that lacks only %s', (_, given, facts) => {
     expect(() => refuseImpossible(given, emptyHost(facts))).not.toThrow()
   })
@@ -229,6 +232,14 @@ describe('an activation that cannot succeed', () => {
       'on the host is damaged',
     ],
     ['without space', input(), { freeBytes: 1999 }, '1999 bytes are free where releases lie, 2000 are needed'],
+    ['of a program for another machine', needing({ machine: 'aarch64' }), {}, 'for aarch64, the host is x86_64'],
+    ['of a program that asks for more', needing({ glibc: '2.38' }), {}, 'asks for glibc 2.38, the host has 2.36'],
+    [
+      'of a program that lacks something',
+      needing({}),
+      { lacking: ['the library libq.so.6'] },
+      'lacks the library libq.so.6',
+    ],
     ['without systemd', input(), { needs: { ...needs, systemd: false } }, 'systemd does not run this host'],
     [
       'without a command',
