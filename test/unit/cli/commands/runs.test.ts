@@ -9,7 +9,7 @@ let fleet: SmallFleet
 beforeAll(async () => {
   fleet = await smallFleet()
   await writeFile(join(fleet.cwd, 'netops'), 'netops')
-  await writeFile(join(fleet.cwd, 'network_server'), 'server')
+  await writeFile(join(fleet.cwd, 'network_server'), '#!/bin/sh\n')
 })
 afterAll(() => fleet.remove())
 
@@ -21,6 +21,7 @@ const empty: FakeHost = {
     [/^cat \/proc\/net\/tcp /, { stdout: '' }],
     [/^df /, { code: 0, stdout: 'Avail\n50000000000\n' }],
     [/getconf GNU_LIBC_VERSION/, { stdout: 'glibc 2.36\nsystemd\n' }],
+    [/ldconfig -p/, { stdout: '' }],
     [/^date \+%s\.%N$/, { stdout: '1795430000.5\n' }],
     [/^find .* -printf /, { stdout: '' }],
     [/^find .*run\.json/, { stdout: '' }],
@@ -45,7 +46,7 @@ describe('netops deploy --dry-run', () => {
       "web1: from here
         Push netops
         Take the host
-        Push the release (unversioned-b3eacd33433b)
+        Push the release (unversioned-a8076d3d28d2)
         Push the configuration
         Activate it on the host
         Give the host back
@@ -53,9 +54,9 @@ describe('netops deploy --dry-run', () => {
         Check the configuration with the new release
         Prepare the service account and folders
         Back up the current configuration (unchanged)
-        Deploy the new binaries (unversioned-b3eacd33433b)
+        Deploy the new binaries (unversioned-a8076d3d28d2)
         Stop the service gracefully (unchanged)
-        Switch to unversioned-b3eacd33433b
+        Switch to unversioned-a8076d3d28d2
         Update the configuration
         Install the systemd unit
         Start the service
@@ -66,7 +67,7 @@ describe('netops deploy --dry-run', () => {
       web2: from here
         Push netops
         Take the host
-        Push the release (unversioned-b3eacd33433b)
+        Push the release (unversioned-a8076d3d28d2)
         Push the configuration
         Activate it on the host
         Give the host back
@@ -74,9 +75,9 @@ describe('netops deploy --dry-run', () => {
         Check the configuration with the new release
         Prepare the service account and folders
         Back up the current configuration (unchanged)
-        Deploy the new binaries (unversioned-b3eacd33433b)
+        Deploy the new binaries (unversioned-a8076d3d28d2)
         Stop the service gracefully (unchanged)
-        Switch to unversioned-b3eacd33433b
+        Switch to unversioned-a8076d3d28d2
         Update the configuration
         Install the systemd unit
         Start the service
