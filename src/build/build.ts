@@ -197,7 +197,7 @@ const leftoverAgeMs = 3_600_000
 async function removeLeftovers(out: string): Promise<void> {
   for (const name of (await readdir(out)).filter((entry) => entry.startsWith(workPrefix))) {
     const { mtimeMs } = await stat(join(out, name))
-    if (Date.now() - mtimeMs > leftoverAgeMs) await rm(join(out, name), { recursive: true, force: true })
+    if (Math.abs(Date.now() - mtimeMs) > leftoverAgeMs) await rm(join(out, name), { recursive: true, force: true })
   }
 }
 

@@ -41,7 +41,7 @@ export async function readLocks(
   const states = await Promise.all(
     places.map(async (place) => {
       const judged = await judge(pathOf(paths, place))
-      return judged && stateOf(place, judged, paths.runs)
+      return judged && stateOf(place, judged, paths)
     }),
   )
   return states.filter((state) => state !== undefined)
@@ -52,7 +52,8 @@ type LockPlace = Pick<LockState, 'kind' | 'lease'>
 const pathOf = (paths: LeasePaths, { kind, lease }: LockPlace): string =>
   leasePath(kind === 'host' ? paths.lease : paths.fleetLease, lease)
 
-async function stateOf(place: LockPlace, judged: Judged, runs: string): Promise<LockState> {
+async function stateOf(place: LockPlace, judged: Judged, paths: LeasePaths): Promise<LockState> {
+  const { runs } = paths
   const { lease, standing, silentMs, ahead, damage } = judged
   const [half] = damage === undefined || place.kind === 'fleet' ? [] : await halfDoneRuns(runs, place.lease)
   const unfinished =
@@ -67,9 +68,16 @@ async function stateOf(place: LockPlace, judged: Judged, runs: string): Promise<
     silentSeconds: Math.round(silentMs / 1000),
     standing,
     ...(ahead ? { ahead } : {}),
-    ...(damage === undefined ? {} : { damage: failureOf(damage) }),
+    ...(damage === undefined ? {} : { damage: { ...failureOf(damage), hint: wayOut(half?.run, paths) } }),
     state: standing === 'held' ? 'at work' : unfinished ? 'unfinished' : 'over',
   }
+}
+
+/** What to do about a lease that does not say whose it is. */
+function wayOut(half: string | undefined, { root, netops }: LeasePaths): string {
+  if (half !== undefined)
+    return `finish what it may belong to, on the host: ${runsCommand('resume', half, root, netops)}`
+  return `give it back, on the host: ${quoteCommand([netops, 'lock', 'release', '--root', root])}; or from afar: netops lock release --hosts NAME`
 }
 
 /** One whose journal cannot be read may be. */

@@ -63,10 +63,10 @@ export async function bootHost(record: LabRecord, host: HostRecord): Promise<voi
  */
 export async function waitUntilReady(record: LabRecord, host: HostRecord, signal?: AbortSignal): Promise<void> {
   const ref = { lab: record.name, name: host.name }
-  const deadline = Date.now() + bootDeadlineMs
+  const deadline = performance.now() + bootDeadlineMs
   for (let reason = 'it never answered'; ; await sleep(100)) {
     const state = await readKeeper(ref)
-    if (state?.alive === false || Date.now() > deadline) {
+    if (state?.alive === false || performance.now() > deadline) {
       throw new NetopsError('failed', {
         host: host.name,
         message: `${host.name} did not boot: ${reason}`,

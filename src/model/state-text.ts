@@ -33,6 +33,25 @@ export function parseState<T>(schema: z.ZodType<T>, text: string, { path, host, 
   throw damagedState({ path, host, hint }, faultOf(text, value, parsed.error.issues))
 }
 
+/**
+ * The text of a state file, however it is read; what lies in its place or a broken disk is told as its damage.
+ * @param read what reads a file's text; it throws `failed` where there is something that it cannot read
+ */
+export async function readStateBy(
+  source: StateSource,
+  read: (path: string) => Promise<string | undefined>,
+): Promise<string | undefined> {
+  try {
+    return await read(source.path)
+  } catch (error) {
+    if (!(error instanceof NetopsError) || error.code !== 'failed' || !unreadable.test(error.message)) throw error
+    throw damagedState(source, error.message.replace(`cannot read ${source.path}: `, ''), error)
+  }
+}
+
+// As Node and as coreutils say it (errno(3)).
+const unreadable = /EISDIR|EIO|ELOOP|Is a directory|Input\/output error|Too many levels of symbolic links/
+
 /** What is thrown where a state file is not what it should be. */
 export const damagedState = ({ path, host, hint }: StateSource, fault: string, cause?: unknown): NetopsError =>
   new NetopsError('damaged', { host, message: `${path} is damaged: ${fault}`, hint, cause })

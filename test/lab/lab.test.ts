@@ -1,6 +1,6 @@
 // The rehearsal fleet itself: that its hosts are real, that its faults bite, and that it leaves nothing behind.
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -13,6 +13,7 @@ import type { CommandContext } from '../../src/cli/command.ts'
 import { cutNetwork, powerOff, powerOn, restoreNetwork } from '../../src/lab/faults.ts'
 import { execOnHost, hostRoot } from '../../src/lab/host.ts'
 import { startLab, stopLab } from '../../src/lab/lab.ts'
+import { labFolder } from '../../src/lab/state.ts'
 import type { Lab } from '../../src/lab/lab.ts'
 import { exec, execText, start } from '../../src/system/exec.ts'
 import { contextFor } from '../support/context.ts'
@@ -207,6 +208,22 @@ describe('a second lab', () => {
       code: 'refused',
       message: expect.stringContaining('web1 not running') as string,
     })
+    await stopLab(name)
+    expect(await tracesOf(name)).toEqual(before)
+  })
+
+  test('is removed, and keeps no other from being listed, when its files are damaged', async () => {
+    const { name, out } = await place()
+    const before = await tracesOf(name)
+    await startLab({ name, hosts: ['web1'], out })
+    const record = join(labFolder(name), 'lab.json')
+    await writeFile(record, '')
+    await writeFile(join(labFolder(name), 'hosts', 'web1', 'keeper.json'), '{"pid":')
+    const listed = await labList.run({ options: {}, args: [] }, contextOf())
+    expect(listed.text).toContain(
+      `${name}  dead  ${record} is damaged: it is empty\n  hint: remove the lab: netops lab down --name ${name}`,
+    )
+    expect(listed.text).toContain(`${lab().name}  running`)
     await stopLab(name)
     expect(await tracesOf(name)).toEqual(before)
   })

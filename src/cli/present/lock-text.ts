@@ -25,14 +25,18 @@ function linesOf({ host, value: locks = [], error }: HostAnswer<readonly LockSta
       if (action === 'release' && lock.damage !== undefined) return `${host}: put aside: ${what}${lock.damage.message}`
       if (action === 'release') return `${host}: given back: ${what}run ${lock.run} (${lock.reason}) by ${lock.user}`
       if (lock.damage !== undefined) {
-        const hint = lock.state === 'unfinished' ? `finish run ${lock.run}, or take it back` : 'netops lock release'
-        return `${host}: ${what}${lock.state}: ${lock.damage.message}, ${holders[lock.standing]}\n  hint: ${hint}`
+        const who = lock.standing === 'dead' ? 'nobody has it' : holders[lock.standing]
+        return `${host}: ${what}${lock.state}: ${lock.damage.message}; ${who}\n  hint: ${lock.damage.hint ?? 'netops lock release'}`
       }
-      const clock = lock.ahead === true ? ', by a clock that was set back since' : ''
-      const heard = (lock.standing === 'held' ? `heard of ${lock.silentSeconds} s ago` : holders[lock.standing]) + clock
+      const heard = lock.standing === 'held' ? heardOf(lock) : holders[lock.standing]
       return `${host}: ${what}${lock.state}: run ${lock.run} (${lock.reason}) by ${lock.user} on ${lock.from} since ${lock.since}, ${heard}`
     })
     .join('\n')
 }
 
-const holders = { held: 'and its holder lives', silent: 'its process stands still', dead: 'its process is gone' }
+const holders = { held: 'its holder lives', silent: 'its process stands still', dead: 'its process is gone' }
+
+const heardOf = ({ silentSeconds, ahead }: LockState): string =>
+  ahead === true
+    ? 'last heard of before the clock was set back: whoever asks for the host watches it for 30 s'
+    : `heard of ${silentSeconds} s ago`

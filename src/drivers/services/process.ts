@@ -1,7 +1,7 @@
 // Services without systemd: netops' own supervisor, started and stopped by the netops build that lies on the host.
 import { hostPaths, serviceOutput } from '../../model/paths.ts'
 import { quoteCommand } from '../../model/quote.ts'
-import { parseState } from '../../model/state-text.ts'
+import { parseState, putAside, readStateBy } from '../../model/state-text.ts'
 import { startTimeIn } from '../../system/processes.ts'
 import type { HostReader } from '../hosts/port.ts'
 import type { ServiceManager, ServiceState } from './port.ts'
@@ -37,11 +37,12 @@ export const processServices = (root: string, netops: string): ServiceManager =>
   },
   async read(reader) {
     const paths = hostPaths(root)
-    const text = await reader.readText(supervisorFile(paths))
+    const path = supervisorFile(paths)
+    const text = await readStateBy({ path, host: reader.name, hint: putAside(path) }, (file) => reader.readText(file))
     if (text === undefined) return { ...stopped, state: (await reader.exists(paths.current)) ? 'stopped' : 'absent' }
     const [stop, start] = ['stop', 'start'].map((action) => quoteCommand(['netops', 'service', action, '--root', root]))
     const hint = `end all that runs below this root, and start it again: ${stop} && ${start}`
-    const state = parseState(supervisorState, text, { path: supervisorFile(paths), host: reader.name, hint })
+    const state = parseState(supervisorState, text, { path, host: reader.name, hint })
     const [supervised, childLives] = await Promise.all([lives(reader, state.supervisor), lives(reader, state.child)])
     return judge(state, supervised, childLives)
   },

@@ -32,11 +32,11 @@ export async function startService(root: string, self: readonly string[]): Promi
     env: unmarkedEnvironment(),
   })
   const mine = await identify(pid)
-  const deadline = Date.now() + startTimeoutMs
+  const deadline = performance.now() + startTimeoutMs
   while (!isAnother(await readSupervisor(paths), before)) {
     const tried = mine !== undefined && (await isAlive(mine))
     const somebody = tried || processesOf(root).some(({ kind }) => kind === 'supervisor')
-    if (Date.now() > deadline || (!somebody && !isAnother(await readSupervisor(paths), before))) {
+    if (performance.now() > deadline || (!somebody && !isAnother(await readSupervisor(paths), before))) {
       throw new NetopsError('failed', { message: 'the supervisor did not start', hint: `see ${output}` })
     }
     await sleep(20)
@@ -65,12 +65,12 @@ export async function stopService(root: string): Promise<void> {
 export async function endAll(root: string): Promise<void> {
   const noted = await notedBy(hostPaths(root))
   const asked = new Set<number>()
-  const deadline = Date.now() + stopTimeoutMs + 2000
+  const deadline = performance.now() + stopTimeoutMs + 2000
   for (;;) {
     const members = await membersOf(root, noted)
     if (members.length === 0) return
     const supervisors = members.filter(({ kind }) => kind === 'supervisor')
-    const late = Date.now() > deadline
+    const late = performance.now() > deadline
     for (const { pid } of late || supervisors.length === 0 ? members : supervisors) {
       if (!late && asked.has(pid)) continue
       asked.add(pid)

@@ -4,7 +4,7 @@ import type { HostReader } from '../../drivers/hosts/port.ts'
 import { NetopsError } from '../../model/errors.ts'
 import { failureOf, type Failure } from '../../model/failure.ts'
 import type { HostPaths } from '../../model/paths.ts'
-import { parseState, putAside } from '../../model/state-text.ts'
+import { parseState, putAside, readStateBy } from '../../model/state-text.ts'
 import { activationRecord, type ActivationRecord } from './request.ts'
 
 export interface History {
@@ -33,9 +33,9 @@ interface FoundRecord {
 async function readRecord(reader: HostReader, folder: string): Promise<FoundRecord | undefined> {
   const path = join(folder, 'activation.json')
   try {
-    const text = await reader.readText(path)
-    if (text === undefined) return undefined
-    return { record: parseState(activationRecord, text, { path, host: reader.name, hint: putAside(folder) }) }
+    const source = { path, host: reader.name, hint: putAside(folder) }
+    const text = await readStateBy(source, (file) => reader.readText(file))
+    return text === undefined ? undefined : { record: parseState(activationRecord, text, source) }
   } catch (error) {
     if (!(error instanceof NetopsError) || error.code === 'unreachable' || error.code === 'interrupted') throw error
     return { unread: failureOf(error) }

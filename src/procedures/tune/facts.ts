@@ -7,6 +7,7 @@ import { valueAt } from '../../config/schema-words.ts'
 import { readYaml } from '../../config/yaml.ts'
 import { hostPaths, serviceName, serviceUser, systemSettings, type HostPaths } from '../../model/paths.ts'
 import { filesInOrder, type ConfFile } from '../../model/sysctl-files.ts'
+import { putAside, readStateBy } from '../../model/state-text.ts'
 import { plainSysctl, sysctlPath } from '../../model/sysctl.ts'
 import { guideKernel } from '../../model/tuning-profiles.ts'
 import {
@@ -80,7 +81,10 @@ export async function readTuningFacts(
   place: TuningPlace,
 ): Promise<TuningFacts> {
   const paths = hostPaths(place.root)
-  const [recordText, service] = await Promise.all([reader.readText(paths.tuning), services.read(reader, serviceName)])
+  const [recordText, service] = await Promise.all([
+    readTuningText(reader, paths.tuning),
+    services.read(reader, serviceName),
+  ])
   const record = recordText === undefined ? undefined : parseTuningRecord(recordText, paths.tuning, reader.name)
   const keys = [
     ...new Set([
@@ -304,6 +308,9 @@ async function readUid(reader: HostReader): Promise<number | undefined> {
   const found = await reader.query(['getent', 'passwd', serviceUser])
   return found.code === 0 ? Number(found.stdout.split(':')[2]) : undefined
 }
+
+const readTuningText = (reader: HostReader, path: string): Promise<string | undefined> =>
+  readStateBy({ path, host: reader.name, hint: putAside(path) }, (file) => reader.readText(file))
 
 async function readServes(reader: HostReader, paths: HostPaths): Promise<TuningFacts['serves']> {
   const history = await readHistory(reader, paths)

@@ -35,7 +35,8 @@ export function plainLine(run: RunView, record: JournalRecord, { color, verbosit
     undone: ink.yellow('undone'),
     'undo-failed': ink.red('UNDO FAILED'),
   }
-  const took = step.begun === undefined ? '' : ink.dim(` ${formatDuration(Date.parse(own.at) - step.begun)}`)
+  const took =
+    step.begun === undefined ? '' : ink.dim(` ${formatDuration(Math.max(0, Date.parse(own.at) - step.begun))}`)
   const sent = own.type === 'done' && own.pushed !== undefined ? ink.dim(sentOf(own.pushed)) : ''
   const waited = waitEndOf(step, own)
   const ended = waited === undefined ? '' : `, ${waited}`

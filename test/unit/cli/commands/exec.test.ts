@@ -1,4 +1,7 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { exec } from '../../../../src/system/exec.ts'
 import { fakeConnections, unreachable, type FakeHost } from '../../../support/fake-hosts.ts'
 import { runCommand } from '../../../support/run-in-process.ts'
 import { smallFleet, type SmallFleet } from '../../../support/small-fleet.ts'
@@ -51,6 +54,32 @@ describe('netops exec', () => {
       "
     `)
     expect(connections.open()).toBe(0)
+  })
+
+  it('runs nothing on a host whose mark is empty', async () => {
+    const mark = join(fleet.cwd, 'mark')
+    await writeFile(mark, '')
+    // The host's own shell reads it.
+    const guard: FakeHost = {
+      commands: [
+        [
+          /^sh -c mark=/,
+          async (argv, { onOutput }) => {
+            const words = argv.map((word) => (word === '/etc/netops/environment' ? mark : word))
+            return exec(words, onOutput === undefined ? {} : { onOutput })
+          },
+        ],
+      ],
+    }
+    const marked = fakeConnections({ web1: guard })
+    const ask = () => runCommand('exec --hosts web1 -- echo ran', { cwd: fleet.cwd, connections: marked })
+    expect(await ask()).toMatchObject({
+      exit: 9,
+      stdout: '',
+      stderr: expect.stringContaining('/etc/netops/environment is damaged: it holds no name') as string,
+    })
+    await writeFile(mark, 'staging\n')
+    expect(await ask()).toMatchObject({ exit: 0, stdout: 'web1 | ran\n' })
   })
 
   it('passes on what a failing command printed, on both streams', async () => {

@@ -1,4 +1,7 @@
+import { mkdir, rm, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { hostPaths } from '../../../../src/model/paths.ts'
 import { fakeConnections, unreachable } from '../../../support/fake-hosts.ts'
 import { runCommand } from '../../../support/run-in-process.ts'
 import { smallFleet, type SmallFleet } from '../../../support/small-fleet.ts'
@@ -87,6 +90,36 @@ describe('netops lock status', () => {
   })
 })
 
+describe('leases below a root that say nothing of themselves', () => {
+  it('are shown with what is wrong with them, and given back where nobody has them', async () => {
+    const root = join(fleet.cwd, 'site')
+    const { lease, fleetLease, state } = hostPaths(root)
+    await mkdir(state, { recursive: true })
+    const held = { schema: 'netops/lease/v1', run: lock.run, reason: lock.reason, host: 'laptop', user: 'anna' }
+    const process = { pid: 1, startTime: '1', bootId: 'b' }
+    await writeFile(lease, '{"schema":"netops/le')
+    await writeFile(fleetLease, JSON.stringify({ ...held, since: lock.since, process, remote: true }))
+    const inAnHour = new Date(Date.now() + 3_600_000)
+    await utimes(fleetLease, inAnHour, inAnHour)
+    const here = { connections: fakeConnections({ local: {} }) }
+    const shown = await runCommand(`lock status --root ${root}`, here)
+    expect(shown.exit).toBe(0)
+    expect(shown.stdout.replaceAll(fleet.cwd, 'FOLDER')).toMatchInlineSnapshot(`
+      "local: over: FOLDER/site/var/lib/netops/lease.json is damaged: it is cut off, or no JSON; nobody has it
+        hint: give it back, on the host: netops lock release --root FOLDER/site; or from afar: netops lock release --hosts NAME
+      local: at work: run 20261123T104501Z-deploy-3f9a (deploying 1.0.0) by anna on laptop since 2026-11-23T10:45:01.000Z, last heard of before the clock was set back: whoever asks for the host watches it for 30 s
+      "
+    `)
+    await rm(fleetLease)
+    const given = await runCommand(`lock release --root ${root}`, here)
+    expect({ ...given, stdout: given.stdout.replaceAll(fleet.cwd, 'FOLDER') }).toMatchObject({
+      exit: 0,
+      stdout: 'local: put aside: FOLDER/site/var/lib/netops/lease.json is damaged: it is cut off, or no JSON\n',
+    })
+    expect((await runCommand(`lock status --root ${root}`, here)).stdout).toBe('local: free\n')
+  })
+})
+
 describe('netops lock release', () => {
   it('says what stands against it', async () => {
     const { exit, stdout } = await netops('lock release --hosts web1,web2')
@@ -116,6 +149,17 @@ describe('netops lock release', () => {
         hint: netops lock status shows it
       "
     `)
+  })
+
+  it.each(['', '\n', 'prod\u0000uction\n', 'a\nb\n'])('takes no host whose mark names nothing: %j', async (mark) => {
+    const marked = fakeConnections({ web1: { files: { '/etc/netops/environment': mark } } })
+    const screen = await runCommand('lock release --hosts web1', { cwd: fleet.cwd, connections: marked })
+    expect(screen).toMatchObject({
+      exit: 9,
+      stderr:
+        'netops: web1: /etc/netops/environment is damaged: it holds no name of an environment\n' +
+        '  hint: look what the host is for, then mark it anew: echo NAME > /etc/netops/environment\n',
+    })
   })
 
   it('takes no host of another environment', async () => {
