@@ -4,7 +4,16 @@ import { NetopsError } from '../model/errors.ts'
 import type { Rule } from '../model/rules.ts'
 import { once } from '../model/schema-notes.ts'
 import { asYamlReads, expectation, meantValue, oneOf } from './expectation.ts'
-import { formatPath, formatProblems, mostProblems, nearest, showKey, showValue, type Problem } from './problems.ts'
+import {
+  formatPath,
+  formatProblems,
+  mostProblems,
+  nearest,
+  showKey,
+  showValue,
+  visible,
+  type Problem,
+} from './problems.ts'
 import { knownKeys, schemaAt, secretsIn, takesNumbers, valueAt } from './schema-words.ts'
 import { readYaml, type Path, type YamlDocument } from './yaml.ts'
 
@@ -283,7 +292,7 @@ function problemsOf({ issue, path }: PlacedIssue, context: Context): readonly Wr
     path: formatPath(path),
     message: value === undefined ? `missing; ${expected}` : `${expected}, not ${shown}`,
     ...(secret ? {} : scalar(value)),
-    ...(meant === undefined ? {} : { suggestion: meant }),
+    ...(meant === undefined ? {} : { suggestion: visible(meant) }),
   }
   return [{ problem, path }]
 }

@@ -4,6 +4,7 @@ import { createWriteStream } from 'node:fs'
 import { constants } from 'node:os'
 import { Readable, type Duplex } from 'node:stream'
 import { NetopsError, systemCode } from '../model/errors.ts'
+import { LineCutter } from './line-cutter.ts'
 
 /** What only talks to hosts starts no process here, and is spared the tenth of a start-up that loading this takes. */
 const execaWhenNeeded = () => import('execa')
@@ -130,13 +131,35 @@ export async function execWithin(
   return [124, 137].includes(result.code) ? undefined : result
 }
 
+/** What such a command may complain, in bytes. */
+const mostComplaints = 2 ** 20
+
 /**
- * A command whose standard input and output are a stream, such as ssh_config's ProxyCommand; what it says to standard error
- * is for whoever sits there. Destroying the stream ends it.
+ * A command whose standard input and output are a stream, such as ssh_config's ProxyCommand. Destroying the stream ends it.
+ * @param tell hears each line of what it says to standard error, which is for whoever sits there
+ * @param ended is called after the last of them
  */
-export async function pipeTo([file = '', ...args]: readonly string[]): Promise<Duplex> {
+export async function pipeTo(
+  [file = '', ...args]: readonly string[],
+  tell: (line: string) => void,
+  ended: () => void,
+): Promise<Duplex> {
   const { execa } = await execaWhenNeeded()
-  const child = execa(file, args, { stderr: 'inherit', buffer: false, encoding: 'buffer', reject: false })
+  const child = execa(file, args, { buffer: false, encoding: 'buffer', reject: false })
+  const complaints = new LineCutter()
+  let told = 0
+  const tellAll = (lines: readonly Uint8Array[]): void => {
+    for (const line of lines) {
+      told += line.length + 1
+      // Nobody reads more, and a terminal that is slow would fill memory.
+      if (told <= mostComplaints) tell(Buffer.from(line).toString('utf8').replace(/\r$/, ''))
+    }
+  }
+  child.stderr.on('data', (bytes: Buffer) => tellAll(complaints.push(bytes)))
+  child.stderr.once('end', () => {
+    tellAll(complaints.end())
+    ended()
+  })
   const stream = child.duplex()
   stream.once('close', () => child.kill())
   return stream

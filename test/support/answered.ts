@@ -20,7 +20,7 @@ interface Answer {
 }
 
 /** Each kind of text, with the schema that says what of it is secret. */
-export const kinds = {
+const kinds = {
   server: {
     schema: serverConfigSchema,
     check: (text: string): Answer => {

@@ -68,6 +68,10 @@ export const badServerFiles: readonly BadFile[] = [
     '1:26 auth.jwt_secret_file: expected an absolute path without .., //, /./ and a slash at its end, not "/etc/network/../shadow"; did you mean /etc/shadow?',
   ),
   bad(
+    'auth: { jwt_secret_file: "//\\u202e\\u001b[2J" }',
+    '1:26 auth.jwt_secret_file: expected an absolute path without .., //, /./ and a slash at its end, not "//\\u202e\\u001b[2J"; did you mean /\\u202e\\u001b[2J?',
+  ),
+  bad(
     'server: { host: "[::1]:8080" }',
     '1:17 server.host: expected a host name or an IP address, not "[::1]:8080"; did you mean ::1, with port: 8080 beside it?',
   ),

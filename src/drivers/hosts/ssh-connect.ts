@@ -11,6 +11,7 @@ import type { HostKeys } from './ssh-host-keys.ts'
 import { Keyring, type AskSecret } from './ssh-keyring.ts'
 import { dialDirectly, dialThrough, isTransient, reached, unreachable } from './ssh-dial.ts'
 import { sshCommand } from './ssh-hint.ts'
+import { inProxysWords } from './ssh-proxy.ts'
 import { settingsOf, type Hop, type SshLogin, type SshSettings } from './ssh-settings.ts'
 import { leaveOutHabits, loadSsh2 } from './ssh-transport.ts'
 
@@ -97,7 +98,8 @@ export class SshConnector {
   async #tryOnce(settings: SshSettings, login: SshLogin, depth: number): Promise<LoggedIn> {
     const hop = settings.hops.length === 0 ? undefined : await this.#takeHop(settings.hops, login, depth)
     try {
-      const dial = (): Promise<Duplex> => (hop === undefined ? dialDirectly(settings) : dialThrough(hop.way, settings))
+      const dial = (): Promise<Duplex> =>
+        hop === undefined ? dialDirectly(settings, this.#outside.tell) : dialThrough(hop.way, settings)
       const client = await this.#logInOver(settings, dial)
       const release = (): void => hop?.giveBack()
       return { client, settings, release }
@@ -144,7 +146,8 @@ export class SshConnector {
       try {
         client = await this.#shakeHands(settings, credentials, { way, dial })
       } catch (error) {
-        if (!(error instanceof LoginRefused) || !(await unlocks())) throw error
+        if (!(error instanceof LoginRefused)) throw await inProxysWords(settings, error)
+        if (!(await unlocks())) throw error
       }
       return client
     } finally {

@@ -3,9 +3,9 @@ import { connect as connectTcp } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Client } from 'ssh2'
 import { messageOf, NetopsError, systemCode } from '../../model/errors.ts'
-import { pipeTo } from '../../system/exec.ts'
 import { isForbidden } from './ssh-command.ts'
 import { sshCommand } from './ssh-hint.ts'
+import { dialByCommand } from './ssh-proxy.ts'
 import type { SshSettings } from './ssh-settings.ts'
 import { gatherWrites } from './ssh-transport.ts'
 
@@ -16,10 +16,13 @@ export async function reached(way: Promise<Duplex>, settings: SshSettings): Prom
   return socket
 }
 
-/** A connection of our own, or the pipe of a ProxyCommand. */
-export async function dialDirectly(settings: SshSettings): Promise<Duplex> {
+/**
+ * A connection of our own, or the pipe of a ProxyCommand.
+ * @param tell hears what that says
+ */
+export async function dialDirectly(settings: SshSettings, tell: (line: string) => void): Promise<Duplex> {
   const { address, port, family, bindAddress, proxyCommand, connectTimeoutMs } = settings
-  if (proxyCommand !== undefined) return pipeTo(['sh', '-c', `exec ${proxyCommand}`])
+  if (proxyCommand !== undefined) return dialByCommand(settings, proxyCommand, tell)
   const socket = connectTcp({
     ...{ host: address, port, noDelay: true },
     ...(family === 'any' ? {} : { family: family === 'inet' ? 4 : 6 }),

@@ -124,7 +124,8 @@ export function settingsOf(login: SshLogin, words: ConfigWords, around: Around):
   const several = (name: string): readonly string[] => (words.get(name) ?? []).flatMap(splitWords).map(path)
   const strict = words.get('stricthostkeychecking')?.[0]
   const jumps = login.jump ?? first('proxyjump')
-  const proxyCommand = first('proxycommand')
+  // Of a command, only this word says that there is none: false(1) is one.
+  const proxyCommand = words.get('proxycommand')?.find((text) => text !== 'none')
   const seconds = Number(first('connecttimeout') ?? Number.NaN)
   const interval = Number(first('serveraliveinterval') ?? 0)
   const revoked = first('revokedhostkeys')

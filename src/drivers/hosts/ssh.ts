@@ -13,6 +13,7 @@ import { becomeRoot, noPrivileges, type Become, type Privileges } from './sudo.t
 import { collect, isForbidden, left, NoEnd, NotReached, stopper, type Opened } from './ssh-command.ts'
 import { noOneWaits, SshConnector, type LoggedIn, type SshOutside } from './ssh-connect.ts'
 import { unreachable } from './ssh-dial.ts'
+import { inProxysWords } from './ssh-proxy.ts'
 import type { SshLogin, SshSettings } from './ssh-settings.ts'
 
 /** How to log in to a host, and whether to become root there. */
@@ -83,8 +84,13 @@ class SshConnection implements HostConnection {
     this.#closed = once(client, 'close').finally(release)
     this.#closed.catch(noOneWaits)
     this.#lost = new Promise((_, reject) => {
-      client.on('error', (error) => reject(unreachable(settings, error)))
-      client.on('close', () => reject(unreachable(settings, new Error('the connection was closed'))))
+      const lost = (error: Error): void => {
+        const reason = unreachable(settings, error)
+        if (settings.proxyCommand === undefined) reject(reason)
+        else void inProxysWords(settings, reason).then(reject)
+      }
+      client.on('error', lost)
+      client.on('close', () => lost(new Error('the connection was closed')))
     })
     // Whoever is waiting on it hears of it; when nobody is, the next command does.
     this.#lost.catch(noOneWaits)
