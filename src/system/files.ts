@@ -2,7 +2,7 @@
 import { createReadStream, promises as fs, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { systemCode } from '../model/errors.ts'
+import { messageOf, NetopsError, systemCode } from '../model/errors.ts'
 import { damagedState, putAside } from '../model/state-text.ts'
 
 // Loaded when it is first used: most commands only read files, and loading it takes a tenth of their start.
@@ -46,9 +46,15 @@ export async function readTextIfAny(path: string): Promise<string | undefined> {
     return await fs.readFile(path, 'utf8')
   } catch (error) {
     if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined
-    throw error
+    throw named(path, error)
   }
 }
+
+/** Node says of a folder only that it is one (EISDIR), and of a broken disk that it is (EIO): not which file that is. */
+const named = (path: string, error: unknown): unknown =>
+  ['EISDIR', 'EIO'].includes(systemCode(error) ?? '')
+    ? new NetopsError('failed', { message: `cannot read ${path}: ${messageOf(error)}`, cause: error })
+    : error
 
 /**
  * As {@link readTextIfAny}, at once: for small files that everything else waits for. On a busy machine each turn of the event
@@ -59,7 +65,7 @@ export function readTextIfAnyNow(path: string): string | undefined {
     return readFileSync(path, 'utf8')
   } catch (error) {
     if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined
-    throw error
+    throw named(path, error)
   }
 }
 

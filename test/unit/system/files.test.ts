@@ -2,7 +2,14 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { listIfAny, readTextIfAny, sha256OfFile, sha256OfText, writeFileAtomic } from '../../../src/system/files.ts'
+import {
+  listIfAny,
+  readTextIfAny,
+  readTextIfAnyNow,
+  sha256OfFile,
+  sha256OfText,
+  writeFileAtomic,
+} from '../../../src/system/files.ts'
 
 let folder: string
 beforeEach(async () => {
@@ -30,6 +37,18 @@ test('what is not there reads as nothing; what cannot be read is an error', asyn
   expect(await readTextIfAny(join(folder, 'no', 'file'))).toBeUndefined()
   expect(await listIfAny(join(folder, 'no'))).toEqual([])
   await expect(readTextIfAny(folder)).rejects.toThrow('EISDIR')
+})
+
+test('what lies in the place of a file or folder is told by its name', async () => {
+  const file = join(folder, 'f')
+  await writeFile(file, '')
+  await expect(readTextIfAny(folder)).rejects.toThrow(`cannot read ${folder}: EISDIR`)
+  expect(() => readTextIfAnyNow(folder)).toThrow(`cannot read ${folder}: EISDIR`)
+  await expect(listIfAny(file)).rejects.toMatchObject({
+    code: 'damaged',
+    message: `${file} is damaged: it is no folder`,
+    hint: `put it aside: mv -- ${file} ${file}.aside`,
+  })
 })
 
 test('a hash is the same of a text and of the file that holds it', async () => {
