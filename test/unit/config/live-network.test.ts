@@ -60,6 +60,8 @@ describe('the listeners of /proc/net', () => {
     ['0.0.0.0', '::', '127.0.0.1'],
     ['::', '::', '::1'],
     ['::', '::2', '::2'],
+    // /proc/net tells no zones.
+    ['fe80::1', 'fe80::1%eth0', 'fe80::1%eth0'],
   ])('on %s, found in the way of %s, are asked at %s', (has, wants, expected) => {
     expect(addressToAsk({ address: has, port: 80 }, { address: wants, port: 80 })).toBe(expected)
   })
@@ -68,6 +70,8 @@ describe('the listeners of /proc/net', () => {
     expect(plainAddress('2001:DB8:0:0::1')).toBe('2001:db8::1')
     expect(plainAddress('::FFFF:127.0.0.1')).toBe('127.0.0.1')
     expect(plainAddress('127.0.0.1')).toBe('127.0.0.1')
+    expect(plainAddress('FE80:0::1%eth0')).toBe('fe80::1%eth0')
+    expect(isInTheWay({ address: 'fe80::1', port: 80 }, { address: 'fe80::1%eth0', port: 80 })).toBe('surely')
     expect([showAddress('::1', 80), showAddress('10.0.0.1', 80)]).toEqual(['[::1]:80', '10.0.0.1:80'])
   })
 })
