@@ -1,4 +1,4 @@
-// `npm run bench -- startup|fanout|journal|runs|against [--json] [--only PART] [--rounds N] [--checkout DIR]`: figures of netops beside its peers, for docs/benchmarks.md.
+// `npm run bench -- startup|fanout|inventory|journal|runs|against [--json] [--only PART] [--rounds N] [--checkout DIR]`: figures of netops beside its peers, for docs/benchmarks.md.
 import { parseArgs } from 'node:util'
 
 interface Options {
@@ -11,6 +11,7 @@ interface Options {
 const benchmarks: Readonly<Record<string, (options: Options) => Promise<void>>> = {
   startup: async ({ json }) => (await import('./bench/startup.ts')).startup(json),
   runs: async (options) => (await import('./bench/runs.ts')).runs(options),
+  inventory: async ({ json, rounds }) => (await import('./bench/inventory.ts')).inventory({ json, rounds }),
   journal: async ({ json, rounds }) => (await import('./bench/journal.ts')).journal({ json, rounds }),
   against: async (options) => (await import('./bench/against.ts')).against(options),
   fanout: async (options) => (await import('./bench/fanout.ts')).fanout(options),
