@@ -1,6 +1,7 @@
 // State files as they never were written: each is read, or refused with its name and the way out.
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connectHere, readerOf } from '../../src/drivers/hosts/readers.ts'
 import { servicesFor } from '../../src/drivers/services/choose.ts'
@@ -24,6 +25,11 @@ let paths: HostPaths
 beforeAll(async () => {
   root = await quickFolder('fuzz-state')
   paths = hostPaths(root)
+  await writeFile(join(root, 'network_server'), '#!/bin/sh\n', { mode: 0o755 })
+  for (const file of files) {
+    await mkdir(dirname(file.path()), { recursive: true })
+    await writeFile(file.path(), contentOf(file))
+  }
 })
 afterAll(() => rm(root, { recursive: true, force: true }))
 
@@ -79,25 +85,25 @@ interface StateFile {
   readonly goesOn?: () => Promise<unknown>
 }
 
-const files: Readonly<Record<string, StateFile>> = {
-  'a lease': {
+const files: readonly StateFile[] = [
+  {
     content: lease,
     path: () => join(root, 'lease.json'),
     ask: async (path) => [await readLease(path), await renewLease(path, 'r')],
   },
-  'the file of a run': {
+  {
     content: run,
     path: () => join(paths.runs, 'r.web1', 'run.json'),
     ask: () => undefined,
     goesOn: async () => [await describeRuns(paths.runs), await halfDoneRuns(paths.runs, 'release')],
   },
-  'the file of a supervisor': {
+  {
     content: supervisor,
     path: () => join(paths.runtimeDir, 'supervisor.json'),
     ask: () => services().read(reader(), 'network_service'),
     goesOn: status,
   },
-  'a record of what was in service': {
+  {
     content: recordOf('r.web1', '1.0.0', 'a'),
     path: () => join(paths.history, 'r.web1', 'activation.json'),
     ask: async (path) => {
@@ -109,12 +115,12 @@ const files: Readonly<Record<string, StateFile>> = {
     },
     goesOn: status,
   },
-  'the record of tuning': {
+  {
     content: tuning,
     path: () => paths.tuning,
     ask: (path, text) => parseTuningRecord(text, path, 'web1'),
   },
-  'the request of a run': {
+  {
     content: input({ run: 'q.web1', root: '/' }),
     path: () => join(paths.runs, 'q.web1', 'order.json'),
     ask: () => readRequest(root, 'q.web1'),
@@ -122,39 +128,42 @@ const files: Readonly<Record<string, StateFile>> = {
       await keepRequest(input({ run: 'q.web1', root })).catch(refused)
     },
   },
-  'the mark of a host': {
+  {
     content: 'production\n',
     path: () => paths.environment,
     ask: () => readEnvironment(reader(), paths),
   },
-  'the manifest beside a release': {
+  {
     content: manifest,
     path: () => join(root, 'manifest.json'),
     ask: (path) => readRelease(join(dirname(path), 'network_server')),
   },
-}
+]
+
+const contentOf = ({ content }: StateFile): string =>
+  typeof content === 'string' ? content : `${JSON.stringify(content)}\n`
 
 /** A request that is another than the one that is there is refused; that is no damage. */
 const refused = (error: unknown): void => {
   if (!(error instanceof NetopsError) || error.code !== 'refused') throw error
 }
 
-test.each(Object.entries(files))('%s is read, or refused with its name and the way out', async (_, file) => {
-  const path = file.path()
-  await mkdir(dirname(path), { recursive: true })
-  await writeFile(join(root, 'network_server'), 'server')
-  const content = typeof file.content === 'string' ? file.content : `${JSON.stringify(file.content)}\n`
-  await fuzz(mutated([content]), 300, async (bytes) => {
+/** One of the files, as it is on the disk or changed in some places. */
+const damaged = fc.constantFrom(...files).chain((file) => mutated([contentOf(file)]).map((bytes) => ({ file, bytes })))
+
+test('a state file is read, or refused with its name and the way out, and what does not hang on it goes on', async () => {
+  await fuzz(damaged, 2000, async ({ file, bytes }) => {
+    const path = file.path()
     await writeFile(path, bytes)
     try {
       await file.ask(path, bytes.toString())
     } catch (error) {
       if (!(error instanceof NetopsError)) throw error
-      const isNamed = error.message.includes(path) || /^there is no procedure/.test(error.message)
+      const isNamed = error.message.includes(path) || error.message.startsWith('there is no procedure')
       expect({ message: error.message, isNamed }).toMatchObject({ isNamed: true })
       expect(error.hint).toMatch(/\S/)
     }
     await file.goesOn?.()
+    await writeFile(path, contentOf(file))
   })
-  await rm(path)
 })
