@@ -83,12 +83,16 @@ export function dialThrough(
   })
 }
 
+// That something could not be written any more is how the other side's end is noticed.
+const reasonOf = (error: unknown): string =>
+  systemCode(error) === 'EPIPE' ? 'the host ended the connection' : messageOf(error)
+
 /** A host that did not come about, or was lost. */
 export function unreachable(settings: SshSettings, error: unknown): NetopsError {
   const { name, user, address, port } = settings
   return new NetopsError('unreachable', {
     host: name,
-    message: `cannot reach ${user}@${address} port ${port}: ${messageOf(error)}`,
+    message: `cannot reach ${user}@${address} port ${port}: ${reasonOf(error)}`,
     hint: `try: ${sshCommand(settings, 'true')}`,
     cause: error,
   })

@@ -1,7 +1,7 @@
 // The way to a host by a ProxyCommand: what that says is the reason where it does not lead there.
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { messageOf, NetopsError } from '../../model/errors.ts'
+import { NetopsError } from '../../model/errors.ts'
 import { pipeTo } from '../../system/exec.ts'
 import { sshCommand } from './ssh-hint.ts'
 import type { SshSettings } from './ssh-settings.ts'
@@ -61,7 +61,7 @@ export async function inProxysWords(settings: SshSettings, error: unknown): Prom
   const said = proxy.said.map((line) => line.trim().slice(0, longestLine)).join('; ')
   if (said === '' && !proxy.isOver) return error
   const { name, user, address, port } = settings
-  const reason = said === '' ? `it ended without a word; ${messageOf(error.cause)}` : said
+  const reason = said === '' ? 'it ended without a word' : said
   return new NetopsError('unreachable', {
     host: name,
     message: `the ProxyCommand does not lead to ${user}@${address} port ${port}: ${reason}`,
