@@ -1,15 +1,16 @@
 // The HTTP interface, plain and over TLS: health for balancers and deployments, and problems for everything else.
-import { createServer, type Server, type ServerResponse } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import type { Socket } from 'node:net'
 import type { SecureContextOptions } from 'node:tls'
-import { fastify, type FastifyError, type FastifyInstance } from 'fastify'
-import { systemCode } from '../model/errors.ts'
+import { fastify, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { ServerConfig } from '../model/server-config.ts'
-import { guard, type Handler } from './guard.ts'
+import { BodyRefusal, boundBodies, type Budget } from './bodies.ts'
+import { guard, tryAgain, type Handler } from './guard.ts'
 import type { Health } from './health.ts'
+import { limitsOf, prepared } from './http-server.ts'
 import type { Logger } from './logger.ts'
-import { problemBody, problemType, rawProblem, sendProblem } from './problem.ts'
+import type { Places } from './places.ts'
+import { problemBody, problemType, sendProblem } from './problem.ts'
 import type { TokenCheck } from './tokens.ts'
 
 export interface AppOptions {
@@ -19,15 +20,16 @@ export interface AppOptions {
   /** Undefined where requests need no token. */
   readonly tokens: TokenCheck | undefined
   readonly health: Health
+  /** The connections of both servers. */
+  readonly places: Places
+  /** What the bodies of all requests may hold in memory. */
+  readonly bodies: Budget
   /** Whether this instance is past its start and not yet stopping. */
   readonly serving: () => boolean
   readonly version: string
   readonly release: string
   readonly logger: Logger
 }
-
-// How often Node looks for requests over their time; with its own 30 s a limit of 5 s could take 35.
-const timeoutCheckMs = 1000
 
 export interface App {
   readonly plain: Server
@@ -39,32 +41,29 @@ export interface App {
 export async function createApp(options: AppOptions): Promise<App> {
   const { performance, security, server } = options.config
   const tlsPort = security.require_tls ? server.tls_port : undefined
-  const guarded = (handler: Handler): Handler => guard({ tlsPort, tokens: options.tokens }, handler)
+  const guarded = (handler: Handler): Handler =>
+    guard({ places: options.places, tlsPort, tokens: options.tokens }, handler)
   const limits = limitsOf(options.config)
   const app = fastify({
     bodyLimit: performance.max_request_size,
-    serverFactory: (handler) => createServer(limits, guarded(handler)).on('clientError', answerBrokenRequest),
+    serverFactory: (handler) => prepared(createServer(limits, guarded(handler))),
     frameworkErrors: (error, _request, reply) => sendProblem(reply.raw, error.statusCode ?? 400, error.message),
   })
+  boundBodies(app, options.bodies)
   addHealthRoutes(app, options)
   addProblems(app, options.logger)
   const tls =
     options.tls === undefined
       ? undefined
-      : createTlsServer(
-          { ...options.tls, ...limits, handshakeTimeout: performance.request_timeout_ms },
-          guarded((request, response) => app.routing(request, response)),
-        ).on('clientError', answerBrokenRequest)
+      : prepared(
+          createTlsServer(
+            { ...options.tls, ...limits, handshakeTimeout: performance.request_timeout_ms },
+            guarded((request, response) => app.routing(request, response)),
+          ),
+        )
   await app.ready()
   return { plain: app.server, tls }
 }
-
-const limitsOf = ({ performance }: ServerConfig) => ({
-  keepAliveTimeout: performance.keep_alive_timeout_ms,
-  requestTimeout: performance.request_timeout_ms,
-  headersTimeout: performance.request_timeout_ms,
-  connectionsCheckingInterval: Math.min(timeoutCheckMs, performance.request_timeout_ms),
-})
 
 function addHealthRoutes(app: FastifyInstance, { health, serving, release, version }: AppOptions): void {
   app.get('/health', async (_request, reply) => {
@@ -87,17 +86,21 @@ function addHealthRoutes(app: FastifyInstance, { health, serving, release, versi
   })
 }
 
-function addProblems(app: FastifyInstance, logger: Logger): void {
-  // Bodies are read, so that the size and time limits hold for every request, and left as they are.
+/** Answers for what is not served and for what fails, also in routes that are added later. */
+export function addProblems(app: FastifyInstance, logger: Pick<Logger, 'error'>): void {
+  // Whoever adds a route that takes bodies says how they are read; here they are left as they come.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
-  app.setNotFoundHandler((request, reply) =>
-    reply
-      .code(404)
-      .type(problemType)
-      .send(problemBody(404, `nothing is served at ${request.method} ${pathOf(request.url)}`)),
-  )
+  app.addHook('onRequest', async (request, reply) => {
+    // Before its body, which nobody would ever want.
+    if (request.is404) await answerUnknown(request, reply)
+  })
+  app.setNotFoundHandler(answerUnknown)
   app.setErrorHandler((error: FastifyError, request, reply) => {
+    if (error instanceof BodyRefusal) {
+      if (error.statusCode === 503) reply.headers(tryAgain)
+      return reply.code(error.statusCode).type(problemType).send(problemBody(error.statusCode, error.message))
+    }
     const status = error.statusCode ?? 500
     if (status >= 500)
       logger.error({ err: error, method: request.method, path: pathOf(request.url) }, 'a request failed')
@@ -107,21 +110,11 @@ function addProblems(app: FastifyInstance, logger: Logger): void {
   })
 }
 
+const answerUnknown = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
+  reply
+    .code(404)
+    .type(problemType)
+    .send(problemBody(404, `nothing is served at ${request.method} ${pathOf(request.url)}`))
+
 /** An address without its query, which may hold secrets of clients. */
 const pathOf = (url: string): string => url.split('?')[0] ?? ''
-
-const statusOfBrokenRequest: Readonly<Record<string, readonly [number, string]>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: [408, 'the request did not arrive within the time limit'],
-  HPE_HEADER_OVERFLOW: [431, 'the headers are too large'],
-}
-
-/** Answers a request that could not be read, when nothing of an answer has been sent yet. */
-function answerBrokenRequest(error: Error, socket: Socket & { _httpMessage?: ServerResponse | null }): void {
-  const code = systemCode(error) ?? ''
-  if (!socket.writable || code === 'ECONNRESET' || socket._httpMessage?.headersSent === true) {
-    socket.destroy(error)
-    return
-  }
-  const [status, detail] = statusOfBrokenRequest[code] ?? [400, 'not a valid HTTP request']
-  socket.end(rawProblem(status, detail), () => socket.destroy())
-}

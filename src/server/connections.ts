@@ -1,11 +1,16 @@
-// Every connection and request of the plain and the TLS port: counted while it runs, and brought to a good end when the service stops.
+// Every connection and request of the plain and the TLS port: counted while it runs, bounded in what it may hold, and
+// brought to a good end when the service stops.
 import { Server as NetServer, type Socket } from 'node:net'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { Server as TlsServer } from 'node:tls'
+import { takeOneByOne, type Intake, type Reader } from './intake.ts'
+import { closeUnhurried } from './linger.ts'
+import type { Guest, Places } from './places.ts'
 
 export interface Traffic {
-  /** How many connections may be open at once, on all servers together. */
-  readonly most: number
+  readonly places: Places
+  /** A client that takes nothing of an answer for this long is cut off, in ms. */
+  readonly stalledMs: number
   /** A request was answered, or its connection broke, after that many seconds. */
   readonly onRequestEnd: (seconds: number) => void
 }
@@ -22,14 +27,23 @@ export interface DrainLimits {
 // And a client that has begun a request gets as long as the guide gives any request: 30 s.
 export const drainLimits: DrainLimits = { lingerMs: 1000, drainMs: 30_000 }
 
-interface Connection {
+/** What is known of a connection that speaks HTTP. */
+interface Talk {
+  readonly guest: Guest
   readonly responses: Set<ServerResponse>
-  /** How many bytes had come when the last request was answered: more means that another one is arriving. */
-  settledBytes: number
+  /** The request that came last. */
+  newest: IncomingMessage | undefined
+  /** Whether the head or the body of a request has come in part. */
+  arriving: boolean
+}
+
+interface Connection extends Talk {
+  readonly intake: Intake
 }
 
 export interface Connections {
   readonly active: () => number
+  /** Requests that are answered or still arriving. */
   readonly requestsInFlight: () => number
   /**
    * Stops accepting, lets running requests end, and closes idle connections after a while. Every answer from now on
@@ -39,65 +53,103 @@ export interface Connections {
   drain(limits: DrainLimits): Promise<number>
 }
 
-/**
- * Tracks the connections of servers that do not listen yet.
- *
- * A connection beyond the limit is accepted by the kernel and closed at once by Node: its client sees an end of stream
- * or a reset before any answer.
- */
-export function trackConnections(servers: readonly Server[], { most, onRequestEnd }: Traffic): Connections {
-  // What was accepted, by its server, and what speaks HTTP: over TLS these are different sockets, one upon the other.
-  const accepted = new Map(servers.map((server) => [server, new Set<Socket>()]))
+/** Tracks the connections of servers that do not listen yet. */
+export function trackConnections(
+  servers: readonly Server[],
+  { places, stalledMs, onRequestEnd }: Traffic,
+): Connections {
+  // What was accepted, and what speaks HTTP: over TLS these are different sockets, one upon the other.
+  const accepted = new Map<Socket, Guest>()
+  const guests = new Map<string, Guest>()
   const connections = new Map<Socket, Connection>()
   let stopping = false
   let lingering = true
 
-  const everyAccepted = (): readonly Socket[] => [...accepted.values()].flatMap((sockets) => [...sockets])
-  const active = (): number => [...accepted.values()].reduce((sum, { size }) => sum + size, 0)
-  const shareLimit = () => {
-    for (const [server, { size }] of accepted) server.maxConnections = most - (active() - size)
-  }
-  const isIdle = (socket: Socket, { responses, settledBytes }: Connection): boolean =>
-    responses.size === 0 && socket.bytesRead === settledBytes
+  const isIdle = (socket: Socket, { responses, arriving, intake }: Connection): boolean =>
+    responses.size === 0 && (socket.writableEnded || (!arriving && !intake.holds()))
+  const inFlight = ([socket, connection]: readonly [Socket, Connection]): number =>
+    Math.max(connection.responses.size, isIdle(socket, connection) ? 0 : 1)
+  const requestsInFlight = () => [...connections].reduce((sum, one) => sum + inFlight(one), 0)
   const closeIdle = () => {
     for (const [socket, connection] of connections) if (isIdle(socket, connection)) socket.destroy()
     // What has sent nothing at all has not begun a handshake either.
-    for (const socket of everyAccepted()) if (socket.bytesRead === 0) socket.destroy()
+    for (const socket of accepted.keys()) if (socket.bytesRead === 0) socket.destroy()
+  }
+  const enter = (socket: Socket) => {
+    const guest = { leave: () => void socket.destroy() }
+    if (!places.enter(guest)) {
+      socket.destroy()
+      return
+    }
+    const peer = peerOf(socket)
+    accepted.set(socket, guest)
+    guests.set(peer, guest)
+    socket.once('close', () => {
+      places.exit(guest)
+      accepted.delete(socket)
+      guests.delete(peer)
+    })
   }
   const follow = (socket: Socket) => {
-    connections.set(socket, { responses: new Set(), settledBytes: 0 })
+    // Over TLS the place belongs to the socket below, which took it before the handshake.
+    const guest = accepted.get(socket) ?? guests.get(peerOf(socket))
+    if (guest === undefined) {
+      socket.destroy()
+      return
+    }
+    const talk: Talk = { guest, responses: new Set(), newest: undefined, arriving: false }
+    const intake = takeOneByOne(socket, readerOf(talk))
+    connections.set(socket, Object.assign(talk, { intake }))
+    closeUnhurried(socket, {
+      newest: () => talk.newest,
+      onPart: () => {
+        places.part(guest)
+        intake.discard()
+      },
+    })
     socket.once('close', () => connections.delete(socket))
   }
   const track = (request: IncomingMessage, response: ServerResponse) => {
-    const connection = connections.get(request.socket)
+    const { socket } = request
+    const connection = connections.get(socket)
+    if (connection === undefined || socket.writableEnded) {
+      // Sent behind a request whose answer said that it is the last one.
+      socket.destroy()
+      return
+    }
     const started = performance.now()
-    connection?.responses.add(response)
+    connection.responses.add(response)
+    connection.newest = request
+    places.work(connection.guest)
     if (stopping) response.setHeader('Connection', 'close')
     response.once('close', () => {
       onRequestEnd((performance.now() - started) / 1000)
-      connection?.responses.delete(response)
-      if (connection !== undefined) connection.settledBytes = request.socket.bytesRead
+      connection.responses.delete(response)
+      connection.arriving = !request.complete
+      const over = connection.responses.size === 0 && !connection.intake.holds()
+      if (over && !socket.writableEnded) places.rest(connection.guest)
+      connection.intake.next()
       if (stopping && !lingering) closeIdle()
     })
   }
+  const onTimeout = (socket: Socket) => {
+    const connection = connections.get(socket)
+    const kept = connection?.newest?.complete === true && connection.responses.size === 0
+    // A request that is still arriving is ended by Node, with an answer.
+    if (connection === undefined || kept || socket.writableLength > 0 || socket.writableEnded) socket.destroy()
+  }
 
-  for (const [server, sockets] of accepted) {
-    server.on('connection', (socket: Socket) => {
-      sockets.add(socket)
-      shareLimit()
-      socket.once('close', () => {
-        sockets.delete(socket)
-        shareLimit()
-      })
-    })
+  for (const server of servers) {
+    server.prependListener('connection', enter)
     server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', follow)
     server.prependListener('request', track)
+    // Counts from the last byte in either direction, also of an answer that has been handed over in one piece.
+    server.setTimeout(stalledMs, onTimeout)
   }
-  shareLimit()
 
   return {
-    active,
-    requestsInFlight: () => [...connections.values()].reduce((sum, { responses }) => sum + responses.size, 0),
+    active: places.open,
+    requestsInFlight,
     async drain({ lingerMs, drainMs }) {
       stopping = true
       for (const { responses } of connections.values()) {
@@ -114,8 +166,8 @@ export function trackConnections(servers: readonly Server[], { most, onRequestEn
       }, lingerMs)
       let cut = 0
       const limit = setTimeout(() => {
-        for (const { responses } of connections.values()) cut += responses.size
-        for (const socket of everyAccepted()) socket.destroy()
+        cut = requestsInFlight()
+        for (const socket of accepted.keys()) socket.destroy()
       }, drainMs)
       await Promise.all(closed)
       clearTimeout(linger)
@@ -124,3 +176,23 @@ export function trackConnections(servers: readonly Server[], { most, onRequestEn
     },
   }
 }
+
+function readerOf(talk: Talk): Reader {
+  let seen: IncomingMessage | undefined
+  let wasWhole = true
+  return {
+    busy: () => [...talk.responses].some(({ req }) => req.complete),
+    onPiece() {
+      const { newest } = talk
+      const whole = newest?.complete !== false
+      // A piece that neither began nor ended a request is part of a head.
+      talk.arriving = !whole || (newest === seen && wasWhole)
+      seen = newest
+      wasWhole = whole
+    },
+  }
+}
+
+/** The same for a TLS socket and the one that it speaks over. */
+const peerOf = ({ remoteAddress = '', remotePort = 0, localPort = 0 }: Socket): string =>
+  `${remoteAddress} ${remotePort} ${localPort}`

@@ -2,12 +2,15 @@
 // and no answer of the framework by itself, can be forgotten.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { TLSSocket } from 'node:tls'
+import type { Places } from './places.ts'
 import { sendProblem } from './problem.ts'
 import type { TokenCheck } from './tokens.ts'
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
 export interface GuardRules {
+  /** Where connections are scarce: who is answered. */
+  readonly places: Pick<Places, 'full' | 'admit'>
   /** The port that requests without TLS are told to use; undefined where they are answered. */
   readonly tlsPort: number | undefined
   /** Undefined where no token is needed. */
@@ -18,11 +21,16 @@ export interface GuardRules {
 const openPaths: readonly (string | undefined)[] = ['/health', '/health/live', '/health/ready']
 const openMethods: readonly (string | undefined)[] = ['GET', 'HEAD']
 
+type Headers = Readonly<Record<string, string>>
+
+/** For who finds everything in use. */
+export const tryAgain: Headers = { 'retry-after': '1', connection: 'close' }
+
 // RFC 6750, 3. The same for every reason: an attacker learns nothing from it.
-const refusal = { 'www-authenticate': 'Bearer error="invalid_token"' }
+const refusal: Headers = { 'www-authenticate': 'Bearer error="invalid_token"' }
 
 /** A handler that is reached only by requests that the rules let through. */
-export function guard({ tlsPort, tokens }: GuardRules, handler: Handler): Handler {
+export function guard({ places, tlsPort, tokens }: GuardRules, handler: Handler): Handler {
   const checkToken = (request: IncomingMessage, response: ServerResponse, check: TokenCheck): void => {
     void check(request.headers.authorization).then((good) => {
       if (request.socket.destroyed) return
@@ -31,13 +39,35 @@ export function guard({ tlsPort, tokens }: GuardRules, handler: Handler): Handle
     })
   }
   return (request, response) => {
+    // Sent behind a request whose answer said that it is the last one.
+    if (request.socket.destroyed) return
+    const broken = brokenBy(request)
+    if (broken !== undefined) {
+      sendProblem(response, ...broken)
+      return
+    }
     // Compared as it came: an address in another spelling that a router would take for health needs a token.
     const open = openPaths.includes(request.url?.split('?')[0]) && openMethods.includes(request.method)
-    if (open) handler(request, response)
+    if (open) {
+      if (places.full()) response.setHeader('Connection', 'close')
+      handler(request, response)
+    } else if (!places.admit()) sendProblem(response, 503, 'all connections are in use: try again', tryAgain)
     else if (tlsPort !== undefined && !(request.socket instanceof TLSSocket)) {
       // Not a redirect: it would teach clients to send their tokens in plain text first.
       sendProblem(response, 403, `TLS is required: use https on port ${tlsPort}`)
     } else if (tokens === undefined) handler(request, response)
     else checkToken(request, response, tokens)
   }
+}
+
+// What Node would answer by itself, and without a word.
+function brokenBy({ headers, httpVersion }: IncomingMessage): readonly [number, string, Headers?] | undefined {
+  if (httpVersion !== '1.1') return undefined
+  // RFC 9112, 3.2
+  if (headers.host === undefined) return [400, 'the header Host is missing', { connection: 'close' }]
+  // RFC 9110, 10.1.1
+  if (headers.expect !== undefined && !/^100-continue$/i.test(headers.expect)) {
+    return [417, 'only Expect: 100-continue is known']
+  }
+  return undefined
 }

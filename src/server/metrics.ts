@@ -1,6 +1,11 @@
 // Prometheus metrics with the guide's names, served on an address of their own (guide: Prometheus Integration, Firewall Rules).
 import { createServer, type Server } from 'node:http'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { ServerConfig } from '../model/server-config.ts'
+import { closeIfBodyIsMissing } from './bodies.ts'
+import { trackConnections } from './connections.ts'
+import { limitsOf, prepared } from './http-server.ts'
+import { createPlaces } from './places.ts'
 import { sendProblem } from './problem.ts'
 
 export interface Metrics {
@@ -8,6 +13,7 @@ export interface Metrics {
   readonly requests: Counter
   readonly responseTime: Histogram
   readonly refusedConnections: Counter
+  readonly givenUpConnections: Counter
 }
 
 export interface MetricsOptions {
@@ -40,7 +46,12 @@ export function createMetrics({ activeConnections, version, commit, release }: M
   })
   const refusedConnections = new Counter({
     name: 'network_connections_refused_total',
-    help: 'Connections closed at once because server.max_connections were open',
+    help: 'Connections and requests turned away because server.max_connections were open and at work',
+    registers,
+  })
+  const givenUpConnections = new Counter({
+    name: 'network_connections_given_up_total',
+    help: 'Connections without a request that were closed to make room for others',
     registers,
   })
   new Gauge({
@@ -50,29 +61,38 @@ export function createMetrics({ activeConnections, version, commit, release }: M
     registers,
   }).set({ version, commit, release }, 1)
   collectDefaultMetrics({ register: registry })
-  return { registry, requests, responseTime, refusedConnections }
+  return { registry, requests, responseTime, refusedConnections, givenUpConnections }
 }
 
-// Scrapers ask every few seconds and in turn; whoever holds more connections than this does something else.
+// Scrapers ask every few seconds and in turn; whoever holds more connections than this does something else. One more,
+// and that which has been silent for longest makes room.
 const mostScrapers = 50
 
 /** A server, not yet listening, that answers GET /metrics and nothing else. */
-export function createMetricsServer(registry: Registry): Server {
-  const server = createServer((request, response) => {
-    request.resume()
-    const path = request.url?.split('?')[0]
-    if (path !== '/metrics' || (request.method !== 'GET' && request.method !== 'HEAD')) {
-      sendProblem(response, 404, 'only GET /metrics is served here')
-      return
-    }
-    registry.metrics().then(
-      (text) => {
-        response.writeHead(200, { 'content-type': registry.contentType, 'content-length': Buffer.byteLength(text) })
-        response.end(text)
-      },
-      () => sendProblem(response, 500, 'the metrics could not be collected'),
-    )
+export function createMetricsServer(registry: Registry, config: Pick<ServerConfig, 'performance'>): Server {
+  const server = prepared(
+    createServer(limitsOf(config), (request, response) => {
+      if (request.socket.destroyed) return
+      const path = request.url?.split('?')[0]
+      if (path !== '/metrics' || (request.method !== 'GET' && request.method !== 'HEAD')) {
+        sendProblem(response, 404, 'only GET /metrics is served here')
+        return
+      }
+      registry.metrics().then(
+        (text) => {
+          closeIfBodyIsMissing(response)
+          response.writeHead(200, { 'content-type': registry.contentType, 'content-length': Buffer.byteLength(text) })
+          response.end(text)
+        },
+        () => sendProblem(response, 500, 'the metrics could not be collected'),
+      )
+    }),
+  )
+  const nobody = () => undefined
+  trackConnections([server], {
+    places: createPlaces({ most: mostScrapers, reserved: 0, onGivenUp: nobody, onRefused: nobody }),
+    stalledMs: config.performance.request_timeout_ms,
+    onRequestEnd: nobody,
   })
-  server.maxConnections = mostScrapers
   return server
 }

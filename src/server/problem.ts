@@ -1,5 +1,6 @@
 // Errors in HTTP answers are application/problem+json (RFC 9457), whoever writes them.
 import { STATUS_CODES, type ServerResponse } from 'node:http'
+import { closeIfBodyIsMissing } from './bodies.ts'
 
 export const problemType = 'application/problem+json'
 
@@ -25,6 +26,7 @@ export function sendProblem(
   headers: Readonly<Record<string, string>> = {},
 ): void {
   const body = JSON.stringify(problemBody(status, detail))
+  closeIfBodyIsMissing(response)
   response.writeHead(status, { ...headers, 'content-type': problemType, 'content-length': Buffer.byteLength(body) })
   response.end(body)
 }

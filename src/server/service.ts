@@ -7,6 +7,7 @@ import { messageOf, NetopsError, systemCode } from '../model/errors.ts'
 import { below, hostPaths } from '../model/paths.ts'
 import type { ServerConfig } from '../model/server-config.ts'
 import { createApp } from './app.ts'
+import { bodyBudget, createBudget } from './bodies.ts'
 import { checkDatabase, checkDisk, checkNetwork, judgeMemory, leastFreeDisk, readMemory } from './checks.ts'
 import { drainLimits, trackConnections, type Connections } from './connections.ts'
 import type { Credentials } from './credentials.ts'
@@ -14,6 +15,7 @@ import { stateDatabase, type StateDatabase } from './database.ts'
 import { createHealth, type Health } from './health.ts'
 import { logTargets, openLog, type Logger, type LogTarget } from './logger.ts'
 import { createMetrics, createMetricsServer, type Metrics } from './metrics.ts'
+import { createPlaces, type Places } from './places.ts'
 import { createTokenCheck, type TokenCheck } from './tokens.ts'
 
 export interface ServiceOptions {
@@ -98,26 +100,27 @@ async function serve(options: ServiceOptions, controls: ServiceControls, { logge
   const logDirs = targets.flatMap((target) => (target.kind === 'file' ? [dirname(target.path)] : []))
   const folders = [...new Set([dataDir, ...logDirs])]
   const health = createServiceHealth({ database, folders, addresses: () => servers.map(addressOf), logger })
+  const metrics: Metrics = createMetrics({ activeConnections: () => places.open(), version, commit, release })
+  const places = servicePlaces(config, { metrics, logger })
   const { plain, tls } = await createApp({
-    ...{ config, health, version, release, logger },
+    ...{ config, health, places, version, release, logger },
+    bodies: createBudget(bodyBudget(readMemory().residentLimit, config.performance.max_request_size)),
     tls: credentials.tls,
     tokens: await tokenCheckFor(config, credentials),
     serving: () => phase === 'serving',
   })
   const servers = tls === undefined ? [plain] : [plain, tls]
-  const metrics: Metrics = createMetrics({ activeConnections: () => connections.active(), version, commit, release })
-  const most = config.server.max_connections
   const connections = trackConnections(servers, {
-    most,
+    places,
+    stalledMs: config.performance.request_timeout_ms,
     onRequestEnd: (seconds) => {
       metrics.requests.inc()
       metrics.responseTime.observe(seconds)
     },
   })
-  reportRefused(servers, { metrics, logger, most })
   makeDataDir(dataDir, logger)
 
-  const metricsServer = createMetricsServer(metrics.registry)
+  const metricsServer = createMetricsServer(metrics.registry, config)
   try {
     await listen(metricsServer, config.metrics, 'metrics.host, metrics.port')
     await listen(plain, config.server, 'server.host, server.port')
@@ -216,24 +219,33 @@ async function stop(signal: string, { connections, crashed, logger }: StopParts)
   logger.info('stopped')
 }
 
-interface RefusalParts {
+interface PlaceParts {
   readonly metrics: Metrics
   readonly logger: Logger
-  readonly most: number
 }
+
+// Balancers and deployments ask for health once a second each, and have their answers within milliseconds.
+const placesForHealth = 16
 
 // Under a flood each refused connection would be a line of its own.
 const refusalLogMs = 10_000
 
-function reportRefused(servers: readonly Server[], { metrics, logger, most }: RefusalParts): void {
+function servicePlaces({ server }: ServerConfig, { metrics, logger }: PlaceParts): Places {
   let reportedAt = -Infinity
-  const report = () => {
-    metrics.refusedConnections.inc()
-    if (performance.now() - reportedAt < refusalLogMs) return
-    reportedAt = performance.now()
-    logger.warn({ max_connections: most }, 'connections are refused: server.max_connections are open')
-  }
-  for (const server of servers) server.on('drop', report)
+  return createPlaces({
+    most: server.max_connections,
+    reserved: placesForHealth,
+    onGivenUp: () => metrics.givenUpConnections.inc(),
+    onRefused: () => {
+      metrics.refusedConnections.inc()
+      if (performance.now() - reportedAt < refusalLogMs) return
+      reportedAt = performance.now()
+      logger.warn(
+        { max_connections: server.max_connections },
+        'connections are refused: server.max_connections are open',
+      )
+    },
+  })
 }
 
 const listenProblems: Readonly<Record<string, string>> = {

@@ -25,7 +25,8 @@ import {
 useServers()
 
 describe('stopping', () => {
-  const slowRequest = 'POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nabc'
+  const slowRequest = 'GET /x HTTP/1.1\r\nHo'
+  const itsEnd = 'st: x\r\n\r\n'
 
   it.each(['SIGTERM', 'SIGINT'] as const)('on %s lets a request in flight end, and exits with 0', async (signal) => {
     const server = await startReady()
@@ -48,7 +49,7 @@ describe('stopping', () => {
     expect(last.toLowerCase()).toContain('connection: close\r\n')
     expect(last).toContain('"ready":false')
     expect(server.child.exitCode).toBeNull()
-    slow.socket.write('def')
+    slow.socket.write(itsEnd)
     await slow.ended
     expect(slow.received()).toMatch(/^HTTP\/1\.1 404 /)
     expect(slow.received().toLowerCase()).toContain('connection: close\r\n')

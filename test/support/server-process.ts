@@ -1,6 +1,7 @@
 // network_server as a process of a test: started, asked over HTTP, ended. The executable that users run, which also starts in
 // a third of the time that Node takes for the sources.
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { get, type IncomingMessage } from 'node:http'
 import { get as getOverTls } from 'node:https'
@@ -184,6 +185,10 @@ async function wireOf(socket: Socket, ready: 'connect' | 'secureConnect'): Promi
 
 export const received = (wire: Wire, part: string): Promise<void> =>
   eventually(() => expect(wire.received()).toContain(part))
+
+/** The most memory that a process has held so far, in bytes (proc(5): VmHWM). */
+export const peakOf = ({ pid = 0 }: ChildProcess): number =>
+  Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024
 
 export const isRefused = async (port = here.ports.server): Promise<boolean> =>
   ask('/health/live', port).then(

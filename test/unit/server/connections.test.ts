@@ -8,7 +8,11 @@ import { join } from 'node:path'
 import { connect as connectOverTls, type TLSSocket } from 'node:tls'
 import { afterAll, afterEach, beforeEach, describe, expect, it, test, vi } from 'vitest'
 import { trackConnections, type Connections } from '../../../src/server/connections.ts'
+import { createPlaces } from '../../../src/server/places.ts'
 import { makeCertificate } from '../../support/certificates.ts'
+
+const nobody = () => undefined
+const placesFor = (most: number) => createPlaces({ most, reserved: 0, onGivenUp: nobody, onRefused: nobody })
 
 let server: Server
 let connections: Connections
@@ -20,7 +24,11 @@ beforeEach(async () => {
     request.on('end', () => response.end('ok'))
     request.resume()
   })
-  connections = trackConnections([server], { most: 10, onRequestEnd: (seconds) => ended.push(seconds) })
+  connections = trackConnections([server], {
+    places: placesFor(10),
+    stalledMs: 60_000,
+    onRequestEnd: (seconds) => ended.push(seconds),
+  })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
 })
 afterEach(() => server.closeAllConnections())
@@ -74,22 +82,20 @@ describe('draining', () => {
   })
 })
 
-test('the limit holds for several servers together', async () => {
+test('the limit holds for several servers together, and whoever has sent nothing for longest gives way', async () => {
   const servers = [createServer(), createServer()] as const
   const [one, other] = servers
-  let dropped = 0
-  for (const each of servers) each.on('drop', () => (dropped += 1))
-  const both = trackConnections(servers, { most: 2, onRequestEnd: () => undefined })
+  const both = trackConnections(servers, { places: placesFor(2), stalledMs: 60_000, onRequestEnd: () => undefined })
   for (const each of servers) await new Promise<void>((resolve) => each.listen(0, '127.0.0.1', resolve))
   const [first, second] = [await dial('', one), await dial('', other)]
   await vi.waitFor(() => expect(both.active()).toBe(2))
-  for (const each of servers) await closed(await dial('', each))
-  expect(dropped).toBe(2)
-  first.destroy()
-  await vi.waitFor(() => expect(both.active()).toBe(1))
+  const end = closed(first)
   const third = await dial('', other)
-  await vi.waitFor(() => expect(both.active()).toBe(2))
+  await end
+  expect(both.active()).toBe(2)
+  expect([second.destroyed, third.destroyed]).toEqual([false, false])
   for (const socket of [second, third]) socket.destroy()
+  await vi.waitFor(() => expect(both.active()).toBe(0))
   for (const each of servers) each.close()
 })
 
@@ -106,7 +112,11 @@ describe('draining over TLS', () => {
       request.on('end', () => response.end('ok'))
       request.resume()
     })
-    tracked = trackConnections([overTls], { most: 10, onRequestEnd: (seconds) => ended.push(seconds) })
+    tracked = trackConnections([overTls], {
+      places: placesFor(10),
+      stalledMs: 60_000,
+      onRequestEnd: (seconds) => ended.push(seconds),
+    })
     await new Promise<void>((resolve) => overTls.listen(0, '127.0.0.1', resolve))
   })
   afterEach(() => overTls.closeAllConnections())

@@ -25,10 +25,11 @@ async function answer(rules: GuardRules, path: string, method = 'GET'): Promise<
 }
 
 const letIn = { status: 200, body: 'in' }
-const closed: GuardRules = { tlsPort: undefined, tokens: () => Promise.resolve(false) }
+const roomy: GuardRules['places'] = { full: () => false, admit: () => true }
+const closed: GuardRules = { places: roomy, tlsPort: undefined, tokens: () => Promise.resolve(false) }
 
 test.each(['/', '/health', '/x'])('everything is answered without rules: %s', async (path) => {
-  expect(await answer({ tlsPort: undefined, tokens: undefined }, path)).toMatchObject(letIn)
+  expect(await answer({ places: roomy, tlsPort: undefined, tokens: undefined }, path)).toMatchObject(letIn)
 })
 
 test.each(['/health', '/health/live', '/health/ready', '/health?x=1'])('health needs no token: %s', async (path) => {
@@ -60,13 +61,21 @@ test.each([
 
 test('the header that the check gets is the request’s own, and a good one lets in', async () => {
   const tokens = (authorization: string | undefined) => Promise.resolve(authorization === 'Bearer x')
-  expect(await answer({ tlsPort: undefined, tokens }, '/x')).toMatchObject(letIn)
+  expect(await answer({ places: roomy, tlsPort: undefined, tokens }, '/x')).toMatchObject(letIn)
 })
 
 test('without TLS the answer names its port, and no token is looked at', async () => {
   const tokens = () => Promise.reject(new Error('must not be asked'))
-  const { status, body, headers } = await answer({ tlsPort: 8443, tokens }, '/x')
+  const { status, body, headers } = await answer({ places: roomy, tlsPort: 8443, tokens }, '/x')
   expect(status).toBe(403)
   expect(JSON.parse(body)).toMatchObject({ status: 403, detail: 'TLS is required: use https on port 8443' })
   expect(headers).not.toHaveProperty('location')
+})
+
+test('without a place to spare health is answered on a connection that ends with it, and nothing else', async () => {
+  const rules: GuardRules = { ...closed, places: { full: () => true, admit: () => false } }
+  expect(await answer(rules, '/health')).toMatchObject({ ...letIn, headers: { connection: 'close' } })
+  const refused = await answer(rules, '/x')
+  expect(refused).toMatchObject({ status: 503, headers: { connection: 'close', 'retry-after': '1' } })
+  expect(JSON.parse(refused.body)).toMatchObject({ detail: 'all connections are in use: try again' })
 })
