@@ -52,7 +52,7 @@ function examineServer(text: string, file: string, sources: Sources): Examined {
   const checked = checkServerConfig(text, file, sources)
   return 'problems' in checked
     ? { file, kind: 'server', problems: checked.problems, notes: [] }
-    : { file, kind: 'server', problems: [], notes: checked.notes, read: checked }
+    : { file, kind: 'server', problems: [], notes: [...checked.notes, ...checked.warnings], read: checked }
 }
 
 /** The fleet file, and on each of its hosts the configuration that it would get. */
@@ -75,6 +75,7 @@ async function examineFleet(text: string, file: string, cwd: string): Promise<Ex
     const layers = given === undefined ? [] : distinct([[], ...hosts.map(({ overrides }) => overrides)])
     const checks = layers.map((overrides) => checkServerConfig(given ?? '', config, { overrides }))
     problems.push(...checks.flatMap((checked) => ('problems' in checked ? checked.problems : [])))
+    notes.push(...distinct(checks.flatMap((checked) => ('problems' in checked ? [] : checked.warnings))))
   } else if (hosts.some(({ overrides }) => overrides.length > 0)) {
     notes.push('config: what differs on hosts is given, but no config.file that it differs from')
   }

@@ -1,6 +1,7 @@
 // network_server's configuration from all its sources: defaults < file < fleet file < environment < options, checked as one.
 import { logLevels, serverConfigSchema, type ServerConfig } from '../model/server-config.ts'
 import { serverRules } from '../model/server-rules.ts'
+import { exposures } from './exposure.ts'
 import { nearest, type Problem } from './problems.ts'
 import { valueAt } from './schema-words.ts'
 import { readAs, serverKeys, serverVariables, type ServerKey } from './server-keys.ts'
@@ -45,6 +46,8 @@ export interface ReadConfig {
   readonly settings: readonly Setting[]
   /** What of it this release does not do, and variables that are probably misspelt, a sentence each. */
   readonly notes: readonly string[]
+  /** What of it is better otherwise, a sentence each. */
+  readonly warnings: readonly string[]
 }
 
 /**
@@ -72,7 +75,7 @@ export function checkServerConfig(
   if ('problems' in checked || problems.length > 0) return { problems }
   const settings = serverKeys().map((key) => settingOf(key, { file, layers, ...checked }))
   const value = withLevelOf(env, checked.value)
-  return { value, settings, notes: [...notYetInEffect(settings, value), ...misspelt(env)] }
+  return { value, settings, notes: [...notYetInEffect(settings, value), ...misspelt(env)], warnings: exposures(value) }
 }
 
 /**

@@ -153,7 +153,7 @@ const server = section(
     ),
     max_connections: key(
       z.int().min(1).max(mostConnections).default(1000),
-      'Connections that may be open at once, plain and TLS together; more are closed at once (guide: Configuration Structure).',
+      'Connections that may be open at once, plain and TLS together; for more, the longest silent ones are closed (guide: Configuration Structure).',
       { variable: 'NETWORK_MAX_CONNECTIONS' },
     ),
     worker_threads: key(
@@ -241,7 +241,7 @@ const performance = section(
     ),
     request_timeout_ms: key(
       z.int().min(1).max(longestTimeoutMs).default(30_000),
-      'How long a request may take to arrive, in ms (guide: Configuration Structure).',
+      'How long a request may take to arrive, and a client may take nothing of an answer, in ms (guide: Configuration Structure).',
     ),
     keep_alive_timeout_ms: key(
       z.int().min(1).max(longestTimeoutMs).default(60_000),
@@ -249,7 +249,7 @@ const performance = section(
     ),
     max_request_size: key(
       bytes(largestRequest).default((10 * 2 ** 20) as Bytes),
-      'The largest request body, in bytes or as a size (guide: Configuration Structure).',
+      'The largest request body, in bytes or as a size (guide: Configuration Structure); all at once hold at most an eighth of the memory.',
     ),
     buffer_size: key(
       bytes(largestRequest).optional(),
@@ -334,7 +334,10 @@ const logging = section(
 
 const metrics = section(
   () => ({
-    host: key(host.default('127.0.0.1'), 'The address that /metrics is served on.'),
+    host: key(
+      host.default('127.0.0.1'),
+      'The address that /metrics is served on, to everybody who reaches it: an internal one (guide: Firewall Rules).',
+    ),
     port: key(port.default(9090), 'Its TCP port (guide: Firewall Rules).'),
   }),
   'Figures for Prometheus.',

@@ -4,7 +4,7 @@ import { createServer as createTlsServer } from 'node:https'
 import type { SecureContextOptions } from 'node:tls'
 import { fastify, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { ServerConfig } from '../model/server-config.ts'
-import { BodyRefusal, boundBodies, type Budget } from './bodies.ts'
+import { BodyRefusal, boundBodies, closeIfBodyIsMissing, refusalOfLength, type Budget } from './bodies.ts'
 import { guard, tryAgain, type Handler } from './guard.ts'
 import type { Health } from './health.ts'
 import { limitsOf, prepared } from './http-server.ts'
@@ -91,12 +91,15 @@ export function addProblems(app: FastifyInstance, logger: Pick<Logger, 'error'>)
   // Whoever adds a route that takes bodies says how they are read; here they are left as they come.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     // Before its body, which nobody would ever want.
-    if (request.is404) await answerUnknown(request, reply)
+    const refusal = request.is404 ? refusalOfLength(request) : undefined
+    if (request.is404 && refusal === undefined) answerUnknown(request, reply)
+    else done(refusal)
   })
   app.setNotFoundHandler(answerUnknown)
   app.setErrorHandler((error: FastifyError, request, reply) => {
+    closeIfBodyIsMissing(reply.raw)
     if (error instanceof BodyRefusal) {
       if (error.statusCode === 503) reply.headers(tryAgain)
       return reply.code(error.statusCode).type(problemType).send(problemBody(error.statusCode, error.message))
@@ -110,11 +113,13 @@ export function addProblems(app: FastifyInstance, logger: Pick<Logger, 'error'>)
   })
 }
 
-const answerUnknown = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
-  reply
+function answerUnknown(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  closeIfBodyIsMissing(reply.raw)
+  return reply
     .code(404)
     .type(problemType)
     .send(problemBody(404, `nothing is served at ${request.method} ${pathOf(request.url)}`))
+}
 
 /** An address without its query, which may hold secrets of clients. */
 const pathOf = (url: string): string => url.split('?')[0] ?? ''

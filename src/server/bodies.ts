@@ -2,7 +2,13 @@
 // together hold in memory is bounded.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Transform, type TransformCallback } from 'node:stream'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type {
+  FastifyInstance,
+  FastifyRequest,
+  onRequestHookHandler,
+  onSendHookHandler,
+  preParsingHookHandler,
+} from 'fastify'
 
 /** Memory that is shared by whoever needs it for a while. */
 export interface Budget {
@@ -64,18 +70,29 @@ export function closeIfBodyIsMissing(response: ServerResponse): void {
 // RFC 9110, 9.3.1, 9.3.2 and 9.3.8: a body of these means nothing.
 const bodyless: readonly string[] = ['GET', 'HEAD', 'TRACE']
 
-const hasBody = ({ raw, method }: FastifyRequest): boolean => !bodyless.includes(method) && bodyIsTold(raw)
-const limitOf = ({ routeOptions }: FastifyRequest): number => routeOptions.bodyLimit
-const announced = ({ headers }: FastifyRequest): number => Number(headers['content-length'] ?? 0)
-
-/** Bounds the bodies of all routes of the application, also of those that are added later. */
+/** Bounds the bodies of all routes that are added to the application afterwards. */
 export function boundBodies(app: FastifyInstance, budget: Budget): void {
-  app.addHook('onRequest', (request, _reply, done) => {
-    const most = limitOf(request)
-    if (hasBody(request) && announced(request) > most) done(tooLarge(most))
-    else done()
+  const hooks = bodyHooks(budget)
+  app.addHook('onRoute', (route) => {
+    if ([route.method].flat().every((method) => bodyless.includes(method))) return
+    route.onRequest = [hooks.onRequest, ...listed(route.onRequest)]
+    route.preParsing = [...listed(route.preParsing), hooks.preParsing]
+    route.onSend = [...listed(route.onSend), hooks.onSend]
   })
-  app.addHook('preParsing', (request, reply, payload, done) => {
+}
+
+const listed = <Hook>(hooks: Hook | Hook[] | undefined): Hook[] =>
+  hooks === undefined ? [] : ([hooks].flat() as Hook[])
+
+interface BodyHooks {
+  readonly onRequest: onRequestHookHandler
+  readonly preParsing: preParsingHookHandler
+  readonly onSend: onSendHookHandler
+}
+
+const bodyHooks = (budget: Budget): BodyHooks => ({
+  onRequest: (request, _reply, done) => done(refusalOfLength(request)),
+  preParsing(request, reply, payload, done) {
     const { raw, headers } = request
     if (!hasBody(request)) {
       done(null, payload)
@@ -98,12 +115,20 @@ export function boundBodies(app: FastifyInstance, budget: Budget): void {
     // Whoever reads the body answers with what is wrong; until somebody does, it must not end the service.
     body.on('error', () => undefined)
     done(null, raw.pipe(body))
-  })
-  app.addHook('onSend', (_request, reply, _payload, done) => {
+  },
+  onSend(_request, reply, _payload, done) {
     closeIfBodyIsMissing(reply.raw)
     done()
-  })
-}
+  },
+})
+
+const hasBody = ({ raw, method }: FastifyRequest): boolean => !bodyless.includes(method) && bodyIsTold(raw)
+const limitOf = ({ routeOptions }: FastifyRequest): number => routeOptions.bodyLimit
+const announced = ({ headers }: FastifyRequest): number => Number(headers['content-length'] ?? 0)
+
+/** What is wrong with a request whose body is announced to be longer than its route takes. */
+export const refusalOfLength = (request: FastifyRequest): BodyRefusal | undefined =>
+  hasBody(request) && announced(request) > limitOf(request) ? tooLarge(limitOf(request)) : undefined
 
 // Pieces shorter than this are put together: each would cost more in objects than in bytes.
 const shortPiece = 4096

@@ -76,7 +76,7 @@ export function trackConnections(
     for (const socket of accepted.keys()) if (socket.bytesRead === 0) socket.destroy()
   }
   const enter = (socket: Socket) => {
-    const guest = { leave: () => void socket.destroy() }
+    const guest: Guest = { leave: () => void socket.destroy() }
     if (!places.enter(guest)) {
       socket.destroy()
       return
@@ -181,7 +181,10 @@ function readerOf(talk: Talk): Reader {
   let seen: IncomingMessage | undefined
   let wasWhole = true
   return {
-    busy: () => [...talk.responses].some(({ req }) => req.complete),
+    busy() {
+      for (const { req } of talk.responses) if (req.complete) return true
+      return false
+    },
     onPiece() {
       const { newest } = talk
       const whole = newest?.complete !== false

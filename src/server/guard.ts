@@ -2,6 +2,7 @@
 // and no answer of the framework by itself, can be forgotten.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { TLSSocket } from 'node:tls'
+import { closeIfBodyIsMissing } from './bodies.ts'
 import type { Places } from './places.ts'
 import { sendProblem } from './problem.ts'
 import type { TokenCheck } from './tokens.ts'
@@ -49,6 +50,7 @@ export function guard({ places, tlsPort, tokens }: GuardRules, handler: Handler)
     // Compared as it came: an address in another spelling that a router would take for health needs a token.
     const open = openPaths.includes(request.url?.split('?')[0]) && openMethods.includes(request.method)
     if (open) {
+      closeIfBodyIsMissing(response)
       if (places.full()) response.setHeader('Connection', 'close')
       handler(request, response)
     } else if (!places.admit()) sendProblem(response, 503, 'all connections are in use: try again', tryAgain)

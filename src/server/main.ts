@@ -29,8 +29,8 @@ async function main(): Promise<number> {
 }
 
 async function check(request: Start): Promise<number> {
-  const { source, notes, credentials } = await load(request, 'required')
-  const all = [...notes, ...credentials.notes]
+  const { source, notes, warnings, credentials } = await load(request, 'required')
+  const all = [...notes, ...warnings, ...credentials.notes]
   print([`${source}: valid`, ...all.map((note) => `${source}: note: ${note}`)].join('\n'))
   return 0
 }
@@ -52,6 +52,7 @@ interface Loaded {
   readonly credentials: Credentials
   readonly source: string
   readonly notes: readonly string[]
+  readonly warnings: readonly string[]
 }
 
 /** What a start needs, and all that a check checks. */
@@ -61,7 +62,7 @@ async function load(request: Start, file: 'required' | 'optional'): Promise<Load
   const root = resolve(request.root)
   const path = request.config ?? hostPaths(root).config
   const text = readConfig(path, file)
-  const { value: config, notes } = readServerConfig(text ?? '', path, { env: process.env, set: request.set })
+  const { value: config, notes, warnings } = readServerConfig(text ?? '', path, { env: process.env, set: request.set })
   const now = new Date()
   const credentials = loadCredentials(config, {
     root,
@@ -69,7 +70,7 @@ async function load(request: Start, file: 'required' | 'optional'): Promise<Load
     read: (name) => readFileSync(name),
     now,
   })
-  return { config, credentials, source: text === undefined ? 'defaults' : path, notes }
+  return { config, credentials, source: text === undefined ? 'defaults' : path, notes, warnings }
 }
 
 function readConfig(path: string, file: 'required' | 'optional'): string | undefined {

@@ -5,6 +5,8 @@
 export interface Guest {
   /** Closes it at once. */
   readonly leave: () => void
+  /** Those that are at the same as it is; kept by the places. */
+  among?: Set<Guest> | undefined
 }
 
 export interface PlacesOptions {
@@ -45,16 +47,18 @@ export function createPlaces({ most, reserved, onGivenUp, onRefused }: PlacesOpt
   const idle = new Set<Guest>()
   const working = new Set<Guest>()
   const giveWay = [parting, silent, idle]
-  const all = [...giveWay, working]
 
-  const open = () => all.reduce((sum, { size }) => sum + size, 0)
+  const open = () => parting.size + silent.size + idle.size + working.size
   const exit = (guest: Guest) => {
-    for (const set of all) set.delete(guest)
+    guest.among?.delete(guest)
+    guest.among = undefined
   }
   const move = (guest: Guest, to: Set<Guest>) => {
     // One that was closed meanwhile stays away.
-    if (!all.some((set) => set.delete(guest))) return
+    if (guest.among === undefined) return
+    guest.among.delete(guest)
     to.add(guest)
+    guest.among = to
   }
   const makeRoom = (): boolean => {
     const [guest] = giveWay.find(({ size }) => size > 0) ?? idle
@@ -79,6 +83,7 @@ export function createPlaces({ most, reserved, onGivenUp, onRefused }: PlacesOpt
     enter(guest) {
       if (!within(most + reserved - 1)) return false
       silent.add(guest)
+      guest.among = silent
       return true
     },
     work: (guest) => move(guest, working),

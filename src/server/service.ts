@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { dirname } from 'node:path'
+import { exposureOf } from '../config/exposure.ts'
 import { messageOf, NetopsError, systemCode } from '../model/errors.ts'
 import { below, hostPaths } from '../model/paths.ts'
 import type { ServerConfig } from '../model/server-config.ts'
@@ -25,6 +26,8 @@ export interface ServiceOptions {
   readonly source: string
   /** What the configuration asks for and this release does not do. */
   readonly notes: readonly string[]
+  /** What of it is better otherwise. */
+  readonly warnings: readonly string[]
   /** Before every absolute path: `/`, or an absolute folder. */
   readonly root: string
   readonly version: string
@@ -71,7 +74,7 @@ export async function runService(options: ServiceOptions, controls: ServiceContr
     'starting',
   )
   for (const note of options.notes) logger.warn({ note }, `not in effect: ${note}`)
-  for (const note of options.credentials.notes) logger.warn({ note }, note)
+  for (const note of [...options.warnings, ...options.credentials.notes]) logger.warn({ note }, note)
   try {
     return await serve(options, controls, { logger, targets })
   } catch (error) {
@@ -131,6 +134,10 @@ async function serve(options: ServiceOptions, controls: ServiceControls, { logge
       // Out of descriptors, for one: those who wait are accepted once there are some again.
       one.on('error', (error) => logger.error({ err: error }, `cannot accept connections: ${error.message}`))
     }
+    const { host, port } = config.metrics
+    // A name says nothing of its address before it is listened on.
+    const found = exposureOf(addressOf(metricsServer)?.address ?? host, port)
+    for (const note of options.warnings.length === 0 ? found : []) logger.warn({ note }, note)
     const address = show(addressOf(plain))
     const overTls = tls === undefined ? {} : { tls: show(addressOf(tls)) }
     logger.info({ address, ...overTls, metrics: show(addressOf(metricsServer)) }, 'listening')

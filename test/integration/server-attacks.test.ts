@@ -37,10 +37,10 @@ async function attack(port = here.ports.server): Promise<Socket> {
 const attacks = (count: number, port?: number): Promise<readonly Socket[]> =>
   Promise.all(Array.from({ length: count }, () => attack(port)))
 
-const serve = (lines: readonly string[] = []): Promise<Running> =>
+const serve = (lines: readonly string[] = [], most = 100): Promise<Running> =>
   startReady({
     config: [
-      `server: { host: 127.0.0.1, port: ${here.ports.server}, tls_port: ${here.ports.tls}, max_connections: 100 }`,
+      `server: { host: 127.0.0.1, port: ${here.ports.server}, tls_port: ${here.ports.tls}, max_connections: ${most} }`,
       `metrics: { port: ${here.ports.metrics} }`,
       ...lines,
       '',
@@ -116,7 +116,7 @@ describe('bodies', () => {
 
 describe('requests in a row', () => {
   const row = Buffer.from('GET /health HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(30_000))
-  const few = 12
+  const few = 8
 
   it('of clients that take no answers are not kept, cost nobody their health check, and end', async () => {
     const server = await serve([`performance: { request_timeout_ms: 3000 }`])
@@ -147,10 +147,10 @@ describe('requests in a row', () => {
 
 describe('when all connections are at work', () => {
   it('health is answered, everything else is told to try again', async () => {
-    const server = await serve()
+    const server = await serve([], 10)
     // Each is stuck in an answer that its client does not take.
     const busy = Buffer.from(`GET /${'x'.repeat(12_000)} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(400))
-    for (const socket of await attacks(100)) socket.write(busy)
+    for (const socket of await attacks(10)) socket.write(busy)
     await eventually(async () => expect(await ask('/x')).toMatchObject({ status: 503 }))
     const answer = await ask('/x')
     expect(answer.headers).toMatchObject({ 'retry-after': '1', connection: 'close' })

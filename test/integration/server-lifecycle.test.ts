@@ -184,6 +184,15 @@ describe('starting', () => {
     expect(await readFile(join(here.root, 'var/log/network/server.log'), 'utf8')).toContain('"msg":"ready"')
   })
 
+  it('warns where metrics are there for everybody, as its check does', async () => {
+    const config = `${baseConfig().split('\n')[0] ?? ''}\nmetrics: { host: 0.0.0.0, port: ${here.ports.metrics} }\n`
+    const server = await startReady({ config })
+    const note = expect.stringMatching(/^metrics\.host: 0\.0\.0\.0 is every address of the host: /) as string
+    expect(server.lines()).toContainEqual(expect.objectContaining({ level: 'WARN', msg: note }))
+    const { stdout } = runToEnd(['--check-config', '--config', join(here.root, 'config.yaml')])
+    expect(stdout.split('\n')[1]).toContain(': note: metrics.host: 0.0.0.0 is every address of the host: ')
+  })
+
   it('lets the environment win over the file', async () => {
     const other = await freePort()
     const server = await start({ env: { NETWORK_SERVER_PORT: String(other), NETWORK_LOG_LEVEL: 'ERROR' } })

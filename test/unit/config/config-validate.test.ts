@@ -47,4 +47,24 @@ describe('netops config validate', () => {
       ],
     })
   })
+
+  it('tells that metrics are there for everybody, also on a host of the fleet', async () => {
+    const note = 'metrics.host: 0.0.0.0 is every address of the host: /metrics asks nobody for a token.'
+    await writeFile(join(folder, 'config.yaml'), 'metrics: { host: 0.0.0.0 }\n')
+    await writeFile(join(folder, 'own.yaml'), '')
+    await writeFile(
+      join(folder, 'netops.yml'),
+      [
+        'config: { file: own.yaml }',
+        'hosts:',
+        '  web1: { address: 10.0.0.1, config: { metrics: { host: 0.0.0.0 } } }',
+        '  web2: { address: 10.0.0.2 }',
+        '',
+      ].join('\n'),
+    )
+    const { outcome, text } = await run('config.yaml', 'netops.yml')
+    expect(outcome).toBe('done')
+    expect(text).toContain(`config.yaml: note: ${note}`)
+    expect(text).toContain(`netops.yml: note: ${note}`)
+  })
 })

@@ -1,0 +1,37 @@
+// Whether what is for operators alone is served where others could reach it.
+import { BlockList, isIP } from 'node:net'
+import { once } from '../model/schema-notes.ts'
+import type { ServerConfig } from '../model/server-config.ts'
+
+// Loopback, and what is routed within an organisation or a link only (RFC 1122, 1918, 3927, 6598, 4193, 4291).
+const internal = once(() => {
+  const list = new BlockList()
+  list.addSubnet('127.0.0.0', 8)
+  list.addSubnet('10.0.0.0', 8)
+  list.addSubnet('172.16.0.0', 12)
+  list.addSubnet('192.168.0.0', 16)
+  list.addSubnet('169.254.0.0', 16)
+  list.addSubnet('100.64.0.0', 10)
+  list.addAddress('::1', 'ipv6')
+  list.addSubnet('fc00::', 7, 'ipv6')
+  list.addSubnet('fe80::', 10, 'ipv6')
+  return list
+})
+
+/**
+ * What to know about an address that metrics are served on; nothing where it is an internal one.
+ * @param address as it is listened on, or a name, of which nothing is known before its address is
+ */
+export function exposureOf(address: string, port: number): readonly string[] {
+  const bare = address.split('%')[0] ?? address
+  const family = isIP(bare)
+  if (family === 0 || internal().check(bare, family === 6 ? 'ipv6' : 'ipv4')) return []
+  const everywhere = bare === '0.0.0.0' || bare === '::'
+  const where = everywhere ? 'every address of the host' : 'an address that is no internal one'
+  return [
+    `metrics.host: ${address} is ${where}: /metrics asks nobody for a token. Name an internal address, or keep others from port ${port} by a firewall (guide: Firewall Rules)`,
+  ]
+}
+
+/** The same for a configuration. */
+export const exposures = ({ metrics }: ServerConfig): readonly string[] => exposureOf(metrics.host, metrics.port)
