@@ -119,7 +119,7 @@ describe('requests in a row', () => {
   const few = 8
 
   it('of clients that take no answers are not kept, cost nobody their health check, and end', async () => {
-    const server = await serve([`performance: { request_timeout_ms: 3000 }`])
+    const server = await serve([`performance: { request_timeout_ms: 2000 }`])
     const before = peakOf(server.child)
     const sockets = await attacks(few)
     for (const socket of sockets) socket.write(row)
