@@ -12,6 +12,7 @@ const longest = [
   'interrupts',
   'frozen',
   'locks',
+  'old-runs',
   'config',
   'build',
   'preflight',
