@@ -7,7 +7,7 @@ import { makeStateFolder } from '../system/state-file.ts'
 
 // The number given last is the name of an empty file: a name is there or not, and cannot be cut by a crash.
 const nameOf = (number: number): string => String(number).padStart(12, '0')
-const numberIn = (name: string): number => (/^\d{12}$/.test(name) ? Number(name) : 0)
+const numberIn = (name: string): number => (/^\d{12,15}$/.test(name) ? Number(name) : 0)
 
 const highestIn = async (folder: string): Promise<number> =>
   (await listIfAny(folder)).reduce((highest, name) => Math.max(highest, numberIn(name)), 0)

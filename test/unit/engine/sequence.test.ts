@@ -30,6 +30,9 @@ describe('the count of runs', () => {
     expect(await nextNumber(folder, never)).toBe(43)
     await writeFile(join(folder, 'something else'), '')
     expect(await nextNumber(folder, never)).toBe(44)
+    await writeFile(join(folder, '999999999999'), '')
+    expect(await nextNumber(folder, never)).toBe(1e12)
+    expect(await nextNumber(folder, never)).toBe(1e12 + 1)
   })
 
   test('is named, with the way out, where something else lies in its place', async () => {
