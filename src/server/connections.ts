@@ -30,6 +30,10 @@ export const drainLimits: DrainLimits = { lingerMs: 1000, drainMs: 30_000 }
 /** What is known of a connection that speaks HTTP. */
 interface Talk {
   readonly guest: Guest
+  /** What was accepted: itself, or the socket under TLS. */
+  readonly below: Socket & { readonly _handle?: { readonly writeQueueSize?: number } | null }
+  /** What the kernel had not taken yet when nothing had moved for long. */
+  unsent: number
   readonly responses: Set<ServerResponse>
   /** The request that came last. */
   newest: IncomingMessage | undefined
@@ -60,7 +64,7 @@ export function trackConnections(
 ): Connections {
   // What was accepted, and what speaks HTTP: over TLS these are different sockets, one upon the other.
   const accepted = new Map<Socket, Guest>()
-  const guests = new Map<string, Guest>()
+  const byPeer = new Map<string, Socket>()
   const connections = new Map<Socket, Connection>()
   let stopping = false
   let lingering = true
@@ -83,21 +87,22 @@ export function trackConnections(
     }
     const peer = peerOf(socket)
     accepted.set(socket, guest)
-    guests.set(peer, guest)
+    byPeer.set(peer, socket)
     socket.once('close', () => {
       places.exit(guest)
       accepted.delete(socket)
-      guests.delete(peer)
+      byPeer.delete(peer)
     })
   }
   const follow = (socket: Socket) => {
     // Over TLS the place belongs to the socket below, which took it before the handshake.
-    const guest = accepted.get(socket) ?? guests.get(peerOf(socket))
-    if (guest === undefined) {
+    const below = accepted.has(socket) ? socket : byPeer.get(peerOf(socket))
+    const guest = below === undefined ? undefined : accepted.get(below)
+    if (below === undefined || guest === undefined) {
       socket.destroy()
       return
     }
-    const talk: Talk = { guest, responses: new Set(), newest: undefined, arriving: false }
+    const talk: Talk = { guest, below, unsent: 0, responses: new Set(), newest: undefined, arriving: false }
     const intake = takeOneByOne(socket, readerOf(talk))
     connections.set(socket, Object.assign(talk, { intake }))
     closeUnhurried(socket, {
@@ -135,6 +140,10 @@ export function trackConnections(
   const onTimeout = (socket: Socket) => {
     const connection = connections.get(socket)
     const kept = connection?.newest?.complete === true && connection.responses.size === 0
+    if (connection !== undefined && hasMoved(connection)) {
+      socket.setTimeout(stalledMs)
+      return
+    }
     // A request that is still arriving is ended by Node, with an answer.
     if (connection === undefined || kept || socket.writableLength > 0 || socket.writableEnded) socket.destroy()
   }
@@ -175,6 +184,14 @@ export function trackConnections(
       return cut
     },
   }
+}
+
+// Over TLS Node sees no progress before a whole answer is through; on a plain socket it looks at the same figure itself.
+function hasMoved(talk: Talk): boolean {
+  const unsent = talk.below._handle?.writeQueueSize ?? 0
+  const moved = unsent > 0 && unsent !== talk.unsent
+  talk.unsent = unsent
+  return moved
 }
 
 function readerOf(talk: Talk): Reader {

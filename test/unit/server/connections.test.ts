@@ -1,6 +1,6 @@
 // How a stop ends when clients do not: with short limits, on a bare HTTP server.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
+import { createServer, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import { connect, type AddressInfo, type Server as NetServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -97,6 +97,67 @@ test('the limit holds for several servers together, and whoever has sent nothing
   for (const socket of [second, third]) socket.destroy()
   await vi.waitFor(() => expect(both.active()).toBe(0))
   for (const each of servers) each.close()
+})
+
+describe('a long answer', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'netops-connections-'))
+  const pair = makeCertificate(folder, 'server')
+  const credentials = { cert: readFileSync(pair.cert), key: readFileSync(pair.key) }
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  // More than the kernel takes for a connection.
+  const long = Buffer.alloc(20e6)
+  const answering = (_request: unknown, response: ServerResponse) => void response.end(long)
+  const kinds = [
+    ['plain', () => createServer(answering)],
+    ['TLS', () => createTlsServer(credentials, answering)],
+  ] as const
+
+  /** A client that asks and does not read yet. */
+  async function ask(kind: 'plain' | 'TLS', to: NetServer): Promise<Socket> {
+    const { port } = to.address() as AddressInfo
+    const at = { port, host: '127.0.0.1' }
+    const socket = kind === 'plain' ? connect(at) : connectOverTls({ ...at, ca: credentials.cert })
+    socket.on('error', () => undefined)
+    await new Promise<void>((resolve) => socket.once(kind === 'plain' ? 'connect' : 'secureConnect', resolve))
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+    return socket
+  }
+
+  it.each(kinds)('is cut off where its client takes nothing of it (%s)', async (kind, make) => {
+    const slow = make()
+    const tracked = trackConnections([slow], { places: placesFor(10), stalledMs: 200, onRequestEnd: nobody })
+    await new Promise<void>((resolve) => slow.listen(0, '127.0.0.1', resolve))
+    const socket = await ask(kind, slow)
+    await vi.waitFor(() => expect(tracked.requestsInFlight()).toBe(1))
+    await vi.waitFor(() => expect(tracked.active()).toBe(0), { timeout: 10_000 })
+    socket.destroy()
+    slow.close()
+  })
+
+  it.each(kinds)('comes to its end where its client takes it slowly (%s)', async (kind, make) => {
+    const slow = make()
+    trackConnections([slow], { places: placesFor(10), stalledMs: 600, onRequestEnd: nobody })
+    await new Promise<void>((resolve) => slow.listen(0, '127.0.0.1', resolve))
+    const socket = await ask(kind, slow)
+    let length = 0
+    const begun = performance.now()
+    const whole = new Promise<void>((resolve, reject) => {
+      socket.once('close', () => reject(new Error(`cut off after ${length} bytes`)))
+      socket.on('data', (chunk: Buffer) => {
+        length += chunk.length
+        if (length > long.length) resolve()
+        // Twice and a half as long as a client may take nothing.
+        if (performance.now() - begun > 1500) return
+        socket.pause()
+        setTimeout(() => socket.resume(), 5)
+      })
+    })
+    await whole
+    expect(performance.now() - begun).toBeGreaterThan(1500)
+    socket.destroy()
+    slow.close()
+  })
 })
 
 describe('draining over TLS', () => {
