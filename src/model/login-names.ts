@@ -4,7 +4,7 @@
 /** An interface behind an IPv6 address, as in `fe80::1%eth0` (RFC 4007, 11). */
 const zone = '%[A-Za-z0-9_.-]{1,15}'
 
-/** An IPv6 address with a zone; whether the address itself is one, is not looked at closer. */
+/** The shape of an IPv6 address with a zone; what stands before the zone is to be checked as an address of its own. */
 export const zonedAddress = new RegExp(`^(?=.{0,40}%)[0-9A-Fa-f]{1,4}:[0-9A-Fa-f:]*:[0-9A-Fa-f.:]{0,15}${zone}$`)
 
 /**

@@ -38,8 +38,13 @@ export const port = z.int().min(1).max(65535) // guide: Configuration Validation
 const label = '[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?'
 // Something with nothing but digits in its last label is a wrong IPv4 address, not a name (RFC 1123, 2.1).
 const hostName = new RegExp(`^(?=.{1,253}$)(?:${label}\\.)*(?=[^.]*[A-Za-z_-])${label}$`)
+const ipv6 = z.ipv6()
+const withZone = z
+  .string()
+  .regex(zonedAddress)
+  .refine((text) => ipv6.safeParse(text.split('%')[0]).success)
 const anyHost = z
-  .union([z.string().regex(hostName), z.ipv4(), z.ipv6(), z.string().regex(zonedAddress)])
+  .union([z.string().regex(hostName), z.ipv4(), ipv6, withZone])
   .meta({ description: 'A host name or an IP address.' })
 
 /** Without brackets, and without the port, which has a key of its own. */

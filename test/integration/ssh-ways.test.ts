@@ -59,7 +59,7 @@ describe('a name that a shell would read as more', () => {
 
   test.each([
     ['as the user in the fleet file', '', 'web1: { address: bait, ssh: { user: "$(touch made)" } }'],
-    ['as the host to go through', '', 'web1: { address: bait, ssh: { jump: "$(touch made)@bait" } }'],
+    ['as the host to go through', '', 'web1: { address: bait, ssh: { jump: "$(touch${IFS}made)@bait" } }'],
     ['as the User of ssh_config', 'User $(touch${IFS}made)', 'web1: { address: bait }'],
     ['as the HostName of ssh_config', 'HostName $(touch${IFS}made)', 'web1: { address: bait }'],
     ['as the ProxyJump of ssh_config', 'ProxyJump $(touch${IFS}made)@bait', 'web1: { address: bait }'],

@@ -517,6 +517,10 @@ export const badFleetFiles: readonly BadFile[] = [
     'hosts:\n  web1: { address: "fe80::1%eth0;id" }',
     '2:20 hosts.web1.address: expected a host name or an IP address, not "fe80::1%eth0;id"',
   ),
+  beyond(
+    'hosts:\n  web1: { address: "fe80::1::2%eth0" }',
+    '2:20 hosts.web1.address: expected a host name or an IP address, not "fe80::1::2%eth0"',
+  ),
   bad(
     'hosts:\n  web1: { address: "web1%eth0" }',
     '2:20 hosts.web1.address: expected a host name or an IP address, not "web1%eth0"',

@@ -176,7 +176,9 @@ function refuseOtherNames(login: SshLogin, address: string, user: string): void 
     const message = `${JSON.stringify(given)} is no ${what}: a shell would read it as more than a name`
     throw new NetopsError('usage', { host: login.name, message, hint: seenWith(login, word) })
   }
-  if (!reachedName.test(address)) refuse('host to reach', address, 'hostname')
+  for (const host of [login.address, address]) {
+    if (!reachedName.test(host)) refuse('host to reach', host, 'hostname')
+  }
   if (!userName.test(user)) refuse('account', user, 'user')
 }
 
