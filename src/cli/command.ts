@@ -45,8 +45,8 @@ export interface CommandContext extends FleetContext, RunContext {
   readonly progress: (line: Line) => void
   /** Where lines of hosts go as they come, byte for byte. */
   readonly output: Readonly<Record<OutputStream, LineOutput>>
-  /** Standard input, read to its end, as it is. */
-  readonly readBytes: () => Promise<Uint8Array>
+  /** Standard input, as it comes. */
+  readonly readBytes: () => AsyncIterable<Uint8Array>
   /** Standard input, read to its end. */
   readonly readInput: () => Promise<string>
   /** Asks whoever sits at the terminal; undefined where nobody does. */
@@ -78,6 +78,8 @@ export interface Command {
   readonly events?: true
   /** It prints lines as they come all the time, so that no spinner belongs below them. */
   readonly streams?: true
+  /** It goes on only to print lines: once they do not arrive any more, it ends. */
+  readonly endsUnread?: true
   run(invocation: Invocation, context: CommandContext): Promise<CommandResult>
 }
 

@@ -3,7 +3,18 @@ import { buildInfo } from '../system/build-info.ts'
 
 const argv = process.argv.slice(2)
 if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
-  process.stdout.write(`netops ${buildInfo.version} (${buildInfo.commit})\n`)
+  void printVersion()
 } else {
   void import('./run-cli.ts').then(({ runCli }) => runCli(argv))
+}
+
+/** Without what parses and performs commands: others ask for the version all the time. */
+async function printVersion(): Promise<void> {
+  const { standardOutput } = await import('./terminal/output.ts')
+  const output = standardOutput()
+  await output.write(`netops ${buildInfo.version} (${buildInfo.commit})\n`)
+  const fault = await output.delivered()
+  if (fault === undefined) return
+  process.stderr.write(`netops: the output could not be written whole: ${fault.message}\n`)
+  process.exitCode = 1
 }

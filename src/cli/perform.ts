@@ -1,7 +1,7 @@
 // From words to an exit code, without the process around it: one command is performed, its result printed once.
 import { errorDocument, failureLines } from './present/errors.ts'
 import { shownJson } from '../model/escape.ts'
-import { exitCodes, messageOf, NetopsError } from '../model/errors.ts'
+import { exitCodes, messageOf, NetopsError, type Outcome } from '../model/errors.ts'
 import type { CommandContext, CommandResult } from './command.ts'
 import { parseCommandLine, type CalledCommand, type ParserOutput } from './program.ts'
 
@@ -18,17 +18,38 @@ export interface CommonFlags {
 
 /** Where a command line is performed: a process, or a test. */
 export interface Outside extends ParserOutput {
+  /** Resolves when all that went out has arrived or cannot; with the reason where it did not. */
+  readonly delivered: () => Promise<Error | undefined>
   /** Makes the context of the command that was called, and a way to clear what it left at the bottom of a terminal. */
   readonly begin: (called: CalledCommand, flags: CommonFlags) => { context: CommandContext; end: () => void }
 }
 
-/** Performs what the words say, and returns the exit code. */
+/** Performs what the words say, and returns the exit code. What it says has arrived then, or the exit code tells that it has not. */
 export async function performCommandLine(words: readonly string[], outside: Outside): Promise<number> {
-  if (words[0] === 'help' && words[1] === 'exit-codes') {
-    outside.out(`${exitCodeTable()}\n`)
-    return exitCodes.done.exit
-  }
-  return parseCommandLine(words, outside, (called) => perform(called, words, outside))
+  let undelivered: Outcome = 'failed'
+  const exit = await printed(words, outside, (called) => {
+    // Whoever reads only the exit code of a run must not believe that nothing was touched.
+    if (called.command.events === true) undelivered = 'partly'
+    return perform(called, words, outside)
+  })
+  const fault = await outside.delivered()
+  if (fault === undefined) return exit
+  const ended = Object.entries(exitCodes).find(([, one]) => one.exit === exit)?.[0] ?? 'failed'
+  outside.err(
+    `netops: the output could not be written whole: ${fault.message}\n` +
+      `  hint: the command itself ended with: ${ended}; see where standard output goes, and whether there is space\n`,
+  )
+  return exit === exitCodes.done.exit ? exitCodes[undelivered].exit : exit
+}
+
+async function printed(
+  words: readonly string[],
+  outside: Outside,
+  onCalled: (called: CalledCommand) => Promise<number>,
+): Promise<number> {
+  if (words[0] !== 'help' || words[1] !== 'exit-codes') return parseCommandLine(words, outside, onCalled)
+  outside.out(`${exitCodeTable()}\n`)
+  return exitCodes.done.exit
 }
 
 async function perform(called: CalledCommand, words: readonly string[], outside: Outside): Promise<number> {

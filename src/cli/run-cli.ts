@@ -1,4 +1,6 @@
 // The process around a command line: its streams, its terminal, Ctrl-C, and its exit code.
+import { addAbortSignal } from 'node:stream'
+import { notWaitedFor } from '../drivers/hosts/leavable.ts'
 import { connectionsFor } from '../fleet/connections.ts'
 import { exitCodes } from '../model/errors.ts'
 import type { CommandContext, LineOutput } from './command.ts'
@@ -8,44 +10,56 @@ import { failureLines } from './present/errors.ts'
 import { watcherFor } from './present/run-watcher.ts'
 import { askerFor } from './terminal/ask.ts'
 import { listenForInterrupts } from './terminal/interrupts.ts'
+import { standardOutput, type Output } from './terminal/output.ts'
 import { printerTo } from './terminal/printer.ts'
-import { isRedrawable, screenBelow, spinnerFor, type Spinner } from './terminal/spinner.ts'
+import { hasSize, isRedrawable, screenBelow, spinnerFor, type Spinner } from './terminal/spinner.ts'
 
 /** Runs netops with these words and exits with its code. */
 export async function runCli(words: readonly string[]): Promise<void> {
-  // Whoever read our output went away: keep working, say no more.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', ignoreClosedPipe)
+  // What is told beside the result may get lost: a run goes on without anybody who watches it.
+  process.stderr.on('error', () => undefined)
+  for (const stream of [process.stdout, process.stderr]) hasSize(stream)
+  const outside = outsideOf(standardOutput())
   // Node itself would print what a host said as it is.
   process.on('uncaughtException', (error) => {
-    thisProcess.err(`${failureLines(error, 2).join('\n')}\n`)
+    outside.err(`${failureLines(error, 2).join('\n')}\n`)
     process.exit(exitCodes.failed.exit)
   })
-  process.exitCode = await performCommandLine(words, thisProcess)
+  process.exitCode = await performCommandLine(words, outside)
   // Connections and watchers of a failed command must not keep the process.
-  process.stdout.write('', () => process.stderr.write('', () => process.exit()))
+  process.stderr.write('', () => process.exit())
 }
 
-function ignoreClosedPipe(error: Error & { code?: string }): void {
-  if (error.code !== 'EPIPE') throw error
-}
-
-const thisProcess: Outside = {
-  out: printerTo(process.stdout),
+const outsideOf = (output: Output): Outside => ({
+  out: printerTo(output),
+  delivered: () => output.delivered(),
   err: printerTo(process.stderr),
   begin({ command }, flags) {
     const redrawable = isRedrawable(process.stderr, process.env) && !flags.json && command.hidden !== true
-    const spinner = spinnerFor(command.name, redrawable && command.streams !== true)
+    const spinner = spinnerFor(command.name, redrawable && command.streams !== true, output)
     const screen = redrawable ? screenBelow(spinner) : undefined
-    return { context: contextOf(flags, spinner, screen), end: () => spinner.stop() }
+    const { stopUnread, ...interrupts } = listenForInterrupts(
+      (line) => spinner.line(line),
+      () => {
+        spinner.stop()
+        process.exit(exitCodes.interrupted.exit)
+      },
+    )
+    if (command.endsUnread === true) output.whenUnread(stopUnread)
+    return { context: contextOf(flags, { spinner, screen, interrupts, output }), end: () => spinner.stop() }
   },
+})
+
+interface Terminal {
+  readonly spinner: Spinner
+  readonly screen: CommandContext['screen']
+  readonly interrupts: Omit<ReturnType<typeof listenForInterrupts>, 'stopUnread'>
+  readonly output: Output
 }
 
-function contextOf(flags: CommonFlags, spinner: Spinner, screen: CommandContext['screen']): CommandContext {
+function contextOf(flags: CommonFlags, { spinner, screen, interrupts, output }: Terminal): CommandContext {
   const { jsonl, acceptNewHostKeys, json, verbosity } = flags
-  const interrupts = listenForInterrupts(
-    (line) => spinner.line(line),
-    () => process.exit(exitCodes.interrupted.exit),
-  )
+  const { leaving } = interrupts
   const outside = {
     env: process.env,
     progress: jsonl ? () => undefined : (line: Line) => spinner.line(line),
@@ -56,24 +70,36 @@ function contextOf(flags: CommonFlags, spinner: Spinner, screen: CommandContext[
   return {
     ...{ json, verbosity, screen, ...interrupts, ...outside },
     cwd: process.cwd(),
-    connections: connectionsFor({ ...outside, askSecret, acceptNewHostKeys }),
-    output: { stdout: outputTo(process.stdout), stderr: outputTo(process.stderr) },
-    readBytes,
-    readInput: async () => Buffer.from(await readBytes()).toString('utf8'),
+    connections: connectionsFor({ ...outside, leaving, askSecret, acceptNewHostKeys }),
+    output: { stdout: lineOutput(process.stdout, output.write), stderr: lineOutput(process.stderr, toStandardError) },
+    readBytes: () => readBytes(leaving),
+    readInput: () => readInput(leaving),
     ask: askerFor(interrupts.signal, spinner, 'shown'),
     watchRun: watcherFor({ ...outside, verbosity, screen, jsonl }),
   }
 }
 
-async function readBytes(): Promise<Uint8Array> {
-  const chunks: Buffer[] = []
-  for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk as Uint8Array))
-  return Buffer.concat(chunks)
+/** @throws NetopsError `interrupted` where the command is stopped before its input has ended */
+async function* readBytes(leaving: AbortSignal): AsyncIterable<Uint8Array> {
+  try {
+    for await (const chunk of addAbortSignal(leaving, process.stdin)) yield Buffer.from(chunk as Uint8Array)
+  } catch (error) {
+    throw leaving.aborted ? notWaitedFor('standard input') : error
+  }
 }
 
-const outputTo = (stream: NodeJS.WriteStream): LineOutput => ({
+async function readInput(leaving: AbortSignal): Promise<string> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of readBytes(leaving)) chunks.push(chunk)
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+const lineOutput = (stream: NodeJS.WriteStream, write: LineOutput['write']): LineOutput => ({
   terminal: stream.isTTY,
   color: stream.isTTY && process.env.NO_COLOR === undefined,
-  // It is called too where the reader went away.
-  write: (bytes) => new Promise((resolve) => stream.write(bytes, () => resolve())),
+  write,
 })
+
+// It is called too where the reader went away.
+const toStandardError: LineOutput['write'] = (bytes) =>
+  new Promise((resolve) => process.stderr.write(bytes, () => resolve()))

@@ -1,5 +1,6 @@
 // From a target to a connection. All hosts of a command share what they can: ssh_config, keys, passphrases, hosts on the way.
 import { homedir } from 'node:os'
+import { leavable, untilLeft } from '../drivers/hosts/leavable.ts'
 import type { HostConnection } from '../drivers/hosts/port.ts'
 import type { SshSettings } from '../drivers/hosts/ssh-settings.ts'
 import type { SshHosts } from '../drivers/hosts/ssh.ts'
@@ -24,6 +25,8 @@ export interface ConnectionsOutside {
   /** Where the operator hears of keys that were pinned. */
   readonly progress: (line: string) => void
   readonly acceptNewHostKeys: boolean
+  /** Aborted when no host is waited for any longer. */
+  readonly leaving: AbortSignal
 }
 
 /** The connections of one command. Nothing is loaded before the first host is reached. */
@@ -34,16 +37,32 @@ export function connectionsFor(outside: ConnectionsOutside): Connections {
     async connect(to) {
       if (to.kind === 'local') {
         const { connectHere } = await import('../drivers/hosts/readers.ts')
-        return connectHere(to.name)
+        return connectHere(to.name, outside.leaving)
       }
       const { hosts, passwords } = await share()
-      if (to.become === undefined) return hosts.connect({ ...to, become: undefined })
-      return hosts.connect({ ...to, become: { password: () => passwordOf(to, passwords, outside) } })
+      const become = to.become && { password: () => passwordOf(to, passwords, outside) }
+      return connectLeavably(() => hosts.connect({ ...to, become }), to.name, outside.leaving)
     },
     async settings(to) {
       if (to.kind === 'local') return undefined
       return (await share()).hosts.settings({ ...to, become: undefined })
     },
+  }
+}
+
+/** @throws NetopsError `interrupted` where it is left meanwhile; a connection that comes after all is closed */
+async function connectLeavably(
+  connect: () => Promise<HostConnection>,
+  name: string,
+  leaving: AbortSignal,
+): Promise<HostConnection> {
+  let connecting: Promise<HostConnection> | undefined
+  try {
+    const connection = await untilLeft(() => (connecting = connect()), `a connection to ${name}`, leaving)
+    return leavable(connection, leaving)
+  } catch (error) {
+    connecting?.then((late) => late.close()).catch(() => undefined)
+    throw error
   }
 }
 

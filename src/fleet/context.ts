@@ -9,4 +9,6 @@ export interface FleetContext {
   readonly progress: (line: string) => void
   /** Aborted when the operator stops the command. */
   readonly signal: AbortSignal
+  /** Aborted when nothing is waited for any longer; a run's hosts then go on by themselves. */
+  readonly leaving: AbortSignal
 }

@@ -29,6 +29,8 @@ export interface HostExecution {
   readonly stderr: string
   readonly ms: number
   readonly error: NetopsError | undefined
+  /** A process that it left holds its output open. */
+  readonly leftOpen?: true
 }
 
 /** Where the output of one host goes. */
@@ -112,7 +114,7 @@ async function execOn(
 ): Promise<HostExecution> {
   const host = target.name
   const begun = performance.now()
-  let end: Pick<HostExecution, 'code' | 'error'>
+  let end: Pick<HostExecution, 'code' | 'error' | 'leftOpen'>
   try {
     const { signal } = context
     const guard = target.kind === 'ssh' ? await guardOf(environment, hostPaths(target.root).environment) : undefined
@@ -120,9 +122,10 @@ async function execOn(
       if (guard?.refuses(bytes) !== true) await sink.take(bytes, stream)
     }
     const guarded = guard?.around(argv) ?? argv
-    const { code } = await connection.run(guarded, { stdin: input, timeoutMs: timeout, signal, onOutput })
+    const how = { stdin: input, timeoutMs: timeout, signal, onOutput }
+    const { code, leftOpen } = await connection.run(guarded, how)
     guard?.check(host)
-    end = { code, error: undefined }
+    end = { code, error: undefined, ...(leftOpen && { leftOpen }) }
   } catch (thrown) {
     end = { code: undefined, error: locate(thrown, { host }) }
   }

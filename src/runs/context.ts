@@ -18,8 +18,11 @@ export interface RunContext {
   readonly signal: AbortSignal
   /** Aborted when the operator wants it taken back. */
   readonly undoSignal: AbortSignal
-  /** Says that the run answers to both: the first stops it after its step, the second takes back what was done. */
-  readonly answerInterrupts: () => void
+  /**
+   * Says that a run answers to both: the first stops it after its step, the second takes back what was done. What is carried
+   * out from here can be left when its hosts are not waited for; what runs on this host itself cannot.
+   */
+  readonly answerInterrupts: (carried: 'from here' | 'on this host') => void
   /** Watches one run from now on. */
   readonly watchRun: () => Promise<RunWatcher>
 }

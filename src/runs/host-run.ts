@@ -34,7 +34,7 @@ export async function carryOut(
 ): Promise<RunResult> {
   const request = await readRequest(root, run)
   const { runs } = hostPaths(root)
-  context.answerInterrupts()
+  context.answerInterrupts('on this host')
   if (direction === 'back') await refuseUndo(runs, run)
   const carrier = await carryRun(runs, run)
   try {

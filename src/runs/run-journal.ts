@@ -38,7 +38,7 @@ export async function carrying(
   context: RunContext,
   work: (journal: Journal) => Promise<RunResult>,
 ): Promise<Ran> {
-  context.answerInterrupts()
+  context.answerInterrupts('from here')
   await makeStateFolder(runs)
   const carrier = await carryRun(runs, run)
   try {

@@ -1,9 +1,12 @@
 // The only module that starts processes: argv arrays, no shell, time limits, output collected or streamed by line.
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { constants } from 'node:os'
+import { Socket } from 'node:net'
 import { Readable, type Duplex } from 'node:stream'
 import { NetopsError, systemCode } from '../model/errors.ts'
+import { whenLeftOpen } from './left-open.ts'
 import { LineCutter } from './line-cutter.ts'
 
 /** What only talks to hosts starts no process here, and is spared the tenth of a start-up that loading this takes. */
@@ -40,6 +43,8 @@ export interface ExecResult {
   readonly code: number
   readonly stdout: string
   readonly stderr: string
+  /** A process that it left still holds its output open: more of that may come, and was not waited for. */
+  readonly leftOpen?: true
 }
 
 /**
@@ -68,6 +73,7 @@ export async function exec(argv: readonly string[], options: ExecOptions = {}): 
     for await (const bytes of child.iterable({ from, binary: true })) await onOutput?.(bytes, from)
   }
   const ender = group ? groupEnder(child.pid, { timeoutMs, signal }) : undefined
+  const output = outputLetGo(child.nodeChildProcess)
   let result: Awaited<typeof child>
   try {
     if (onOutput !== undefined) await Promise.all([pass('stdout'), pass('stderr')])
@@ -75,6 +81,7 @@ export async function exec(argv: readonly string[], options: ExecOptions = {}): 
     result = await child
   } finally {
     ender?.clear()
+    output.clear()
   }
   if (result.isCanceled || ender?.why() === 'stopped') {
     throw new NetopsError('interrupted', { message: `${file} was stopped` })
@@ -101,7 +108,26 @@ export async function exec(argv: readonly string[], options: ExecOptions = {}): 
     code: result.exitCode ?? 128 + signalNumber(result.signal),
     stdout: typeof result.stdout === 'string' ? result.stdout : '',
     stderr: typeof result.stderr === 'string' ? result.stderr : '',
+    ...(output.isLeftOpen() ? { leftOpen: true } : {}),
   }
+}
+
+/** Takes the output of a child for ended where a process that it left behind holds it open. */
+function outputLetGo(child: ChildProcess) {
+  const streams = [child.stdout, child.stderr].filter((stream) => stream instanceof Socket)
+  const coming = {
+    bytes: () => streams.reduce((sum, { bytesRead }) => sum + bytesRead, 0),
+    isTaken: () => streams.every(({ readableLength }) => readableLength === 0),
+  }
+  let isLeftOpen = false
+  let clear = (): void => undefined
+  child.once('exit', () => {
+    clear = whenLeftOpen(coming, () => {
+      isLeftOpen = true
+      for (const stream of streams) stream.push(null)
+    })
+  })
+  return { isLeftOpen: () => isLeftOpen, clear: () => clear() }
 }
 
 /**

@@ -1,4 +1,5 @@
 // The context of a command for tests that call it in this process: quiet, without input, and nobody presses Ctrl-C.
+import { Readable } from 'node:stream'
 import type { CommandContext } from '../../src/cli/command.ts'
 
 const nowhere = { terminal: false, color: false, write: () => Promise.resolve() }
@@ -16,10 +17,11 @@ export const contextFor = (given: Partial<CommandContext> = {}): CommandContext 
   progress: () => undefined,
   write: () => undefined,
   output: { stdout: nowhere, stderr: nowhere },
-  readBytes: () => Promise.resolve(new Uint8Array()),
+  readBytes: () => Readable.from([]),
   readInput: () => Promise.resolve(''),
   signal: new AbortController().signal,
   undoSignal: new AbortController().signal,
+  leaving: new AbortController().signal,
   answerInterrupts: () => undefined,
   watchRun: () => Promise.resolve({ recall: () => undefined, see: () => undefined }),
   ...given,

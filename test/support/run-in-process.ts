@@ -1,5 +1,6 @@
 // Runs a whole command line in this process, through the same parsing and performing as src/cli/run-cli.ts, and catches
 // what it would print.
+import { Readable } from 'node:stream'
 import type { CommandContext, LineOutput } from '../../src/cli/command.ts'
 import { rendered, type Line } from '../../src/cli/painted.ts'
 import { performCommandLine } from '../../src/cli/perform.ts'
@@ -30,6 +31,7 @@ export async function runCommand(words: string | readonly string[], given: Given
   const exit = await performCommandLine(argv, {
     out,
     err,
+    delivered: () => Promise.resolve(undefined),
     begin: (_, { json, jsonl, verbosity }) => {
       const write = (line: Line): void => (out(line), out('\n'))
       const progress = jsonl ? () => undefined : (line: Line): void => (err(line), err('\n'))
@@ -40,7 +42,7 @@ export async function runCommand(words: string | readonly string[], given: Given
           stdout: outputTo((text) => (written.stdout += text)),
           stderr: outputTo((text) => (written.stderr += text)),
         },
-        readBytes: () => Promise.resolve(Buffer.from(stdin)),
+        readBytes: () => Readable.from([Buffer.from(stdin)]),
         readInput: () => Promise.resolve(stdin),
         watchRun: watcherFor({ ...shown, screen: undefined, jsonl }),
         ...outside,

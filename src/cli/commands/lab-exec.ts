@@ -13,6 +13,7 @@ export const labExec = defineCommand({
     'netops lab exec lb1 --name staging -- ip address',
   ],
   options: [nameOption],
+  endsUnread: true,
   async run({ options, args }, context) {
     const { execOnHost } = await import('../../lab/host.ts')
     const { requireRoot } = await import('../../lab/machine.ts')

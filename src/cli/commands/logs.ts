@@ -41,6 +41,7 @@ export const logs = defineCommand({
     { flags: '--raw', description: 'the lines as the service wrote them' },
   ],
   streams: true,
+  endsUnread: true,
   async run({ options }, context) {
     const { follow, lines: wanted, since: from, grep, raw, ...chosen } = parseOptions(schema, options)
     if (follow && context.json) {

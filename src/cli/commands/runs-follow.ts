@@ -10,6 +10,7 @@ export const runsFollow = defineCommand({
   name: 'runs follow',
   summary: 'Follow a run as it goes on, until it ends',
   args: '<run>',
+  endsUnread: true,
   examples: ['netops runs follow 20261123T104501Z-deploy-3f9a.web1', 'netops runs follow RUN --from 12 --jsonl'],
   options: [
     rootOption,

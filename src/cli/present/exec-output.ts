@@ -71,19 +71,28 @@ function wholeLines(kept: KeptOutput, stream: OutputStream): readonly Uint8Array
   return note === undefined ? whole : [...whole, Buffer.from(note)]
 }
 
-/** At the end, a line for each host on which it failed; of those that Ctrl-C ended only how many they are. */
-export function executionLines(executions: readonly HostExecution[], verbosity: number): readonly string[] {
+/**
+ * At the end, a line for each host on which it failed; of those that Ctrl-C ended only how many they are.
+ * @param how `isRead`: whether anybody still reads the output, whose end needs no word otherwise
+ */
+export function executionLines(
+  executions: readonly HostExecution[],
+  { verbosity, isRead }: { readonly verbosity: number; readonly isRead: boolean },
+): readonly string[] {
   const left = executions.filter(({ error }) => error?.code === 'interrupted').length
   const lines = executions.flatMap((one) => (one.error?.code === 'interrupted' ? [] : linesOf(one, verbosity)))
-  return left === 0
+  return left === 0 || !isRead
     ? lines
     : [...lines, `stopped: on ${left} of ${executions.length} hosts the command did not run to its end`]
 }
 
-function linesOf({ host, code, ms, error }: HostExecution, verbosity: number): readonly string[] {
+function linesOf({ host, code, ms, error, leftOpen }: HostExecution, verbosity: number): readonly string[] {
   if (error !== undefined) return errorLines(host, error)
-  if (code === 0) return verbosity > 0 ? [`${host}: exited with 0 after ${formatDuration(ms)}`] : []
-  return [`${host}: exited with ${code ?? 0}${verbosity > 0 ? ` after ${formatDuration(ms)}` : ''}`]
+  const exited = `${host}: exited with ${code ?? 0}${verbosity > 0 ? ` after ${formatDuration(ms)}` : ''}`
+  return [
+    ...(leftOpen ? [`${host}: its output is still held open by a process it left; not waited for`] : []),
+    ...(code !== 0 || verbosity > 0 ? [exited] : []),
+  ]
 }
 
 export const executionDocument = ({ error, code, ...rest }: HostExecution) => ({

@@ -3,6 +3,6 @@ import { rendered, type Line } from '../painted.ts'
 
 /** Writes to a stream what is safe to show there. */
 export const printerTo =
-  (stream: NodeJS.WritableStream) =>
+  (stream: { readonly write: (text: string) => unknown }) =>
   (line: Line): void =>
     void stream.write(rendered(line))

@@ -2,6 +2,7 @@
 import type { Ora } from 'ora'
 import { painted, type Line } from '../painted.ts'
 import type { Screen, View } from '../screen.ts'
+import type { Output } from './output.ts'
 import { printerTo } from './printer.ts'
 
 export interface Spinner extends View {
@@ -20,7 +21,7 @@ export const isRedrawable = (stream: { readonly isTTY?: boolean }, env: NodeJS.P
   stream.isTTY === true && env.TERM !== 'dumb' && env.NO_COLOR === undefined
 
 /** A spinner on standard error that appears after a second; without a terminal only the lines are printed. */
-export function spinnerFor(title: string, redrawable: boolean): Spinner {
+export function spinnerFor(title: string, redrawable: boolean, output: Pick<Output, 'write'>): Spinner {
   let spinner: Ora | undefined
   let view: View | undefined
   const show = async (): Promise<void> => {
@@ -36,7 +37,7 @@ export function spinnerFor(title: string, redrawable: boolean): Spinner {
     spinner?.stop()
     spinner = undefined
   }
-  const [stdout, stderr] = [printerTo(process.stdout), printerTo(process.stderr)]
+  const [stdout, stderr] = [printerTo(output), printerTo(process.stderr)]
   const above = (print: () => void): void => {
     spinner?.clear()
     print()
@@ -66,13 +67,24 @@ export function spinnerFor(title: string, redrawable: boolean): Spinner {
 // What a terminal has that does not tell its size.
 const usualSize = { columns: 80, rows: 24 }
 
+/**
+ * Gives a terminal that says that it has no columns or rows the usual ones: a serial line, or a pseudo-terminal that nobody
+ * told its size. Whatever draws divides by them.
+ */
+export function hasSize(stream: NodeJS.WriteStream): void {
+  if (!stream.isTTY) return
+  const settle = (): void => {
+    stream.columns ||= usualSize.columns
+    stream.rows ||= usualSize.rows
+  }
+  settle()
+  stream.on('resize', settle)
+}
+
 /** Standard error as a screen whose bottom belongs to a spinner until something else is shown. */
 export const screenBelow = (spinner: Spinner): Screen => ({
   output: process.stdout.isTTY,
-  size: () => ({
-    columns: process.stderr.columns || usualSize.columns,
-    rows: process.stderr.rows || usualSize.rows,
-  }),
+  size: () => ({ columns: process.stderr.columns, rows: process.stderr.rows }),
   write: (text) => process.stderr.write(text),
   show: (view) => spinner.giveWayTo(view),
 })

@@ -1,6 +1,7 @@
 // How hosts are read: this machine's files directly, another's by its own plain commands. Starting a command takes ten times as
 // long as reading a file, and a host that is looked at is asked for dozens.
 import { promises as fs } from 'node:fs'
+import { leavable } from './leavable.ts'
 import { connectLocal } from './local.ts'
 import type { HostConnection, HostReader } from './port.ts'
 import { readerOver } from './reader.ts'
@@ -9,9 +10,13 @@ import { sha256OfFile } from '../../system/files.ts'
 
 const here = new WeakSet<HostConnection>()
 
-/** This machine as a host. */
-export function connectHere(name: string): HostConnection {
-  const connection = connectLocal(name)
+/**
+ * This machine as a host.
+ * @param leaving aborted when what runs on it is not waited for any longer
+ */
+export function connectHere(name: string, leaving?: AbortSignal): HostConnection {
+  const local = connectLocal(name)
+  const connection = leaving === undefined ? local : leavable(local, leaving)
   here.add(connection)
   return connection
 }

@@ -2,12 +2,13 @@
 import { createReadStream } from 'node:fs'
 import { constants } from 'node:os'
 import { createInterface } from 'node:readline'
-import { Transform } from 'node:stream'
+import { PassThrough, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClientChannel } from 'ssh2'
 import { NetopsError } from '../../model/errors.ts'
 import type { ExecResult, OutputStream } from '../../system/exec.ts'
+import { whenLeftOpen } from '../../system/left-open.ts'
 import { mark } from './login-shell.ts'
 import type { RunOptions } from './port.ts'
 
@@ -30,19 +31,40 @@ const feedAfterCloseMs = 2000
 /** Listens to a channel that was just opened; what it returns is the command's. */
 export function collect(channel: ClientChannel, options: RunOptions): Opened {
   let code: number | undefined
+  let leftOpen = false
   const { promise: closed, resolve: close } = Promise.withResolvers<number | undefined>()
-  channel.on('exit', (exit: number | null, signal?: string) => (code = exit ?? 128 + signalNumber(signal)))
-  channel.on('close', () => close(code))
   const group = Promise.withResolvers<number>()
   let reached = false
-  const output = channel.pipe(
-    afterMark((number) => {
-      reached = true
-      group.resolve(number)
-    }),
-  )
+  let bytes = 0
+  const output = afterMark((number) => {
+    reached = true
+    group.resolve(number)
+  })
+  const complaints = new PassThrough()
+  for (const [from, to] of [
+    [channel, output],
+    [channel.stderr, complaints],
+  ] as const) {
+    from.pipe(to)
+    from.on('data', (chunk: Buffer) => (bytes += chunk.length))
+  }
+  const streams = [channel, channel.stderr, output, complaints]
+  const coming = { bytes: () => bytes, isTaken: () => streams.every(({ readableLength }) => readableLength === 0) }
+  channel.on('exit', (exit: number | null, signal?: string) => {
+    code = exit ?? 128 + signalNumber(signal)
+    const clear = whenLeftOpen(coming, () => {
+      leftOpen = true
+      channel.unpipe(output)
+      channel.stderr.unpipe(complaints)
+      for (const stream of [output, complaints]) stream.end()
+      channel.close()
+      close(code)
+    })
+    void closed.then(clear)
+  })
+  channel.on('close', () => close(code))
   const { onOutput, onLine } = options
-  const stderr = onOutput === undefined ? text(channel.stderr) : passed(channel.stderr, 'stderr', onOutput)
+  const stderr = onOutput === undefined ? text(complaints) : passed(complaints, 'stderr', onOutput)
   const stdout =
     onOutput !== undefined
       ? passed(output, 'stdout', onOutput)
@@ -56,10 +78,10 @@ export function collect(channel: ClientChannel, options: RunOptions): Opened {
     // A command that ended without reading its input may leave the feeding without an end; a source that failed is told first.
     const over = closed.then(() => sleep(feedAfterCloseMs, undefined, { ref: false }))
     await Promise.race([feed(channel, options.stdin), over])
-    const [ended, out, complaints] = await whole
+    const [ended, out, complained] = await whole
     if (ended === undefined) throw new NoEnd('the host did not say how the command ended')
-    if (!reached) throw new NotReached(ended, `${out}${complaints}`)
-    return { code: ended, stdout: out, stderr: complaints }
+    if (!reached) throw new NotReached(ended, `${out}${complained}`)
+    return { code: ended, stdout: out, stderr: complained, ...(leftOpen ? { leftOpen } : {}) }
   }
   return { channel, result: result(), group: group.promise, closed }
 }
@@ -146,6 +168,9 @@ interface Stoppable extends RunOptions {
 const endWithinMs = 5000
 // A busy host takes its time to open a channel; one that is lost is noticed otherwise.
 const tellWithinMs = 30_000
+// A login shell that has not come to the command by then may hang. Once the channel is closed, what it starts later ends at its
+// first word, the mark, which nobody takes (signal(7), SIGPIPE).
+const beginWithinMs = 3000
 
 /** What is told of a command that was not waited for. */
 export const left = (argv: readonly string[]): NetopsError =>
@@ -190,6 +215,8 @@ export function stopper(opened: Opened, argv: readonly string[], options: Stoppa
 async function end({ group, closed }: Opened, kill: Stoppable['kill']): Promise<void> {
   const isClosed = closed.then(() => true)
   const after = (ms: number) => sleep(ms, false, { ref: false })
+  const isBegun = Promise.race([group.then(() => true), isClosed, after(beginWithinMs)])
+  if (!(await isBegun)) return
   for (const signal of ['TERM', 'KILL'] as const) {
     // A host that takes no further channel is left as it is: closing the channel is all that remains.
     const sent = group.then((number) => kill(signal, number)).catch(() => undefined)
