@@ -1,7 +1,7 @@
 // From words to an exit code, without the process around it: one command is performed, its result printed once.
 import { errorDocument, failureLines } from './present/errors.ts'
 import { shownJson } from '../model/escape.ts'
-import { exitCodes, messageOf, NetopsError, type Outcome } from '../model/errors.ts'
+import { errorCodes, exitCodes, messageOf, NetopsError, type Outcome } from '../model/errors.ts'
 import type { CommandContext, CommandResult } from './command.ts'
 import { parseCommandLine, type CalledCommand, type ParserOutput } from './program.ts'
 
@@ -24,22 +24,27 @@ export interface Outside extends ParserOutput {
   readonly begin: (called: CalledCommand, flags: CommonFlags) => { context: CommandContext; end: () => void }
 }
 
+const outcomes: readonly Outcome[] = ['done', ...errorCodes]
+
 /** Performs what the words say, and returns the exit code. What it says has arrived then, or the exit code tells that it has not. */
 export async function performCommandLine(words: readonly string[], outside: Outside): Promise<number> {
   let undelivered: Outcome = 'failed'
+  // What stands aside for it: how a command went that did not fail by itself.
+  const passing: Outcome[] = ['done']
   const exit = await printed(words, outside, (called) => {
     // Whoever reads only the exit code of a run must not believe that nothing was touched.
     if (called.command.events === true) undelivered = 'partly'
+    if (called.command.endsUnread === true) passing.push('interrupted')
     return perform(called, words, outside)
   })
   const fault = await outside.delivered()
   if (fault === undefined) return exit
-  const ended = Object.entries(exitCodes).find(([, one]) => one.exit === exit)?.[0] ?? 'failed'
+  const ended = outcomes.find((outcome) => exitCodes[outcome].exit === exit) ?? 'failed'
   outside.err(
     `netops: the output could not be written whole: ${fault.message}\n` +
       `  hint: the command itself ended with: ${ended}; see where standard output goes, and whether there is space\n`,
   )
-  return exit === exitCodes.done.exit ? exitCodes[undelivered].exit : exit
+  return passing.includes(ended) ? exitCodes[undelivered].exit : exit
 }
 
 async function printed(

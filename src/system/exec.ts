@@ -191,6 +191,21 @@ export async function pipeTo(
   return stream
 }
 
+/**
+ * Waits until nobody reads this process's standard output any more.
+ * @returns whether that is so; false where it cannot be told (another tail than that of coreutils)
+ */
+export async function outputUnread(): Promise<boolean> {
+  const { execa } = await execaWhenNeeded()
+  // It ends with this process too, else it would keep the pipe open.
+  const watcher = execa('tail', ['-f', `--pid=${process.pid}`, '/dev/null'], {
+    ...{ stdin: 'ignore', stdout: 'inherit', stderr: 'ignore' },
+    ...{ buffer: false, reject: false },
+  })
+  watcher.nodeChildProcess.unref()
+  return (await watcher).signal === 'SIGPIPE'
+}
+
 // As execa does with a process alone: time to end well, then no more.
 const endWithinMs = 5000
 

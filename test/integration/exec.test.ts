@@ -156,6 +156,142 @@ test('--timeout ends it on the host', async () => {
   expect(await identify(Number(stdout.split(' | ')[1]))).toBeUndefined()
 })
 
+describe('a reader that leaves', () => {
+  test.each([
+    ['while lines come', 'echo $$; exec yes'],
+    ['while nothing comes', 'echo $$; sleep 60'],
+  ])('%s ends the command at once, on the hosts too, and nothing is told', async (_, script) => {
+    const piped = '{ "$@"; echo "rc $?" >&2; } | head -n 1'
+    const argv = ['sh', '-c', piped, 'sh', ...words('--hosts', 'web1', '--', 'sh', '-c', script)]
+    const { stdout, stderr } = await exec(argv, { timeoutMs: 20_000 })
+    expect(stderr).toBe('rc 130\n')
+    expect(await identify(Number(stdout.split(' | ')[1]))).toBeUndefined()
+  })
+})
+
+describe('a command that leaves a process which holds its output open', () => {
+  const script = 'sleep 60 & echo "left $!"'
+  const leftBy = (stdout: string): number => {
+    const pid = Number(/left (\d+)/.exec(stdout)?.[1])
+    onTestFinished(() => void process.kill(pid))
+    return pid
+  }
+  const note = 'its output is still held open by a process it left; not waited for\n'
+
+  test('is over when it exits, with what it printed, and that is told', async () => {
+    const { code, stdout, stderr } = await exec(words('--hosts', 'web1', '--', 'sh', '-c', script), {
+      timeoutMs: 20_000,
+    })
+    expect([code, stderr]).toEqual([0, `web1: ${note}`])
+    expect(await identify(leftBy(stdout))).toBeDefined()
+  })
+
+  test('is told so in the document, and below a root', async () => {
+    const argv = [inject('builds').netops, 'exec', '--root', await scratch()]
+    const { stdout } = await exec([...argv, '--json', '--', 'sh', '-c', script], { timeoutMs: 20_000 })
+    const [host] = (JSON.parse(stdout) as Document).hosts
+    leftBy(host?.stdout ?? '')
+    expect(host).toMatchObject({ code: 0, leftOpen: true })
+  })
+
+  test('loses nothing of what it printed before, however slowly that is read', async () => {
+    const slow = '"$@" | { sleep 3; tr -c -d "\\0" | wc -c; }'
+    const print = 'head -c 3000000 /dev/zero; sleep 5 &'
+    const argv = words('--hosts', 'web1', '--', 'sh', '-c', print)
+    const { stdout } = await exec(['sh', '-c', slow, 'sh', ...argv], { timeoutMs: 20_000 })
+    expect(Number(stdout)).toBe(3_000_000)
+  })
+})
+
+describe('--input', () => {
+  test('gives every host the whole of a file', async () => {
+    const file = join(await scratch(), 'big')
+    await execText(['sh', '-c', 'head -c 20000000 /dev/urandom > "$0"', file])
+    const [sum] = (await execText(['sha256sum', file])).split(' ')
+    const { stdout } = await netops(...both, '--input', file, '--', 'sha256sum')
+    expect(sorted(stdout)).toEqual([`database2 | ${sum ?? ''}  -`, `web1      | ${sum ?? ''}  -`])
+  })
+
+  test.each([
+    ['standard input', '--input -', 'printf once | "$@"'],
+    ['what another command prints', '--input /dev/fd/3', 'printf once | "$@" 3<&0'],
+  ])('gives every host the whole of %s, of which no file is left', async (_, option, shell) => {
+    const folder = await scratch()
+    const argv = words(...both, ...option.split(' '), '--', 'sh', '-c', 'cat; ls -A "$0"', folder)
+    const { stdout } = await exec(['sh', '-c', shell, 'sh', ...argv], { env: { TMPDIR: folder } })
+    expect(sorted(stdout)).toEqual(['database2 | once', 'web1      | once'])
+  })
+
+  test('names a file that cannot be read, and begins nothing', async () => {
+    const marker = join(await scratch(), 'marker')
+    const { code, stderr } = await netops(...both, '--input', '/no/such', '--', 'touch', marker)
+    expect([code, stderr, existsSync(marker)]).toEqual([2, expect.stringContaining('--input /no/such: ENOENT'), false])
+  })
+
+  test('is asked for: without it a command has no input, whatever is piped to netops', async () => {
+    const { code, stdout } = await exec(words('--hosts', 'web1', '--', 'cat'), { stdin: { text: 'unheard' } })
+    expect([code, stdout]).toEqual([0, ''])
+    const help = (await netops('--help')).stdout.replaceAll(/\s+/g, ' ')
+    expect(help).toContain('without it the command has none, whatever is piped to netops')
+  })
+})
+
+/** Has a host answer to every login with something else than the command that was asked for. */
+async function forced(host: string, command: string): Promise<void> {
+  const config = join(fleet.folder, host, 'sshd_config')
+  const before = await readFile(config, 'utf8')
+  await writeFile(config, `${before}ForceCommand ${command}\n`)
+  await fleet.hosts[host]?.restart()
+  onTestFinished(async () => {
+    await writeFile(config, before)
+    await fleet.hosts[host]?.restart()
+  })
+}
+
+describe('where a login shell hangs', () => {
+  test.each([
+    ['inventory check', 'SIGTERM', []],
+    ['status', 'SIGINT', []],
+    ['preflight', 'SIGHUP', []],
+    ['logs', 'SIGTERM', ['-f']],
+    ['exec', 'SIGTERM', ['--', 'true']],
+  ] as const)('netops %s ends at %s, whatever it waits for', async (command, signal, more) => {
+    const marker = join(await scratch(), 'marker')
+    await forced('database2', `sh -c 'touch ${marker}; sleep 600'`)
+    const argv = [inject('builds').netops, ...command.split(' '), '--inventory', fleet.inventory]
+    const output = join(await scratch(), 'said')
+    const { pid, ended } = await start([...argv, '--hosts', 'database2', ...more], { output })
+    await until(() => Promise.resolve(existsSync(marker)))
+    const begun = performance.now()
+    process.kill(pid, signal)
+    expect(await ended).toBe(130)
+    expect(performance.now() - begun).toBeLessThan(6000)
+  })
+
+  test('a terminal that says that it has no columns is no reason to draw for ever', async () => {
+    await forced('database2', 'sleep 3')
+    const argv = [inject('builds').netops, 'inventory', 'check', '--inventory', fleet.inventory, '--hosts', 'database2']
+    const line = ['stty', 'cols', '0', 'rows', '0', '&&', ...argv].join(' ')
+    const { code } = await exec(['script', '--quiet', '--return', '--command', line, '/dev/null'], {
+      env: { TERM: 'xterm', NO_COLOR: undefined },
+      timeoutMs: 20_000,
+    })
+    expect(code).toBe(4)
+  })
+
+  test('a terminal at which somebody is asked is left as it was', async () => {
+    const identity = join(await scratch(), 'locked')
+    await execText(['ssh-keygen', '-q', '-t', 'ed25519', '-N', 'secret', '-f', identity])
+    const inventory = await otherFleet('identity', identity)
+    const argv = words('--hosts', 'web1', '--inventory', inventory, '--', 'true')
+    const terminal = await inTerminal(['sh', '-c', '"$@"; stty -a', 'sh', ...argv], { SSH_AUTH_SOCK: undefined })
+    await terminal.shows(/^Passphrase of/m)
+    const [asking] = (await execText(['pgrep', '--full', `^${inject('builds').netops}.*${inventory}`])).split('\n')
+    process.kill(Number(asking), 'SIGHUP')
+    expect(await terminal.shows(/^exit 0$/m)).toMatch(/ icanon .* echo /s)
+  })
+})
+
 test('on a terminal names have colours, and what a host says commands nothing', async () => {
   const script = 'printf "\\033[2J\\033[31mred\\033]0;title\\007\\n"'
   const terminal = await inTerminal(words('--hosts', 'web1', '--', 'sh', '-c', script), {})
@@ -205,15 +341,8 @@ describe('a host that is marked', () => {
     const place = await scratch()
     await mkdir(join(place, 'netops'))
     await execText(['sh', '-c', file], { cwd: join(place, 'netops') })
-    const config = join(fleet.folder, 'database2', 'sshd_config')
-    const before = await readFile(config, 'utf8')
     const apart = `unshare --mount sh -c 'mount --bind "$0" /etc && exec sh -c "$SSH_ORIGINAL_COMMAND"' ${place}`
-    await writeFile(config, `${before}ForceCommand ${apart}\n`)
-    await fleet.hosts.database2?.restart()
-    onTestFinished(async () => {
-      await writeFile(config, before)
-      await fleet.hosts.database2?.restart()
-    })
+    await forced('database2', apart)
     return () => netops(...both, '--', 'echo', 'here')
   }
 

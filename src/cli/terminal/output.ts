@@ -1,6 +1,5 @@
 // Standard output: every byte of a result arrives, or it is known that it did not; and whoever reads it may go away.
-import { constants, fstatSync, writeSync } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { fstatSync, writeSync } from 'node:fs'
 import { messageOf, systemCode } from '../../model/errors.ts'
 
 export interface Output {
@@ -17,7 +16,7 @@ export const readerLeft = new Error('whoever read the output has left')
 
 // pipe(7): nobody reads it any more; a socket says it otherwise.
 const leftCodes = ['EPIPE', 'ECONNRESET']
-const lookEveryMs = 200
+const watchAfterMs = 500
 
 /** The standard output of this process; to be made once. */
 export function standardOutput(stream: NodeJS.WriteStream & { readonly fd: 1 } = process.stdout): Output {
@@ -45,7 +44,7 @@ export function standardOutput(stream: NodeJS.WriteStream & { readonly fd: 1 } =
     },
     whenUnread(tell) {
       void unread.promise.then(tell)
-      if (fstatSync(stream.fd).isFIFO()) lookForReader(stream.fd, () => unread.resolve(readerLeft))
+      if (fstatSync(stream.fd).isFIFO()) watchReader(() => unread.resolve(readerLeft))
     },
   }
 }
@@ -74,20 +73,14 @@ const toStream = (stream: NodeJS.WriteStream) => (bytes: string | Uint8Array) =>
   })
 
 /**
- * Looks whether a pipe has a reader. Writing would tell it, but the next line of a log may come in hours; and Node watches no
- * pipe that it only writes to. Opening it for writing without waiting fails where nobody reads it (fifo(7)).
+ * Watches a pipe that nothing may be written to for hours. Node watches none that it only writes to (libuv asks for no event
+ * there), and opening it anew succeeds without a reader, for it has no name (Linux, fs/pipe.c); tail(1) of coreutils does. A
+ * command that ends soon does without.
  */
-function lookForReader(fd: number, left: () => void): void {
-  const look = async (): Promise<void> => {
-    try {
-      const again = await open(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK)
-      await again.close()
-    } catch (error) {
-      clearInterval(timer)
-      // Else it cannot be told, as with a pipe that another account has made; then writing tells it.
-      if (systemCode(error) === 'ENXIO') left()
-    }
+function watchReader(left: () => void): void {
+  const begin = async (): Promise<void> => {
+    const { outputUnread } = await import('../../system/exec.ts')
+    if (await outputUnread()) left()
   }
-  const timer = setInterval(() => void look(), lookEveryMs)
-  timer.unref()
+  setTimeout(() => void begin(), watchAfterMs).unref()
 }
