@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { exec } from '../../../../src/system/exec.ts'
 import { fakeConnections, unreachable, type FakeHost } from '../../../support/fake-hosts.ts'
@@ -20,7 +21,7 @@ const marked = (mark: string): FakeHost => ({
         mark === environment ? { stdout: 'up 3 days\nload 0.1\n' } : { code: 1, stderr: `${word} ${mark}\n` },
     ],
     [/false$/, { code: 3, stdout: 'half\u001b[31m', stderr: 'no\n' }],
-    [/wc -c$/, (_, { stdin }) => ({ stdout: `${stdin !== undefined && 'bytes' in stdin ? stdin.bytes.length : 0}\n` })],
+    [/wc -c$/, (_, { stdin }) => ({ stdout: `${stdin !== undefined && 'file' in stdin ? readFileSync(stdin.file).length : 0}\n` })],
   ],
 })
 const connections = fakeConnections({ web1: marked('staging'), web2: marked('production'), db1: unreachable })
