@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { parseShow, systemd } from '../../../../src/drivers/services/systemd.ts'
+import { messagesSince, parseShow, systemd } from '../../../../src/drivers/services/systemd.ts'
 import type { ServiceEffect } from '../../../../src/model/effects.ts'
 
 const show = (values: Record<string, string>): string =>
@@ -41,6 +41,16 @@ describe('what systemctl show prints', () => {
     [{ ActiveState: 'failed' }, 'failed'],
   ])('%j is %s', (values, state) => expect(parseShow(show(values)).state).toBe(state))
 
+  test.each([
+    [{ ExecMainCode: '1', ExecMainStatus: '3' }, 3],
+    [{ ExecMainCode: '1', ExecMainStatus: '0' }, 0],
+    [{ ExecMainCode: '2', ExecMainStatus: '9' }, 137],
+    [{ ExecMainCode: '0', ExecMainStatus: '0' }, undefined],
+  ])('%j tells how its last life ended: %j', (values, ended) => expect(parseShow(show(values)).ended).toBe(ended))
+
+  test('of a service that waits for others to start is no end', () =>
+    expect(parseShow(show({ Job: '12' })).state).toBe('starting'))
+
   test('of a service that never ran names no process, no start and no time', () => {
     expect(parseShow(show({ ActiveEnterTimestamp: '' }))).toEqual({
       state: 'stopped',
@@ -50,6 +60,12 @@ describe('what systemctl show prints', () => {
       since: undefined,
     })
   })
+})
+
+test('of a journal only messages since a start are taken, line by line', () => {
+  const entry = (at: number, message: unknown) => JSON.stringify({ __MONOTONIC_TIMESTAMP: `${at}`, MESSAGE: message })
+  const text = [entry(999, 'of the release before'), entry(1000, 'one\ntwo'), entry(1001, [255]), 'no JSON'].join('\n')
+  expect(messagesSince(text, '1000')).toEqual(['one', 'two'])
 })
 
 describe('the commands of a service', () => {
