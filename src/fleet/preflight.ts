@@ -61,7 +61,13 @@ export async function checkHosts(
           text === undefined ? await configuredInPlace(reader) : configuredBy(parseServerConfig(text, 'it'))
         const names = 'names' in configured ? configured.names : []
         const services = servicesFor(root, hostPaths(root).netopsLink)
-        const wanted = { release: release?.id, names, peers: peersOf(all, name), now: () => Date.now() }
+        const wanted = {
+          release: release?.id,
+          needs: release?.needs,
+          names,
+          peers: peersOf(all, name),
+          now: () => Date.now(),
+        }
         return { facts: await readPreflightFacts(reader, services, wanted), configured }
       },
     },
@@ -71,7 +77,7 @@ export async function checkHosts(
   return answers.map(({ host, value, error }): CheckedHost => {
     if (value === undefined) return { host, findings: [notExamined(host, error)], outcome: error.code }
     const findings = judgeHost(host, value.facts, {
-      release: release && { platform: release.platform, size: release.file.size },
+      release: release && { platform: release.platform, size: release.file.size, needs: release.needs },
       configured: value.configured,
       environment,
       unreached,

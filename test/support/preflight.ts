@@ -40,6 +40,7 @@ export const fitFacts = (changes: Partial<PreflightFacts> = {}): PreflightFacts 
   ...lookOf(),
   clock: { offsetMs: 12, roundTripMs: 20 },
   network: { own: { name: 'web1', found: true }, names: [], peers: [] },
+  lacking: [],
   service: { state: 'absent', mainPid: undefined, startId: undefined, restarts: 0, since: undefined },
   environment: undefined,
   ...changes,

@@ -45,7 +45,6 @@ export async function readLacking(
 }
 
 export interface ProgramHost {
-  readonly host: string
   /** Node's name for the host's platform: `linux-x64`. */
   readonly platform: string
   /** `2.36`; undefined where the host does not say. */
@@ -53,30 +52,38 @@ export interface ProgramHost {
   readonly lacking: readonly string[]
 }
 
-/** @throws NetopsError `refused` for a release that cannot run on the host */
-export function refuseProgram(needs: ProgramNeeds | undefined, { host, platform, glibc, lacking }: ProgramHost): void {
-  const refuse = (message: string, hint: string): never => {
-    throw new NetopsError('refused', { host, message, hint })
-  }
+/** Why a release cannot run on a host, and what to do about it; undefined where nothing says so. */
+export function cannotRun(
+  needs: ProgramNeeds | undefined,
+  { platform, glibc, lacking }: ProgramHost,
+): { readonly message: string; readonly hint: string } | undefined {
   const machine = machineOf(platform)
   if (needs?.machine !== undefined && !runsOn(needs.machine, machine)) {
-    refuse(
-      `the release is a program for ${needs.machine}, the host is ${machine}`,
-      'build it for a machine like the host',
-    )
+    return {
+      message: `the release is a program for ${needs.machine}, the host is ${machine}`,
+      hint: 'build it for a machine like the host',
+    }
   }
   if (needs?.glibc !== undefined && glibc !== undefined && isOlder(glibc, needs.glibc)) {
-    refuse(
-      `the release asks for glibc ${needs.glibc}, the host has ${glibc}`,
-      'build it on a system as old as the host, or deploy to a newer one',
-    )
+    return {
+      message: `the release asks for glibc ${needs.glibc}, the host has ${glibc}`,
+      hint: 'build it on a system as old as the host, or deploy to a newer one',
+    }
   }
-  if (lacking.length > 0) {
-    refuse(
-      `the release cannot run here, the host lacks ${lacking.join(' and ')}`,
-      'install it, then run the same again',
-    )
+  if (lacking.length === 0) return undefined
+  return {
+    message: `the release cannot run here, the host lacks ${lacking.join(' and ')}`,
+    hint: 'install it, then run the same again',
   }
+}
+
+/** @throws NetopsError `refused` for a release that cannot run on the host */
+export function refuseProgram(
+  needs: ProgramNeeds | undefined,
+  { host, ...facts }: ProgramHost & { host: string },
+): void {
+  const cannot = cannotRun(needs, facts)
+  if (cannot !== undefined) throw new NetopsError('refused', { host, ...cannot })
 }
 
 /** As `uname -m` names it. */

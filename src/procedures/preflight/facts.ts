@@ -5,10 +5,12 @@ import type { ServiceManager, ServiceState } from '../../drivers/services/port.t
 import { inOrder } from '../deploy/history.ts'
 import { activationRecord } from '../deploy/request.ts'
 import { hostPaths, serverExecutable, serviceName } from '../../model/paths.ts'
+import type { ProgramNeeds } from '../../model/program-needs.ts'
 import { readTemplate } from '../../system/assets.ts'
 import { listeningPorts } from '../deploy/facts.ts'
 import { readEnvironment } from '../environment-mark.ts'
 import { allCommands, glibcIn } from '../deploy/host-needs.ts'
+import { readLacking } from '../deploy/program.ts'
 import { parseJson } from '../../model/json.ts'
 
 /** What lies on a file system that has to have room. */
@@ -92,11 +94,14 @@ export interface PreflightFacts extends Look {
   readonly service: ServiceState
   /** What the host is marked as. */
   readonly environment: string | undefined
+  /** What the release that is to come needs and the host lacks, in words. */
+  readonly lacking: readonly string[]
 }
 
 export interface PreflightQuestion {
   /** The id of the release that is to come, where it is known. */
   readonly release: string | undefined
+  readonly needs: ProgramNeeds | undefined
   /** The names that the configuration names. */
   readonly names: readonly string[]
   readonly peers: readonly Peer[]
@@ -116,13 +121,14 @@ export async function readPreflightFacts(
   const executable = join(paths.releases, question.release ?? 'none', serverExecutable)
   const places = [paths.releases, paths.dataDir, paths.logDir, paths.history, executable]
   const script = readTemplate('preflight/host.sh')
-  const [look, network, service, environment] = await Promise.all([
+  const [look, network, service, environment, lacking] = await Promise.all([
     reader.query(['sh', '-c', script, 'preflight', ...places, ...allCommands]),
     readNetwork(reader, question),
     services.read(reader, serviceName),
     readEnvironment(reader, paths),
+    readLacking(reader, services.kind, question.needs),
   ])
-  return { ...parseLook(look.stdout), clock, network, service, environment }
+  return { ...parseLook(look.stdout), clock, network, service, environment, lacking }
 }
 
 // The quickest of a few is the one that least stood in a queue.

@@ -4,7 +4,9 @@ import { serviceName } from '../../model/paths.ts'
 import { quoteCommand } from '../../model/quote.ts'
 import { formatBytes, formatDuration } from '../../model/units.ts'
 import { refuseOtherEnvironment } from '../environment-mark.ts'
+import type { ProgramNeeds } from '../../model/program-needs.ts'
 import { isOlder, oldestGlibc } from '../deploy/host-needs.ts'
+import { cannotRun } from '../deploy/program.ts'
 import type { Disk, Network, PreflightFacts } from './facts.ts'
 
 export interface Finding {
@@ -23,7 +25,8 @@ export type Configured =
 
 /** What a host is judged for: a deployment, as far as it is known. */
 export interface PreflightTarget {
-  readonly release: { readonly platform: string | undefined; readonly size: number } | undefined
+  readonly release:
+    { readonly platform: string | undefined; readonly size: number; readonly needs?: ProgramNeeds } | undefined
   readonly configured: Configured
   /** What the fleet file says that the hosts are. */
   readonly environment: string | undefined
@@ -51,7 +54,7 @@ const oldestKernel = '4.18'
 const platforms: Readonly<Record<string, string>> = { x86_64: 'linux-x64', aarch64: 'linux-arm64' }
 const libraries = ['libstdc++.so.6', 'libgcc_s.so.1']
 
-const platform: Judge = ({ system, machine, glibc, libraries: there }, { release }) => {
+const platform: Judge = ({ system, machine, glibc, lacking, libraries: there }, { release }) => {
   const host = system === 'Linux' ? platforms[machine] : undefined
   const bad: Verdict[] = []
   if (host === undefined) {
@@ -63,6 +66,9 @@ const platform: Judge = ({ system, machine, glibc, libraries: there }, { release
     )
   } else if (release?.platform !== undefined && release.platform !== host) {
     bad.push(problem(`the release is built for ${release.platform}, the host is ${host}`, 'build it on such a host'))
+  } else {
+    const cannot = cannotRun(release?.needs, { platform: host, glibc, lacking })
+    if (cannot !== undefined) bad.push(problem(cannot.message, cannot.hint))
   }
   if (glibc === undefined) {
     const remedy = `netops and network_server need glibc ${oldestGlibc} or later; a host with musl has none`

@@ -166,6 +166,7 @@ test('the clock is compared by the quickest answer, alone, before all else', asy
   }
   const facts = await readPreflightFacts(reader, systemd, {
     release: undefined,
+    needs: undefined,
     names: [],
     peers: [],
     now: () => times.shift() ?? 0,

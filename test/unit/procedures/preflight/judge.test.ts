@@ -48,6 +48,18 @@ const table: readonly (readonly [string, PreflightFacts, Partial<PreflightTarget
     {},
     ['problem: the release is built for linux-x64, the host is linux-arm64'],
   ],
+  [
+    'platform',
+    fitFacts(),
+    { release: { platform: undefined, size: 1, needs: { machine: 'aarch64' } } },
+    ['problem: the release is a program for aarch64, the host is x86_64'],
+  ],
+  [
+    'platform',
+    fitFacts({ lacking: ['the library libq.so.6'] }),
+    {},
+    ['problem: the release cannot run here, the host lacks the library libq.so.6'],
+  ],
   ['platform', look('system', ''), {}, ['problem: the host is unknown on an unknown machine']],
   ['platform', look('glibc', 'glibc 2.27'), {}, ['problem: glibc is 2.27']],
   ['platform', look('glibc', ''), {}, ['problem: getconf GNU_LIBC_VERSION names no glibc']],
