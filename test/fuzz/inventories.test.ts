@@ -198,7 +198,7 @@ describe.each(['server', 'fleet', 'hosts_from output'] as const)('a %s', (kind) 
   })
 
   test('of anything that YAML can say is answered, and shows no secret', limit, async () => {
-    await fuzz(yaml, 600, (text) => mustAnswer(kind, text))
+    await fuzz(yaml, 400, (text) => mustAnswer(kind, text))
   })
 })
 
