@@ -1,6 +1,5 @@
 // Configuration files as commands take them: which kind a file is, and everything that is to be said of it.
 import { homedir } from 'node:os'
-import { readFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { checkFleetFile, hostsOf, located, type FleetFile } from './fleet-file.ts'
 import type { Problem } from './problems.ts'
@@ -9,6 +8,7 @@ import { readYaml } from './yaml.ts'
 import { messageOf, NetopsError } from '../model/errors.ts'
 import { inventorySchema } from '../model/inventory.ts'
 import { serverSections } from '../model/server-config.ts'
+import { mostOfConfig, readFileUpTo } from '../system/bounded.ts'
 
 export type FileKind = 'server' | 'fleet'
 
@@ -36,11 +36,13 @@ function kindOf(text: string, file: string): FileKind {
   return /^netops\b.*\.ya?ml$/.test(basename(file)) ? 'fleet' : 'server'
 }
 
+const readText = async (path: string): Promise<string> => (await readFileUpTo(path, mostOfConfig)).toString('utf8')
+
 /** Examines one file; nothing but files is looked at. */
 export async function examineFile(file: string, cwd: string, sources: Sources): Promise<Examined> {
   let text: string
   try {
-    text = await readFile(resolve(cwd, file), 'utf8')
+    text = await readText(resolve(cwd, file))
   } catch (error) {
     const problem = { file, path: '', message: `cannot be read: ${messageOf(error)}` }
     return { file, kind: 'server', problems: [problem], notes: [] }
@@ -66,7 +68,7 @@ async function examineFleet(text: string, file: string, cwd: string): Promise<Ex
   const problems: Problem[] = []
   if (inventory.config !== undefined) {
     const config = join(dirname(file), inventory.config.file)
-    const given = await readFile(located(inventory.config.file, place), 'utf8').catch((error: unknown) => {
+    const given = await readText(located(inventory.config.file, place)).catch((error: unknown) => {
       const at = fleet.document.placeOfValue(['config', 'file'])
       problems.push({ file, ...at, path: 'config.file', message: `cannot be read: ${messageOf(error)}` })
       return undefined
@@ -93,7 +95,7 @@ const distinct = <T>(all: readonly T[]): readonly T[] => {
  */
 export async function readGiven(file: string, cwd: string): Promise<string> {
   try {
-    return await readFile(resolve(cwd, file), 'utf8')
+    return await readText(resolve(cwd, file))
   } catch (error) {
     throw new NetopsError('usage', { message: `${file} cannot be read: ${messageOf(error)}` })
   }

@@ -1,8 +1,9 @@
 // The content of placed files, read at the last moment: from a file, a variable or a command of this machine.
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { messageOf, NetopsError } from '../model/errors.ts'
 import { describeSource, type FileSource } from '../model/file-source.ts'
+import { readFileUpTo } from '../system/bounded.ts'
 import { execWithin } from '../system/exec.ts'
 import { sha256OfFile, sha256OfText } from '../system/files.ts'
 
@@ -16,6 +17,10 @@ export interface SourcePlace {
   readonly cwd: string
   readonly env: Readonly<Record<string, string | undefined>>
 }
+
+// A certificate with its chain has some KB; what is larger is brought as a file.
+const mostPrinted = 4 * 2 ** 20
+const longestSecret = 64 * 1024
 
 // A secret store may ask a person to unlock it.
 const commandTimeoutMs = 120_000
@@ -49,7 +54,9 @@ export async function readSource(source: FileSource, { cwd, env }: SourcePlace, 
  */
 export async function readSecret(what: string, source: FileSource, place: SourcePlace): Promise<string> {
   const content = await readSource(source, place, what)
-  const text = ('text' in content ? content.text : await readFile(content.file, 'utf8')).replace(/\r?\n$/, '')
+  const text = (
+    'text' in content ? content.text : (await readFileUpTo(content.file, longestSecret)).toString('utf8')
+  ).replace(/\r?\n$/, '')
   if (text !== '' && !/[\r\n\0]/.test(text)) return text
   throw new NetopsError('usage', { message: `${what}: ${describeSource(source)}: expected one line` })
 }
@@ -59,7 +66,7 @@ async function printedBy(
   cwd: string,
   refuse: (reason: string) => NetopsError,
 ): Promise<string> {
-  const result = await execWithin(command, commandTimeoutMs, { cwd })
+  const result = await execWithin(command, commandTimeoutMs, { cwd, most: mostPrinted })
   if (result === undefined) throw refuse(`no end within ${commandTimeoutMs / 1000} s`)
   // What it said stays out of the message: a tool that fails may print what it was to keep.
   if (result.code !== 0) throw refuse(`it exited with ${result.code}; run it by hand to see why`)

@@ -15,6 +15,7 @@ import type { Inventory } from '../model/inventory.ts'
 import { hostPaths } from '../model/paths.ts'
 import { fitsPattern } from '../model/pattern.ts'
 import type { Target } from '../model/target.ts'
+import { mostOfConfig } from '../system/bounded.ts'
 import { readTextIfAnyNow } from '../system/files.ts'
 import type { FleetContext } from './context.ts'
 
@@ -111,7 +112,7 @@ async function readInventory(
   const named = options.inventory ?? context.env.NETOPS_INVENTORY
   const name = named ?? (options.environment === undefined ? 'netops.yml' : `netops.${options.environment}.yml`)
   const path = resolve(context.cwd, name)
-  const text = readTextIfAnyNow(path)
+  const text = readTextIfAnyNow(path, mostOfConfig)
   if (text === undefined) {
     throw new NetopsError('usage', {
       message: `there is no fleet file ${path}`,

@@ -5,6 +5,8 @@ import { NetopsError } from '../model/errors.ts'
 import type { Target } from '../model/target.ts'
 import { LastLines, parseLogLine } from '../procedures/logs/lines.ts'
 import { findLog, readLog, type Excerpt, type LogSource } from '../procedures/logs/source.ts'
+import { TooMuch } from '../system/bounded.ts'
+import { mostComplaints, type OutputStream } from '../system/exec.ts'
 import { LineCutter } from '../system/line-cutter.ts'
 import type { FleetContext } from './context.ts'
 import { followLog } from './follow-log.ts'
@@ -93,6 +95,42 @@ function unreadable({ name }: Target, source: LogSource, complaint: string): Net
   })
 }
 
+const fewLines = 5
+const newline = 0x0a
+// No service writes such a line, and no reader such complaints; journalctl says when the journal was rotated.
+const longestLine = 16 * 2 ** 20
+const linesBeside = 1000
+
+/** What a host may send where its log is asked for: lines, and only as many as were asked for. */
+class LogBound {
+  readonly #what: string
+  readonly #most: number
+  #line = 0
+  #lines = 0
+  #complaints = 0
+
+  constructor(host: string, { lines, follow }: Excerpt) {
+    this.#what = `the log of ${host}`
+    this.#most = follow ? Infinity : lines + linesBeside
+  }
+
+  /** @throws NetopsError `failed` for what is no log any more */
+  count(bytes: Uint8Array, stream: OutputStream): void {
+    if (stream === 'stderr') this.#complaints += bytes.length
+    else {
+      const end = bytes.lastIndexOf(newline)
+      this.#line = end < 0 ? this.#line + bytes.length : bytes.length - end - 1
+      for (let at = bytes.indexOf(newline); at >= 0; at = bytes.indexOf(newline, at + 1)) this.#lines += 1
+    }
+    if (this.#line > longestLine) throw new TooMuch(`${this.#what}, a line`, longestLine, this.#line)
+    if (this.#complaints > mostComplaints)
+      throw new TooMuch(`${this.#what}, complaints`, mostComplaints, this.#complaints)
+    if (this.#lines <= this.#most) return
+    const message = `${this.#what}: expected at most ${this.#most} lines; it was cut off when ${this.#lines} had come`
+    throw new NetopsError('failed', { message })
+  }
+}
+
 interface LogReading extends LogQuery {
   readonly target: Target
   readonly take: (lines: readonly string[]) => Promise<void>
@@ -111,14 +149,16 @@ async function readOn(connection: HostConnection, reading: LogReading, context: 
     return inTime && (isNew?.(line) ?? true) && (grep === undefined || line.includes(grep))
   }
   const [cutter, complaints] = [new LineCutter(), new LineCutter()]
-  const complained: string[] = []
+  const bound = new LogBound(target.name, excerpt)
+  let complained: readonly string[] = []
   const text = (lines: readonly Uint8Array[]) => lines.map((line) => Buffer.from(line).toString('utf8'))
   const { code } = await connection.run(readLog(source, excerpt), {
     signal: context.signal,
     onOutput: (bytes, stream) => {
+      bound.count(bytes, stream)
       if (stream === 'stdout') return take(text(cutter.push(bytes)).filter(wanted))
       for (const line of text(complaints.push(bytes))) {
-        complained.push(line)
+        complained = [...complained, line].slice(-fewLines)
         // tail tells here that a file was replaced, or is not there yet.
         if (excerpt.follow) context.progress(`${target.name}: ${line}`)
       }
@@ -126,5 +166,5 @@ async function readOn(connection: HostConnection, reading: LogReading, context: 
     },
   })
   await take(text(cutter.end()).filter(wanted))
-  return { source, code, complaint: [...complained, ...text(complaints.end())].slice(-5).join('\n') }
+  return { source, code, complaint: [...complained, ...text(complaints.end())].slice(-fewLines).join('\n') }
 }

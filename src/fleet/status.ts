@@ -14,6 +14,8 @@ import type { FleetContext } from './context.ts'
 import type { Fleet } from './fleet.ts'
 import { onEachHost, type HostAnswer } from './pool.ts'
 
+// 256 KiB of body (src/system/http.ts), of which JSON may make six times as much.
+const mostOfAnswer = 2 * 2 ** 20
 const httpAnswer = z.object({ status: z.number(), headers: z.record(z.string(), z.string()), body: z.string() })
 
 /** Reads every host's status; a host that cannot be reached is an answer too. */
@@ -40,7 +42,7 @@ const readEach = <T>(
           services: servicesFor(root, netops),
           root,
           get: async (url) => {
-            const got = await reader.query([netops, 'host', 'get', url])
+            const got = await reader.query([netops, 'host', 'get', url], { most: mostOfAnswer })
             return got.code === 0 ? httpAnswer.parse(JSON.parse(got.stdout)) : undefined
           },
         })

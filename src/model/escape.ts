@@ -33,6 +33,7 @@ export const withoutHidden = (text: string): string =>
 
 // Most texts: quicker to see than to look for what they do not hold.
 const harmless = /^[\t -~]*$/
+const harmlessLines = /^[\t\n -~]*$/
 
 /** A text as a terminal may show it, on one line: `\x1b` for an escape, `\x0a` for an end of line. */
 export const shownText = (text: string): string =>
@@ -43,7 +44,8 @@ export const shownText = (text: string): string =>
         .replace(unsafe.hidden, (found) => (isFlag(found) ? found : byUnicode(found)))
 
 /** As {@link shownText}, for a text whose ends of lines are meant. */
-export const shownLines = (text: string): string => text.split('\n').map(shownText).join('\n')
+export const shownLines = (text: string): string =>
+  harmlessLines.test(text) ? text : text.split('\n').map(shownText).join('\n')
 
 /** One line of JSON that a terminal may show: it means the same. */
 export const shownJson = (value: unknown): string => JSON.stringify(value).replace(unsafe.inJson, byUnicode)

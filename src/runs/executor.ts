@@ -29,6 +29,8 @@ export interface OwnRun {
 }
 
 const hookTimeoutMs = 600_000
+// The end of what it says is told where it fails.
+const mostOfHook = 8 * 1024
 
 /**
  * @param hosts the hosts of the run by name
@@ -69,9 +71,16 @@ export function executorOf(
     lastWords: (name, probe, { logFrom }) =>
       'unit' in probe && logFrom !== undefined ? lastWords(hostNamed(name), probe.unit, logFrom) : Promise.resolve([]),
     async hook(argv, document) {
-      const { code, stderr, stdout } = await exec(argv, { stdin: { text: document }, timeoutMs: hookTimeoutMs })
+      const said = { stdout: '', stderr: '' }
+      const { code } = await exec(argv, {
+        stdin: { text: document },
+        timeoutMs: hookTimeoutMs,
+        onOutput: (bytes, stream) => {
+          said[stream] = `${said[stream]}${Buffer.from(bytes).toString('utf8')}`.slice(-mostOfHook)
+        },
+      })
       if (code === 0) return
-      const output = (stderr.trim() || stdout.trim()).split('\n').slice(-5).join('\n')
+      const output = (said.stderr.trim() || said.stdout.trim()).split('\n').slice(-5).join('\n')
       throw new NetopsError('failed', { message: `it exited with ${code}${output === '' ? '' : `: ${output}`}` })
     },
     now: () => performance.now(),

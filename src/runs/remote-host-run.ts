@@ -5,7 +5,8 @@ import { unstoppable, type Control } from '../engine/halt.ts'
 import * as z from 'zod'
 import { NetopsError } from '../model/errors.ts'
 import type { HostRunEffect, UndoHostRunEffect } from '../model/effects.ts'
-import { isLasting, parseOwnRecord, type EndRecord, type Failure } from '../model/journal.ts'
+import { isLasting, type EndRecord, type Failure } from '../model/journal.ts'
+import { longestRecord, RelayedRecords } from './relayed-records.ts'
 import { callNetops, remoteCommand } from './remote-netops.ts'
 
 export const followCommand = ({ netops, run, root }: HostRunEffect | UndoHostRunEffect, from: number): string[] => [
@@ -48,17 +49,18 @@ export async function followHostRun(
   let end: EndRecord | undefined
   let parked: Failure | undefined
   let seen = last
+  const from = (last?.seq ?? 0) + 1
+  const relayed = new RelayedRecords({ host, run, from })
   const onLine = (line: string): void => {
-    // Whatever stands before the first record is a login banner.
-    if (!line.startsWith('{"netops":1,')) return
-    const record = parseOwnRecord(line)
+    const record = relayed.read(line)
+    if (record === undefined) return
     report.pass(record)
     if (isLasting(record)) seen = record
     if (record.type === 'end') end = record
     if (record.type === 'parked') parked = record.error
   }
   try {
-    const followed = await connection.run(followCommand(effect, (last?.seq ?? 0) + 1), { onLine })
+    const followed = await connection.run(followCommand(effect, from), { onLine, longestLine: longestRecord })
     if (end !== undefined) return outcomeOf(end, host)
     // It had stopped already when the operator decided to go back.
     if (parked !== undefined && effect.kind === 'host-run' && control.undo.aborted) {

@@ -9,6 +9,8 @@ import type { LeaseEffect, RunEffect } from '../model/effects.ts'
 const failed = z.object({ code: z.enum(errorCodes), message: z.string(), hint: z.string().optional() })
 
 const callTimeoutMs = 60_000
+// Leases and failures: a few KB.
+const longestDocument = 2 ** 20
 
 /**
  * Runs one of netops' own commands on a host and reads its document.
@@ -21,7 +23,11 @@ export async function callNetops<Shape extends z.ZodRawShape>(
   shape: Shape,
 ): Promise<z.infer<z.ZodObject<Shape>>> {
   const host = connection.name
-  const { stdout, stderr, code } = await connection.run([...argv, '--json'], { stdin, timeoutMs: callTimeoutMs })
+  const { stdout, stderr, code } = await connection.run([...argv, '--json'], {
+    stdin,
+    timeoutMs: callTimeoutMs,
+    most: longestDocument,
+  })
   // Login banners may stand before the document.
   const document = parseJson(stdout.trim().split('\n').at(-1) ?? '')
   const refusal = z.object({ error: failed }).safeParse(document)

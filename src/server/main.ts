@@ -1,14 +1,18 @@
 // Entry of network_server. What is heavy is loaded only when it serves: --version and --check-config answer at once.
-import { readFileSync, realpathSync } from 'node:fs'
+import { realpathSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { ServerConfig } from '../model/server-config.ts'
 import { exitCodes, messageOf, NetopsError, systemCode } from '../model/errors.ts'
 import { hostPaths } from '../model/paths.ts'
+import { mostOfConfig, readFileUpToNow } from '../system/bounded.ts'
 import { buildInfo } from '../system/build-info.ts'
 import { surviveSignals } from '../system/signals.ts'
 import type { Credentials } from './credentials.ts'
 import { help, parseFlags, type Request } from './flags.ts'
 import type { ServiceControls } from './service.ts'
+
+// A chain of certificates has some KB.
+const mostOfCredential = 2 ** 20
 
 type Start = Extract<Request, { kind: 'serve' | 'check' }>
 
@@ -67,7 +71,7 @@ async function load(request: Start, file: 'required' | 'optional'): Promise<Load
   const credentials = loadCredentials(config, {
     root,
     instead: request.instead,
-    read: (name) => readFileSync(name),
+    read: (name) => readFileUpToNow(name, mostOfCredential),
     now,
   })
   return { config, credentials, source: text === undefined ? 'defaults' : path, notes, warnings }
@@ -75,7 +79,7 @@ async function load(request: Start, file: 'required' | 'optional'): Promise<Load
 
 function readConfig(path: string, file: 'required' | 'optional'): string | undefined {
   try {
-    return readFileSync(path, 'utf8')
+    return readFileUpToNow(path, mostOfConfig).toString('utf8')
   } catch (error) {
     if (file === 'optional' && systemCode(error) === 'ENOENT') return undefined
     const hint = 'name the configuration with --config FILE'

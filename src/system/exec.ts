@@ -6,6 +6,7 @@ import { constants } from 'node:os'
 import { Socket } from 'node:net'
 import { Readable, type Duplex } from 'node:stream'
 import { NetopsError, systemCode } from '../model/errors.ts'
+import { TooMuch } from './bounded.ts'
 import { whenLeftOpen } from './left-open.ts'
 import { LineCutter } from './line-cutter.ts'
 
@@ -22,8 +23,14 @@ export interface ExecOptions {
   readonly signal?: AbortSignal | undefined
   /** In a process group of its own, so that what ends the command ends all that it has started too. */
   readonly group?: boolean | undefined
+  /** What messages call it; its program, unless they are told. */
+  readonly called?: string | undefined
+  /** How many bytes of output are expected at most, where it is collected: more end the command. */
+  readonly most?: number | undefined
   /** Called for each line of standard output as it comes; the result then holds no stdout. */
   readonly onLine?: ((line: string) => void) | undefined
+  /** How long a line may be, in bytes: a longer one ends the command. Without it, such a line comes in pieces. */
+  readonly longestLine?: number | undefined
   /**
    * Called for each piece of output as it comes, byte for byte; the result then holds none. What it returns is waited for
    * before more is read, so that a slow reader slows the command instead of filling memory.
@@ -47,15 +54,29 @@ export interface ExecResult {
   readonly leftOpen?: true
 }
 
+// What a command of this machine is expected to print at most on either stream, unless its caller says what is expected of it.
+const usualOutput = 64 * 2 ** 20
+/** What a command on a host may complain. */
+export const mostComplaints = 2 ** 20
+
+/** @returns the lines that came in some bytes, as text */
+export const linesIn = (pieces: readonly Uint8Array[]): readonly string[] =>
+  pieces.map((line) => Buffer.from(line).toString('utf8').replace(/\r$/, ''))
+
+/** @returns what cuts the output of a command into lines */
+export const cutterOf = (what: string, { longestLine }: Pick<ExecOptions, 'longestLine'>): LineCutter =>
+  new LineCutter(longestLine === undefined ? undefined : { most: longestLine, what: `${what}: a line of its output` })
+
 /**
  * Runs a command to its end and returns its exit code and output, whatever the code.
- * @throws NetopsError `failed` when the command does not exist, cannot be started or exceeds its time; `interrupted` when aborted
+ * @throws NetopsError `failed` when the command does not exist, cannot be started, exceeds its time or prints more than is
+ * expected; `interrupted` when aborted
  */
 export async function exec(argv: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
   const [file, ...args] = argv
   if (file === undefined) throw new TypeError('an empty command')
   const { onLine, onOutput } = options
-  const { timeoutMs, signal, group = false } = options
+  const { timeoutMs, signal, group = false, most = usualOutput } = options
   const { execa } = await execaWhenNeeded()
   const child = execa(file, args, {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -65,7 +86,7 @@ export async function exec(argv: readonly string[], options: ExecOptions = {}): 
     ...(group ? { detached: true } : {}),
     ...stdinOf(options),
     buffer: { stdout: onLine === undefined && onOutput === undefined, stderr: onOutput === undefined },
-    maxBuffer: 64 * 1024 * 1024,
+    maxBuffer: most,
     stripFinalNewline: false,
     reject: false,
   })
@@ -77,11 +98,24 @@ export async function exec(argv: readonly string[], options: ExecOptions = {}): 
   let result: Awaited<typeof child>
   try {
     if (onOutput !== undefined) await Promise.all([pass('stdout'), pass('stderr')])
-    else if (onLine !== undefined) for await (const line of child.iterable({ from: 'stdout' })) onLine(line)
+    else if (onLine !== undefined) {
+      const cutter = cutterOf(file, options)
+      for await (const bytes of child.iterable({ from: 'stdout', binary: true })) {
+        for (const line of linesIn(cutter.push(bytes))) onLine(line)
+      }
+      for (const line of linesIn(cutter.end())) onLine(line)
+    }
     result = await child
+  } catch (error) {
+    // Whoever listens has had enough.
+    child.kill()
+    throw error
   } finally {
     ender?.clear()
     output.clear()
+  }
+  if (result.isMaxBuffer) {
+    throw new TooMuch(`${options.called ?? file}: its output`, most, most)
   }
   if (result.isCanceled || ender?.why() === 'stopped') {
     throw new NetopsError('interrupted', { message: `${file} was stopped` })
@@ -152,13 +186,12 @@ export async function execWithin(
   options: Omit<ExecOptions, 'timeoutMs'> = {},
 ): Promise<ExecResult | undefined> {
   const limited = ['timeout', '--kill-after=2', `${limitMs / 1000}`, ...argv]
-  const result = await exec(limited, { ...options, timeoutMs: limitMs + 10_000 })
+  const result = await exec(limited, { called: argv[0], ...options, timeoutMs: limitMs + 10_000 })
   // timeout(1): its time was over; killed a little later because it did not end by itself.
   return [124, 137].includes(result.code) ? undefined : result
 }
 
 /** What such a command may complain, in bytes. */
-const mostComplaints = 2 ** 20
 
 /**
  * A command whose standard input and output are a stream, such as ssh_config's ProxyCommand. Destroying the stream ends it.

@@ -1,9 +1,10 @@
 // Files of netops' own: replaced atomically and durably, read without surprises.
-import { createReadStream, promises as fs, readFileSync } from 'node:fs'
+import { createReadStream, promises as fs } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { messageOf, NetopsError, systemCode } from '../model/errors.ts'
 import { damagedState, putAside } from '../model/state-text.ts'
+import { readFileUpTo, readFileUpToNow } from './bounded.ts'
 
 // Loaded when it is first used: most commands only read files, and loading it takes a tenth of their start.
 const crypto = () => process.getBuiltinModule('node:crypto')
@@ -40,10 +41,17 @@ export async function writeFileAtomic(path: string, text: string, mode = 0o644):
   await syncFolder(dirname(path))
 }
 
-/** A file's text, or undefined where there is no such file. */
-export async function readTextIfAny(path: string): Promise<string | undefined> {
+// As much as one text can hold, less what it takes to say more about it (buffer.constants.MAX_STRING_LENGTH).
+const mostText = 500_000_000
+
+/**
+ * A file's text, or undefined where there is no such file.
+ * @param most how many bytes it may hold
+ * @throws NetopsError `failed` where it holds more
+ */
+export async function readTextIfAny(path: string, most = mostText): Promise<string | undefined> {
   try {
-    return await fs.readFile(path, 'utf8')
+    return (await readFileUpTo(path, most)).toString('utf8')
   } catch (error) {
     if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined
     throw named(path, error)
@@ -60,9 +68,9 @@ const named = (path: string, error: unknown): unknown =>
  * As {@link readTextIfAny}, at once: for small files that everything else waits for. On a busy machine each turn of the event
  * loop is a wait for a processor, and reading a file takes four.
  */
-export function readTextIfAnyNow(path: string): string | undefined {
+export function readTextIfAnyNow(path: string, most = mostText): string | undefined {
   try {
-    return readFileSync(path, 'utf8')
+    return readFileUpToNow(path, most).toString('utf8')
   } catch (error) {
     if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined
     throw named(path, error)

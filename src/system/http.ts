@@ -1,5 +1,6 @@
 // One small GET with a time limit, for probes on the machine itself.
 import { get, type IncomingMessage, type RequestOptions } from 'node:http'
+import { TooMuch } from './bounded.ts'
 
 export interface HttpAnswer {
   readonly status: number
@@ -37,7 +38,7 @@ export async function httpGet(url: string, timeoutMs: number, options: HttpOptio
       response.setEncoding('utf8')
       response.on('data', (chunk: string) => {
         body += chunk
-        if (body.length > bodyLimit) request.destroy(new Error('the answer is too large'))
+        if (body.length > bodyLimit) request.destroy(new TooMuch('the answer', bodyLimit, body.length))
       })
       response.on('error', reject)
       response.on('end', () => {

@@ -202,7 +202,7 @@ describe('a command that names the hosts', () => {
     [
       'prints too much',
       'yes | head -c 2000000',
-      'hosts_from (sh): printed more than 1048576 characters; expected JSON',
+      'hosts_from (sh): sh: its output: expected at most 1.0 MB; it was cut off when 1.0 MB had come',
     ],
     [
       'prints JSON of another shape',

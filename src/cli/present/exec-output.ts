@@ -8,7 +8,7 @@ import { errorField, errorLines } from './errors.ts'
 import { HostLines } from './host-lines.ts'
 import { KeptOutput } from './kept-output.ts'
 
-// In JSON each of these may become six characters, and one text in Node holds 512 Mi of them.
+// One text in Node holds 512 Mi characters.
 const mostKept = { ofHost: 8 * 2 ** 20, inDocument: 64 * 2 ** 20 }
 const streams = ['stdout', 'stderr'] as const
 const nothing = { stdout: '', stderr: '' }
@@ -32,11 +32,13 @@ export function outputSinks(
   if (json) {
     const ofHost = Math.min(mostKept.ofHost, Math.floor(mostKept.inDocument / hosts.length))
     return () =>
-      keeping(ofHost, (kept) => Promise.resolve({ stdout: kept.text('stdout'), stderr: kept.text('stderr') }))
+      keeping(new KeptOutput(ofHost, inJson), (kept) =>
+        Promise.resolve({ stdout: kept.text('stdout'), stderr: kept.text('stderr') }),
+      )
   }
   if (how === 'grouped') {
     return (host) =>
-      keeping(mostKept.ofHost, async (kept) => {
+      keeping(new KeptOutput(mostKept.ofHost), async (kept) => {
         for (const stream of streams) await lines[stream].write(host, wholeLines(kept, stream))
         return nothing
       })
@@ -53,8 +55,10 @@ export function outputSinks(
   }
 }
 
-function keeping(limit: number, end: (kept: KeptOutput) => ReturnType<OutputSink['end']>): OutputSink {
-  const kept = new KeptOutput(limit)
+/** How many characters of JSON a byte may become. */
+const inJson = (byte: number): number => (byte < 0x20 || byte === 0x7f ? 6 : 1)
+
+function keeping(kept: KeptOutput, end: (kept: KeptOutput) => ReturnType<OutputSink['end']>): OutputSink {
   return {
     take: (bytes, stream) => {
       kept.push(stream, bytes)

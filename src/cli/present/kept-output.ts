@@ -6,16 +6,32 @@ export class KeptOutput {
   readonly #pieces: Record<OutputStream, Uint8Array[]> = { stdout: [], stderr: [] }
   readonly #more: Record<OutputStream, number> = { stdout: 0, stderr: 0 }
 
-  constructor(limit: number) {
+  readonly #weight: (byte: number) => number
+
+  /** @param weight what a byte counts for against the limit */
+  constructor(limit: number, weight: (byte: number) => number = () => 1) {
     this.#left = limit
+    this.#weight = weight
   }
 
   push(stream: OutputStream, bytes: Uint8Array): void {
     // A copy: whoever gave the bytes may use them again, and a piece must not keep the whole alive.
-    const piece = Uint8Array.from(bytes.subarray(0, this.#left))
+    const piece = Uint8Array.from(bytes.subarray(0, this.#fitting(bytes)))
     if (piece.length > 0) this.#pieces[stream].push(piece)
-    this.#left -= piece.length
     this.#more[stream] += bytes.length - piece.length
+  }
+
+  /** How many of the first bytes fit; they are counted. */
+  #fitting(bytes: Uint8Array): number {
+    for (const [at, byte] of bytes.entries()) {
+      const weight = this.#weight(byte)
+      if (weight > this.#left) {
+        this.#left = 0
+        return at
+      }
+      this.#left -= weight
+    }
+    return bytes.length
   }
 
   bytes(stream: OutputStream): Uint8Array {

@@ -3,6 +3,7 @@ import { promises as fs, type Stats } from 'node:fs'
 import { dirname } from 'node:path'
 import { NetopsError, systemCode } from '../../model/errors.ts'
 import { below, hostPaths } from '../../model/paths.ts'
+import { readFileUpTo } from '../../system/bounded.ts'
 import { judgeAccess, type Account } from './account.ts'
 import { problem, warning, type LiveFinding } from './finding.ts'
 import { hiddenByUnit, readOnlyByUnit } from './unit.ts'
@@ -105,7 +106,7 @@ export async function contentOf(file: string): Promise<Buffer | undefined> {
   if (stats === undefined || stats === 'out of reach' || !stats.isFile()) return undefined
   if (stats.size > largestContent) throw new NetopsError('failed', { message: `${file} is larger than 1 MiB` })
   try {
-    return await fs.readFile(file)
+    return await readFileUpTo(file, largestContent)
   } catch (error) {
     if (systemCode(error) === 'EACCES') return undefined
     throw error

@@ -10,7 +10,7 @@ export interface Listener {
 
 /** All that listen; none where there is no /proc. */
 export async function readListeners(): Promise<readonly Listener[]> {
-  const texts = await Promise.all(['/proc/net/tcp', '/proc/net/tcp6'].map(readTextIfAny))
+  const texts = await Promise.all(['/proc/net/tcp', '/proc/net/tcp6'].map((path) => readTextIfAny(path)))
   return texts.flatMap((text) => listenersIn(text ?? ''))
 }
 

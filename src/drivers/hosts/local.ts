@@ -2,13 +2,13 @@
 import { connect } from 'node:net'
 import { NetopsError } from '../../model/errors.ts'
 import { exec } from '../../system/exec.ts'
-import type { HostConnection } from './port.ts'
+import { usualAnswer, type HostConnection } from './port.ts'
 
 export function connectLocal(name: string): HostConnection {
   return {
     name,
     // What may be stopped ends with all that it has started, as it does over SSH.
-    run: (argv, options = {}) => exec(argv, { ...options, group: options.signal !== undefined }),
+    run: (argv, options = {}) => exec(argv, { most: usualAnswer, ...options, group: options.signal !== undefined }),
     open: (to) =>
       new Promise((resolve, reject) => {
         const where = 'socket' in to ? to.socket : `${to.host} port ${to.port}`

@@ -3,7 +3,13 @@ import type { Duplex } from 'node:stream'
 import type { ErrorCode } from '../../model/errors.ts'
 import type { ExecOptions, ExecResult } from '../../system/exec.ts'
 
-export type RunOptions = Pick<ExecOptions, 'stdin' | 'timeoutMs' | 'signal' | 'onLine' | 'onOutput'>
+export type RunOptions = Pick<
+  ExecOptions,
+  'stdin' | 'timeoutMs' | 'signal' | 'most' | 'onLine' | 'longestLine' | 'onOutput'
+>
+
+/** What a command on a host is expected to print at most, in bytes, unless its caller says what is expected of it. */
+export const usualAnswer = 4 * 2 ** 20
 
 /** One command as a dry run prints it and a run applies it. */
 export interface HostCommand {
@@ -31,7 +37,8 @@ export interface HostConnection {
   /**
    * Runs a command and returns its code and output, whatever the code. One that was given a signal is ended on the host too when it
    * is aborted or its time is over, with its process group.
-   * @throws NetopsError `unreachable` when the host is lost, `interrupted` when aborted
+   * @throws NetopsError `unreachable` when the host is lost, `interrupted` when aborted, `failed` when it prints more than is
+   * expected (`most`, `longestLine`)
    */
   run(argv: readonly string[], options?: RunOptions): Promise<ExecResult>
   /**
@@ -45,7 +52,7 @@ export interface HostConnection {
 /** Reads a host. It has no call that writes, so facts cannot change what they describe. */
 export interface HostReader {
   readonly name: string
-  /** A file's text, or undefined where there is none. */
+  /** A file's text, or undefined where there is none; one of more than 4 MiB is no file that netops reads. */
   readText(path: string): Promise<string | undefined>
   /** What a symbolic link points to, or undefined where there is none. */
   readLink(path: string): Promise<string | undefined>
@@ -56,5 +63,5 @@ export interface HostReader {
   /** 64 hexadecimal digits, or undefined where there is no such file. */
   sha256(path: string): Promise<string | undefined>
   /** A command that only looks; its code may be anything. */
-  query(argv: readonly string[]): Promise<ExecResult>
+  query(argv: readonly string[], options?: Pick<RunOptions, 'most'>): Promise<ExecResult>
 }

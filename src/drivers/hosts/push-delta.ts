@@ -120,6 +120,9 @@ function chooseBases(there: readonly OnHost[], { path, size }: PushEffect): read
 
 type Hashed = Blocks & OnHost
 
+// 32 digits and the end of a line for each block; another push may be writing it, and a login shell greet.
+const mostOfHashes = ({ size }: OnHost): number => 64 * 1024 + 2 * 33 * Math.ceil(size / blockSize)
+
 /** The blocks of the bases; without those that could not be read as they were listed. */
 async function hashAll(
   connection: HostConnection,
@@ -129,7 +132,7 @@ async function hashAll(
   const hashed = await Promise.all(
     bases.map(async (base) => {
       const result = await unlessLost(() =>
-        connection.run(hashCommand(netops, base.path), { timeoutMs: lookTimeoutMs }),
+        connection.run(hashCommand(netops, base.path), { timeoutMs: lookTimeoutMs, most: mostOfHashes(base) }),
       )
       if (result instanceof Error || result.code !== 0) return []
       const hashes = [...result.stdout.matchAll(/^[0-9a-f]{32}$/gm)].map(([hash]) => hash)

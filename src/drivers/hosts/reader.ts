@@ -1,17 +1,23 @@
 // Reads a host by plain commands of every Debian machine; the same over any connection.
 import { NetopsError } from '../../model/errors.ts'
 import { printHash } from './commands.ts'
-import type { HostConnection, HostReader } from './port.ts'
+import type { HostConnection, HostReader, RunOptions } from './port.ts'
 
 const looks = 3
+// One path or one hash; a path has 4 KiB at most (PATH_MAX), and a login shell may greet.
+const few = { most: 64 * 1024 }
 
 /** A reader over a connection. Every call is one command; missing files are answers, other failures are errors. */
 export function readerOver(connection: HostConnection): HostReader {
-  const query = (argv: readonly string[]) => connection.run(argv, { timeoutMs: 60_000 })
-  const there = async (path: string, test: '-e' | '-L') => (await query(['test', test, path])).code === 0
-  const readOrMissing = async (argv: readonly string[], path: string): Promise<string | undefined> => {
+  const query: HostReader['query'] = (argv, options) => connection.run(argv, { ...options, timeoutMs: 60_000 })
+  const there = async (path: string, test: '-e' | '-L') => (await query(['test', test, path], few)).code === 0
+  const readOrMissing = async (
+    argv: readonly string[],
+    path: string,
+    options?: Pick<RunOptions, 'most'>,
+  ): Promise<string | undefined> => {
     for (let attempt = 1; ; attempt += 1) {
-      const result = await query(argv)
+      const result = await query(argv, options)
       if (result.code === 0) return result.stdout
       if (!(await there(path, '-e'))) return undefined
       // It was made between the two looks, by a run at work: look again before calling it unreadable.
@@ -27,7 +33,7 @@ export function readerOver(connection: HostConnection): HostReader {
     query,
     readText: (path) => readOrMissing(['cat', '--', path], path),
     async readLink(path) {
-      const result = await query(['readlink', '--', path])
+      const result = await query(['readlink', '--', path], few)
       return result.code === 0 ? result.stdout.replace(/\n$/, '') : undefined
     },
     async list(path) {
@@ -39,7 +45,7 @@ export function readerOver(connection: HostConnection): HostReader {
     },
     exists: async (path) => (await there(path, '-e')) || (await there(path, '-L')),
     async sha256(path) {
-      return (await readOrMissing(['sh', '-c', printHash, path], path))?.slice(0, 64)
+      return (await readOrMissing(['sh', '-c', printHash, path], path, few))?.slice(0, 64)
     },
   }
 }

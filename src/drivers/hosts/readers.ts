@@ -3,9 +3,10 @@
 import { promises as fs } from 'node:fs'
 import { leavable } from './leavable.ts'
 import { connectLocal } from './local.ts'
-import type { HostConnection, HostReader } from './port.ts'
+import { usualAnswer, type HostConnection, type HostReader } from './port.ts'
 import { readerOver } from './reader.ts'
 import { messageOf, NetopsError, systemCode } from '../../model/errors.ts'
+import { readFileUpTo } from '../../system/bounded.ts'
 import { sha256OfFile } from '../../system/files.ts'
 
 const here = new WeakSet<HostConnection>()
@@ -28,7 +29,7 @@ export function readerOf(connection: HostConnection): HostReader {
 }
 
 const filesHere = (host: string): Omit<HostReader, 'name' | 'query'> => ({
-  readText: (path) => orMissing(host, path, () => fs.readFile(path, 'utf8')),
+  readText: (path) => orMissing(host, path, async () => (await readFileUpTo(path, usualAnswer)).toString('utf8')),
   // As readlink(1): what is no link, is not there or cannot be looked at has no target.
   readLink: (path) => fs.readlink(path).catch(() => undefined),
   list: async (path) => ((await orMissing(host, path, () => fs.readdir(path))) ?? []).sort(),
@@ -48,6 +49,7 @@ async function orMissing<T>(host: string, path: string, read: () => Promise<T>):
     return await read()
   } catch (error) {
     // What cannot be reached is not there, as test(1) says; what is there and cannot be read is an error.
+    if (error instanceof NetopsError) throw error
     if (missing.includes(systemCode(error) ?? '') || !(await isReached(path))) return undefined
     throw new NetopsError('failed', { message: `cannot read ${path}: ${messageOf(error)}`, host, cause: error })
   }

@@ -1,16 +1,17 @@
 // One command over an SSH channel: its input, its output, its end, and how it is ended on the host.
 import { createReadStream } from 'node:fs'
 import { constants } from 'node:os'
-import { createInterface } from 'node:readline'
-import { PassThrough, Transform } from 'node:stream'
+import { PassThrough, Transform, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClientChannel } from 'ssh2'
 import { NetopsError } from '../../model/errors.ts'
-import type { ExecResult, OutputStream } from '../../system/exec.ts'
+import { textUpTo, TooMuch } from '../../system/bounded.ts'
+import { cutterOf, linesIn, mostComplaints, type ExecResult, type OutputStream } from '../../system/exec.ts'
 import { whenLeftOpen } from '../../system/left-open.ts'
+import type { LineCutter } from '../../system/line-cutter.ts'
 import { mark } from './login-shell.ts'
-import type { RunOptions } from './port.ts'
+import { usualAnswer, type RunOptions } from './port.ts'
 
 /** Whether a host forbids a channel instead of failing to open it: SSH_OPEN_ADMINISTRATIVELY_PROHIBITED (RFC 4254, 5.1). */
 export const isForbidden = (error: Error & { readonly reason?: unknown }): boolean =>
@@ -28,8 +29,11 @@ export interface Opened {
 // Feeding that has an end of its own comes to it at once when the channel has closed.
 const feedAfterCloseMs = 2000
 
-/** Listens to a channel that was just opened; what it returns is the command's. */
-export function collect(channel: ClientChannel, options: RunOptions): Opened {
+/**
+ * Listens to a channel that was just opened; what it returns is the command's.
+ * @param what the command, for messages
+ */
+export function collect(channel: ClientChannel, what: string, options: RunOptions): Opened {
   let code: number | undefined
   let leftOpen = false
   const { promise: closed, resolve: close } = Promise.withResolvers<number | undefined>()
@@ -63,24 +67,28 @@ export function collect(channel: ClientChannel, options: RunOptions): Opened {
     void closed.then(clear)
   })
   channel.on('close', () => close(code))
-  const { onOutput, onLine } = options
-  const stderr = onOutput === undefined ? text(complaints) : passed(complaints, 'stderr', onOutput)
+  const { onOutput, onLine, most = usualAnswer } = options
+  const stderr =
+    onOutput === undefined
+      ? textUpTo(complaints, mostComplaints, `${what}: its complaints`)
+      : passed(complaints, 'stderr', onOutput)
   const stdout =
     onOutput !== undefined
       ? passed(output, 'stdout', onOutput)
       : onLine === undefined
-        ? text(output)
-        : lines(output, onLine)
+        ? textUpTo(output, most, `${what}: its output`)
+        : lines(output, onLine, cutterOf(what, options))
   const whole = Promise.all([closed, stdout, stderr])
-  // Whoever listens may fail while the input is still being fed; it is told below.
-  whole.catch(() => undefined)
+  // Whoever listens may fail while the input is still being fed, or have had enough: the host is not listened to any longer.
+  whole.catch(() => channel.close())
   const result = async (): Promise<ExecResult> => {
     // A command that ended without reading its input may leave the feeding without an end; a source that failed is told first.
     const over = closed.then(() => sleep(feedAfterCloseMs, undefined, { ref: false }))
-    await Promise.race([feed(channel, options.stdin), over])
+    const failed = whole.then(() => over)
+    await Promise.race([feed(channel, options.stdin), over, failed])
     const [ended, out, complained] = await whole
     if (ended === undefined) throw new NoEnd('the host did not say how the command ended')
-    if (!reached) throw new NotReached(ended, `${out}${complained}`)
+    if (!reached) throw new NotReached(`it exited with ${ended}`, `${out}${complained}`)
     return { code: ended, stdout: out, stderr: complained, ...(leftOpen ? { leftOpen } : {}) }
   }
   return { channel, result: result(), group: group.promise, closed }
@@ -93,20 +101,23 @@ const signalNumber = (name: string | undefined): number =>
 /** A channel that closed without an exit status: the connection is about to be lost, or the host broke the channel off. */
 export class NoEnd extends Error {}
 
+const mostOfLine = 200
+
 /** The login shell did not run the command: it is restricted, or something runs in its place. */
 export class NotReached extends Error {
   readonly output: string
 
-  constructor(code: number, output: string) {
-    super(`it exited with ${code}`)
-    this.output = output.trim().split('\n').slice(-3).join('\n')
+  constructor(why: string, output: string) {
+    super(why)
+    const last = output.trim().split('\n').slice(-3)
+    this.output = last.map((line) => line.slice(0, mostOfLine)).join('\n')
   }
 }
 
 // What a login shell's own files print comes before the mark; more than this is no greeting.
 const mostBeforeMark = 64 * 1024
 
-/** Passes on what comes after the mark. Where there is none, all of it, so that it can be told what was said instead. */
+/** Passes on what comes after the mark. Where there is none, all of it, so that it can be told what was said instead; where none comes, nothing more. */
 function afterMark(found: (group: number) => void): Transform {
   let before: Buffer | undefined = Buffer.alloc(0)
   return new Transform({
@@ -118,7 +129,9 @@ function afterMark(found: (group: number) => void): Transform {
       if (match === null && before.length < mostBeforeMark) return done()
       const all = before
       before = undefined
-      if (match === null) return done(null, all)
+      if (match === null) {
+        return done(new TooMuch('what the login shell says before it runs a command', mostBeforeMark, all.length))
+      }
       found(Number(match[1]))
       done(null, all.subarray(match.index + match[0].length))
     },
@@ -128,14 +141,9 @@ function afterMark(found: (group: number) => void): Transform {
   })
 }
 
-async function text(stream: NodeJS.ReadableStream): Promise<string> {
-  const chunks: Buffer[] = []
-  for await (const chunk of stream) chunks.push(Buffer.from(chunk))
-  return Buffer.concat(chunks).toString('utf8')
-}
-
-async function lines(stream: NodeJS.ReadableStream, onLine: (line: string) => void): Promise<string> {
-  for await (const line of createInterface({ input: stream, crlfDelay: Infinity })) onLine(line)
+async function lines(stream: Readable, onLine: (line: string) => void, cutter: LineCutter): Promise<string> {
+  for await (const chunk of stream) for (const line of linesIn(cutter.push(chunk as Uint8Array))) onLine(line)
+  for (const line of linesIn(cutter.end())) onLine(line)
   return ''
 }
 
@@ -218,9 +226,15 @@ async function end({ group, closed }: Opened, kill: Stoppable['kill']): Promise<
   const isBegun = Promise.race([group.then(() => true), isClosed, after(beginWithinMs)])
   if (!(await isBegun)) return
   for (const signal of ['TERM', 'KILL'] as const) {
-    // A host that takes no further channel is left as it is: closing the channel is all that remains.
-    const sent = group.then((number) => kill(signal, number)).catch(() => undefined)
-    if (await Promise.race([isClosed, sent.then(() => false), after(tellWithinMs)])) return
+    // A host that takes no further channel, or answers otherwise than a shell, is left as it is: closing the channel is all
+    // that remains.
+    const refused = group
+      .then((number) => kill(signal, number))
+      .then(
+        () => false,
+        () => true,
+      )
+    if (await Promise.race([isClosed, refused, after(tellWithinMs)])) return
     if (await Promise.race([isClosed, after(endWithinMs)])) return
   }
 }

@@ -111,8 +111,11 @@ interface ConfigFiles {
   readonly nothing: boolean
 }
 
+// One with thousands of hosts has some 100 KB.
+const mostOfConfig = 16 * 2 ** 20
+
 function readFiles({ home, system }: ConfigPlace): ConfigFiles {
-  const read = (...path: readonly string[]): string => readTextIfAnyNow(join(...path)) ?? ''
+  const read = (...path: readonly string[]): string => readTextIfAnyNow(join(...path), mostOfConfig) ?? ''
   const user = read(home, '.ssh', 'config')
   const global = read(system, 'ssh_config')
   const folder = join(system, 'ssh_config.d')

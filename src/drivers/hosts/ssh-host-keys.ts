@@ -1,9 +1,10 @@
 // Whether the key that a host presents is the one on file: read once for all hosts, certificates checked, new keys pinned.
-import { readFileSync, statSync } from 'node:fs'
-import { mkdir, open, readFile } from 'node:fs/promises'
+import { statSync } from 'node:fs'
+import { mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { messageOf, NetopsError, systemCode } from '../../model/errors.ts'
+import { readFileUpTo, readFileUpToNow } from '../../system/bounded.ts'
 import { faultOf, parseCertificate } from './ssh-certificate.ts'
 import { scanCertificate } from './ssh-certificate-scan.ts'
 import {
@@ -31,6 +32,9 @@ export interface Expected {
   /** The types to ask for first, so that the host presents a key that can be checked. */
   readonly types: readonly string[]
 }
+
+// 50,000 hosts with three keys each.
+const mostKnown = 64 * 2 ** 20
 
 export class HostKeys {
   readonly #acceptNew: boolean
@@ -105,7 +109,7 @@ export class HostKeys {
     const version = versionOf(file)
     const before = this.#files.get(file)
     if (before?.version === version) return before.lines
-    const lines = version === '' ? [] : parseKnownHosts(readFileSync(file, 'utf8'), file)
+    const lines = version === '' ? [] : parseKnownHosts(readFileUpToNow(file, mostKnown).toString('utf8'), file)
     this.#files.set(file, { version, lines })
     return lines
   }
@@ -172,7 +176,7 @@ async function revokedIn(
   const refuse = (message: string): NetopsError => new NetopsError('refused', { host: name, message })
   let text: string
   try {
-    text = await readFile(revokedHostKeys, 'latin1')
+    text = (await readFileUpTo(revokedHostKeys, mostKnown)).toString('latin1')
   } catch (error) {
     // As OpenSSH: without its list of revoked keys no key is good.
     return refuse(`the list of revoked host keys cannot be read: ${messageOf(error)}`)

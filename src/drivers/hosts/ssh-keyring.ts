@@ -1,8 +1,8 @@
 // The keys to log in with: those of the agent and of files, each read once for all hosts; a passphrase is asked for once.
-import { readFileSync } from 'node:fs'
 import type { BaseAgent, ParsedKey } from 'ssh2'
 import { messageOf, NetopsError, systemCode } from '../../model/errors.ts'
 import { quoteCommand } from '../../model/quote.ts'
+import { readFileUpToNow } from '../../system/bounded.ts'
 import { readTextIfAny } from '../../system/files.ts'
 import { loadSsh2 } from './ssh-transport.ts'
 import { WireReader } from './ssh-wire.ts'
@@ -113,10 +113,13 @@ async function askAgent(socket: string): Promise<AgentKeys> {
   })
 }
 
+// An RSA key of 16384 bits has 13 KB.
+const mostOfKey = 2 ** 20
+
 async function readIdentity(path: string): Promise<Identity> {
   let text: string
   try {
-    text = readFileSync(path, 'utf8')
+    text = readFileUpToNow(path, mostOfKey).toString('utf8')
   } catch (error) {
     return systemCode(error) === 'ENOENT'
       ? { kind: 'missing', path }
@@ -151,7 +154,7 @@ function publicKeyIn(text: string): Buffer | undefined {
 }
 
 async function publicKeyBeside(path: string): Promise<Buffer | undefined> {
-  const [, key] = ((await readTextIfAny(`${path}.pub`)) ?? '').split(' ')
+  const [, key] = ((await readTextIfAny(`${path}.pub`, mostOfKey)) ?? '').split(' ')
   return key === undefined ? undefined : Buffer.from(key, 'base64')
 }
 

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type ssh2 from 'ssh2'
 import { messageOf, NetopsError } from '../../model/errors.ts'
 import { quoteCommand } from '../../model/quote.ts'
+import { TooMuch } from '../../system/bounded.ts'
 import type { ExecResult } from '../../system/exec.ts'
 import { loginLine } from './login-shell.ts'
 import type { Endpoint, HostConnection, RunOptions } from './port.ts'
@@ -172,6 +173,11 @@ class SshConnection implements HostConnection {
         hint: `give ${user} a shell that does (${quoteCommand(['chsh', '-s', '/bin/sh', user])}), and take ForceCommand and command= away`,
       })
     }
+    if (error instanceof TooMuch) {
+      const { port, user, address } = this.#settings
+      const hint = `see what it answers: ssh -p ${port} ${user}@${address} true | head -c 1000`
+      return new NetopsError(error.code, { host: this.name, message: error.message, hint, cause: error })
+    }
     if (!(error instanceof NoEnd)) return error
     await Promise.race([this.#lost, sleep(lostWithinMs, undefined, { ref: false })])
     return unreachable(this.#settings, error)
@@ -189,7 +195,7 @@ class SshConnection implements HostConnection {
       const opened = await new Promise<Opened | Error>((resolve) => {
         try {
           // Listening begins in this very call: a quick command has ended before the next turn of the event loop.
-          this.#client.exec(line, (error, channel) => resolve(error ?? collect(channel, options)))
+          this.#client.exec(line, (error, channel) => resolve(error ?? collect(channel, argv[0] ?? '', options)))
         } catch (error) {
           // ssh2 throws where the connection has gone.
           resolve(new Error(messageOf(error)))

@@ -100,6 +100,7 @@ async function keepPassword(run: Run, password: string, settings: SshSettings): 
   }
   const kept = run(['sh', '-c', keeper], {
     stdin: { stream: input },
+    longestLine: 64 * 1024,
     onLine: (line) => {
       const [, path] = /^folder (\/.+)$/.exec(line) ?? []
       if (path !== undefined) folder.resolve(path)

@@ -1,11 +1,11 @@
 // Each host's own configuration: checked before anything is done, and told apart from what the host has.
-import { readFile } from 'node:fs/promises'
 import type { Override } from '../../config/validate.ts'
 import { formatProblems, type Problem } from '../../config/problems.ts'
 import { renderConfig } from '../../config/render.ts'
 import { messageOf, NetopsError } from '../../model/errors.ts'
 import { urlHost } from '../../model/login-names.ts'
 import type { ServerConfig } from '../../model/server-config.ts'
+import { mostOfConfig, readFileUpTo } from '../../system/bounded.ts'
 import { sha256OfText } from '../../system/files.ts'
 import type { Endpoints } from './request.ts'
 
@@ -46,9 +46,10 @@ export async function readConfigs(
       hint: 'set config: { file: ... } in it, or name one with --config FILE',
     })
   }
-  const text = await readFile(source.path, 'utf8').catch((error: unknown) => {
+  const given = await readFileUpTo(source.path, mostOfConfig).catch((error: unknown) => {
     throw new NetopsError('usage', { message: `cannot read the configuration ${source.name}: ${messageOf(error)}` })
   })
+  const text = given.toString('utf8')
   // Hosts on which the same differs get the same: of thousands, most do.
   const made = new Map<string, ReturnType<typeof renderConfig>>()
   const render = (overrides: readonly Override[]): ReturnType<typeof renderConfig> => {

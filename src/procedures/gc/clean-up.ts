@@ -77,10 +77,13 @@ export async function readCleanUpFacts(reader: HostReader, request: CleanUpReque
 export const readClock = async (reader: HostReader): Promise<number> =>
   Number((await reader.query(['date', '+%s.%N'])).stdout) * 1000
 
+// 100,000 runs of which each takes a few hundred bytes.
+const ofAllRuns = { most: 64 * 2 ** 20 }
+
 /** What lies below a folder, with when it was last changed; none where there is no such folder. */
 async function timesIn(reader: HostReader, folder: string, depth: number) {
   const find = ['find', folder, '-mindepth', '1', '-maxdepth', String(depth), '-printf', '%T@ %p\\0']
-  const { stdout } = await reader.query(find)
+  const { stdout } = await reader.query(find, ofAllRuns)
   return stdout
     .split('\0')
     .filter((line) => line !== '')
@@ -113,7 +116,10 @@ async function readRuns(reader: HostReader, folder: string): Promise<readonly Ol
 /** The file of each run, by one command for all of them. */
 async function readRunFiles(reader: HostReader, runs: string): Promise<ReadonlyMap<string, RunFile>> {
   const named = ['-mindepth', '2', '-maxdepth', '2', '-name', 'run.json', '-type', 'f']
-  const { stdout } = await reader.query(['find', runs, ...named, '-exec', 'grep', '-h', '^{', '--', '{}', '+'])
+  const { stdout } = await reader.query(
+    ['find', runs, ...named, '-exec', 'grep', '-h', '^{', '--', '{}', '+'],
+    ofAllRuns,
+  )
   return new Map(
     stdout
       .split('\n')
@@ -127,7 +133,7 @@ async function readLastRecords(reader: HostReader, folder: string, runs: readonl
   const lasts = new Map<string, JournalRecord>()
   for (const journals of inParts(runs.map((run) => journalPath(folder, run)))) {
     // Two lines: a crash may have left the last one torn.
-    const { stdout } = await reader.query(['tail', '-v', '-n', '2', '--', ...journals])
+    const { stdout } = await reader.query(['tail', '-v', '-n', '2', '--', ...journals], ofAllRuns)
     // tail(1) puts `==> FILE <==` above each, and an empty line before all but the first; a record is one line.
     const [, ...parts] = stdout.split(/(?:^|\n)==> (.+) <==\n/)
     for (let at = 0; at + 1 < parts.length; at += 2) {
@@ -141,7 +147,7 @@ async function readLastRecords(reader: HostReader, folder: string, runs: readonl
 async function readRequests(reader: HostReader, folder: string, runs: readonly string[]) {
   const requests = new Map<string, z.infer<typeof anyRequest>>()
   for (const files of inParts(runs.map((run) => join(folder, run, 'order.json')))) {
-    const { stdout } = await reader.query(['grep', '-sh', '^{', '--', ...files])
+    const { stdout } = await reader.query(['grep', '-sh', '^{', '--', ...files], ofAllRuns)
     for (const line of stdout.split('\n')) {
       const { data } = anyRequest.safeParse(parseJson(line))
       if (data !== undefined) requests.set(data.run, data)

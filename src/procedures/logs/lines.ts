@@ -68,12 +68,14 @@ export class LastLines {
 
 // Lines without a time that may follow the newest that has one, and are remembered.
 const mostNewest = 1000
+const mostOfNewest = 2 ** 20
 
 /** After a lost connection: lets through only what was not seen before it. */
 export class SeenLines {
   #last = -Infinity
   /** The lines with the newest time, and those without one behind them. */
   #newest: string[] = []
+  #length = 0
   #skip: { readonly left: string[]; reached: boolean } | undefined
 
   /** The time of the newest line that was let through, if any had one. */
@@ -92,8 +94,12 @@ export class SeenLines {
     if (ms !== undefined && ms > this.#last) {
       this.#last = ms
       this.#newest = [line]
+      this.#length = line.length
       this.#skip = undefined
-    } else if (this.#newest.length < mostNewest) this.#newest.push(line)
+    } else if (this.#newest.length < mostNewest && this.#length < mostOfNewest) {
+      this.#newest.push(line)
+      this.#length += line.length
+    }
     return true
   }
 

@@ -125,7 +125,10 @@ const keyOf = (id: string, { hostRun }: Pick<Origin, 'hostRun'>): string =>
 function learn(run: RunView, { plan }: RunRecord, origin: Origin): RunView {
   const steps = Map.groupBy(stepsOf(plan), ({ host }) => (host === operatorHost ? 'between' : 'hosts'))
   let { hostOf, hosts, nameWidth } = run
+  // A host speaks of itself alone, whatever it says.
+  const speaker = origin.hostRun === undefined ? undefined : (hostOf.get(origin.hostRun) ?? '')
   for (const step of steps.get('hosts') ?? []) {
+    if (speaker !== undefined && step.host !== speaker) continue
     const key = keyOf(step.id, origin)
     const host = hosts.get(step.host) ?? untouched(step.host)
     hostOf = hostOf.with(key, step.host)

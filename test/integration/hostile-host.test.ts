@@ -1,0 +1,110 @@
+// Hosts that mean harm, or are broken: real SSH servers that answer everything with what commands a terminal, or without end.
+import { chmod, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { exec, start } from '../../src/system/exec.ts'
+import { readTextIfAny } from '../../src/system/files.ts'
+import { pause } from '../support/site.ts'
+import { startSshFleet, type SshFleet } from '../support/ssh-fleet.ts'
+
+let fleet: SshFleet
+let env: Readonly<Record<string, string>>
+beforeAll(async () => {
+  fleet = await startSshFleet(['web1'])
+  env = { NETOPS_STATE_DIR: join(fleet.folder, 'state') }
+})
+afterAll(() => fleet.stop())
+
+/** From now on every command that the host is given runs this script instead. */
+async function answering(script: string): Promise<void> {
+  const file = join(fleet.folder, 'answer')
+  await writeFile(file, `#!/bin/sh\n${script}\n`)
+  await chmod(file, 0o755)
+  const config = join(fleet.folder, 'web1', 'sshd_config')
+  const before = (await readFile(config, 'utf8')).replaceAll(/^ForceCommand .*\n/gm, '')
+  await writeFile(config, `${before}ForceCommand ${file}\n`)
+  await fleet.hosts.web1?.restart()
+}
+
+const words = (...command: readonly string[]): string[] => {
+  const options = command.indexOf('--')
+  const at = options < 0 ? command.length : options
+  const [before, after] = [command.slice(0, at), command.slice(at)]
+  return [inject('builds').netops, ...before, '--inventory', fleet.inventory, '--hosts', 'web1', ...after]
+}
+
+/** Runs it to its end; the most memory that it held, in bytes. */
+async function measured(command: readonly string[], limitMs = 30_000) {
+  const output = join(fleet.folder, 'said')
+  await writeFile(output, '')
+  const { pid, ended } = await start(
+    ['env', ...Object.entries(env).map((pair) => pair.join('=')), ...words(...command)],
+    { output },
+  )
+  let over = false
+  let peak = 0
+  void ended.then(() => (over = true))
+  for (const deadline = Date.now() + limitMs; !over; await pause(20)) {
+    const status = await readTextIfAny(`/proc/${pid}/status`).catch(() => undefined)
+    peak = Math.max(peak, Number(/^VmHWM:\s+(\d+) kB$/m.exec(status ?? '')?.[1] ?? 0) * 1024)
+    if (Date.now() > deadline) process.kill(pid, 'SIGKILL')
+  }
+  return { code: await ended, peak, said: await readFile(output, 'utf8') }
+}
+
+// What netops takes for a host that answers well is some 120 MB; the rest is what the garbage collector leaves lying.
+const mostMemory = 250e6
+
+describe.each([
+  ['that sends zeros without end', 'exec cat /dev/zero', /cut off when \S+ \S+ had come/],
+  [
+    'that begins as a command does, then sends zeros without end',
+    'echo "netops-command $$"; exec cat /dev/zero',
+    /cut off when \S+ \S+ had come/,
+  ],
+  ['that complains without end', 'exec cat /dev/zero >&2', /its complaints: expected at most \S+ \S+; it was cut off/],
+])('a host %s', (_, script, failure) => {
+  beforeAll(() => answering(script))
+
+  test.each([
+    ['status'],
+    ['health'],
+    ['logs'],
+    ['logs -f'],
+    ['lock status'],
+    ['inventory check'],
+    ['preflight'],
+    ['rollback'],
+    ['gc'],
+    ['tune show'],
+  ])('is cut off by netops %s, which ends with what was expected', async (command) => {
+    const { code, peak, said } = await measured(command.split(' '))
+    expect(said).toMatch(failure)
+    expect([1, 7]).toContain(code)
+    expect(peak).toBeLessThan(mostMemory)
+  })
+})
+
+test('netops exec is given nothing by a host that runs no command', async () => {
+  await answering('exec cat /dev/zero')
+  const { code, peak, said } = await measured(['exec', '--', 'true'])
+  expect([code, said.length]).toEqual([1, expect.any(Number) as number])
+  expect(said).toMatch(
+    /^web1: what the login shell says before it runs a command: expected at most 65\.5 KB; it was cut off/,
+  )
+  expect(peak).toBeLessThan(mostMemory)
+})
+
+test.each([
+  ['whoever reads it is slow', '', 'exec 3<&0; sleep 2; cat <&3 > /dev/null'],
+  ['it is kept for a document', '--json', 'cat > /dev/null'],
+])('netops exec holds little of an output without end, also where %s', async (_, option, reader) => {
+  await answering('echo "netops-command $$"; exec cat /dev/zero')
+  const line = words('exec', '--timeout', '3s', ...(option === '' ? [] : [option]), '--', 'true')
+  const file = join(fleet.folder, 'peak')
+  // The memory that the first of the pipe held most, by its own parent.
+  const script = `{ "$@" & pid=$!; while kill -0 $pid 2>/dev/null; do grep VmHWM /proc/$pid/status > '${file}.new' && mv '${file}.new' '${file}'; sleep 0.05; done 2>/dev/null; } | { ${reader}; }`
+  await exec(['sh', '-c', script, 'sh', ...line], { env, timeoutMs: 40_000 })
+  const peak = Number(/(\d+) kB/.exec(await readFile(file, 'utf8'))?.[1]) * 1024
+  expect(peak).toBeLessThan(mostMemory)
+})
