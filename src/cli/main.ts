@@ -1,6 +1,9 @@
 // netops: finds the command, runs it, prints its result and exits. The only place that does.
 import { buildInfo } from '../system/build-info.ts'
 
+// Whatever is made gets its mode in so many words; what a library or a command makes beside that is nobody else's to write to.
+process.umask(process.umask() | 0o022)
+
 const argv = process.argv.slice(2)
 if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
   void printVersion()

@@ -1,6 +1,5 @@
 // A fleet procedure from the operator's side: every host is looked at, the plan is made, and shown or carried out.
 import { dirname, join } from 'node:path'
-import { mkdir } from 'node:fs/promises'
 import { userInfo, hostname } from 'node:os'
 import { readerOf } from '../drivers/hosts/readers.ts'
 import { locate, NetopsError } from '../model/errors.ts'
@@ -17,7 +16,7 @@ import { shownPlan, type ShownStep } from '../runs/dry-run.ts'
 import { beginFleetRun } from '../runs/fleet-run.ts'
 import type { RunHost } from '../runs/hosts.ts'
 import { newRunId, type Ran } from '../runs/run-journal.ts'
-import { writeFileAtomic } from '../system/files.ts'
+import { makeFolder, writeFileAtomic } from '../system/files.ts'
 import { readLocalFile, type LocalFile } from '../system/local-file.ts'
 import type { FleetContext } from './context.ts'
 import type { Fleet } from './fleet.ts'
@@ -271,7 +270,7 @@ function show({ host, share, decision }: PreparedHost, fleetRun: FleetRun): Show
 
 async function writeDown(files: readonly { readonly path: string; readonly text: string }[]): Promise<void> {
   for (const { path, text } of files) {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    await makeFolder(dirname(path), 0o700)
     await writeFileAtomic(path, text, 0o600)
   }
 }

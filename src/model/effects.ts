@@ -17,6 +17,11 @@ const hostEffects = [
   /** A copy of a file of the same host, hash-checked where a hash is given, replaced atomically. */
   z.strictObject({ kind: z.literal('copy'), from: z.string(), ...place, sha256: z.string().optional(), ...unlessSame }),
   /**
+   * Whatever lies at a path of the same host as it is: a link as that link, and type, mode, owner, times, ACL and extended
+   * attributes of everything. Replaced atomically; where it cannot be kept so, it fails.
+   */
+  z.strictObject({ kind: z.literal('duplicate'), from: z.string(), path: z.string(), ...unlessSame }),
+  /**
    * A file of the operator's machine, hash-checked on the far side, replaced atomically. Nobody holds the host meanwhile:
    * `run` keeps two that push the same file at once out of each other's way. Blocks that executables in the folders
    * `bases` have are not sent.
@@ -52,6 +57,40 @@ const hostEffects = [
 ] as const
 
 export type HostEffect = z.infer<(typeof hostEffects)[number]>
+
+/**
+ * The folders in which an effect reads or changes something by its name: whoever else may write there could have it work on
+ * something else. A folder for another account is made without following what lies in its place.
+ */
+export function foldersOf(effect: HostEffect): readonly string[] {
+  switch (effect.kind) {
+    case 'directory':
+      return isTheirs(effect.owner) ? [] : [folderOf(effect.path), effect.path]
+    case 'copy':
+    case 'duplicate':
+      return [folderOf(effect.from), folderOf(effect.path)]
+    case 'write':
+    case 'push':
+    case 'provide':
+    case 'link':
+    case 'remove':
+    case 'remove-tree':
+      return [folderOf(effect.path)]
+    case 'remove-empty':
+      // Whose the folder beside it is, does not matter: what is gone afterwards was empty.
+      return [folderOf(folderOf(effect.path))]
+    case 'account':
+    case 'sysctl':
+    case 'check':
+      return []
+  }
+}
+
+const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/')) || '/'
+
+/** Whether an owner of files is an account of its own. */
+export const isTheirs = (owner: string | undefined): boolean =>
+  owner !== undefined && !['root', '0'].includes(owner.split(':')[0] ?? '')
 
 const serviceEffect = z.strictObject({
   kind: z.literal('service'),
@@ -105,12 +144,19 @@ export const effect = z.discriminatedUnion('kind', [
 ])
 export type Effect = z.infer<typeof effect>
 
+const hostKinds: ReadonlySet<string> = new Set(hostEffects.map(({ shape }) => shape.kind.value))
+
+/** Whether it works on a host's files, accounts or kernel by itself. */
+export const isHostEffect = (one: Effect): one is HostEffect => hostKinds.has(one.kind)
+
 /**
  * Effects that put back what was there before. A step that failed is undone too, and may have changed nothing yet, for
  * want of space: then putting back must not want any either.
  */
 export const puttingBack = (effects: readonly Effect[]): Effect[] =>
-  effects.map((one) => (one.kind === 'write' || one.kind === 'copy' ? { ...one, unlessSame: true } : one))
+  effects.map((one) =>
+    one.kind === 'write' || one.kind === 'copy' || one.kind === 'duplicate' ? { ...one, unlessSame: true } : one,
+  )
 
 /** A question put to the world again and again until the answer holds. */
 export const probe = z.discriminatedUnion('kind', [

@@ -1,5 +1,10 @@
 // All procedures of a host: adding one touches its folder and this list.
+import { dirname } from 'node:path'
+import { foldersOf, isHostEffect, type Effect } from '../model/effects.ts'
 import { NetopsError } from '../model/errors.ts'
+import { hostPaths } from '../model/paths.ts'
+import { stepsOf } from '../model/plan.ts'
+import { refuseDistrusted } from '../system/folder-trust.ts'
 import { activate } from './deploy/host-procedure.ts'
 import { gc } from './gc/host-procedure.ts'
 import type { HostRequest } from './host-request.ts'
@@ -31,5 +36,18 @@ export function parseRequest(value: unknown): HostRequest {
  * Reads a host's facts and decides what its run consists of; the same over SSH for a dry run and on the host itself.
  * @throws NetopsError `refused` when the facts show that it cannot work; nothing was touched then
  */
-export const decide = (request: HostRequest, sources: FactSources): Promise<Decision> =>
-  procedureNamed(request.procedure).decide(request, sources)
+export async function decide(request: HostRequest, sources: FactSources): Promise<Decision> {
+  const decision = await procedureNamed(request.procedure).decide(request, sources)
+  const folders = stepsOf(decision.plan).flatMap(({ act, undo }) => [...act, ...undo].flatMap(foldersIn))
+  const { reader } = sources
+  await refuseDistrusted((argv) => reader.query(argv), [...new Set([...ownFolders(request), ...folders])], reader.name)
+  return decision
+}
+
+const foldersIn = (effect: Effect): readonly string[] => (isHostEffect(effect) ? foldersOf(effect) : [])
+
+/** Where netops itself reads, writes and is started from in any run. */
+function ownFolders({ root, netops }: HostRequest): readonly string[] {
+  const { runs, open, incoming, releases } = hostPaths(root)
+  return [root, dirname(netops), incoming, releases, runs, open]
+}

@@ -9,6 +9,7 @@ import { damagedState, putAside, type StateSource } from '../model/state-text.ts
 import type { HostRequest } from '../procedures/host-request.ts'
 import { parseRequest } from '../procedures/list.ts'
 import { writeFileAtomic } from '../system/files.ts'
+import { refuseSharedRoot } from '../system/folder-trust.ts'
 import { makeStateFolder, readState } from '../system/state-file.ts'
 
 const requestPath = (root: string, run: string): string => join(hostPaths(root).runs, run, 'order.json')
@@ -27,6 +28,7 @@ const sourceOf = (root: string, run: string): StateSource => {
  */
 export async function keepRequest(request: HostRequest): Promise<void> {
   const { root, run } = request
+  await refuseSharedRoot(root)
   await makeStateFolder(join(hostPaths(root).runs, run))
   const text = `${JSON.stringify(request)}\n`
   const present = await readPresent(root, run)

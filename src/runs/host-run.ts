@@ -12,6 +12,7 @@ import { hostPaths, runsCommand } from '../model/paths.ts'
 import { connectHere, readerOf } from '../drivers/hosts/readers.ts'
 import { servicesFor } from '../drivers/services/choose.ts'
 import type { HostRequest } from '../procedures/host-request.ts'
+import { refuseSharedRoot } from '../system/folder-trust.ts'
 import { decide, procedureNamed } from '../procedures/list.ts'
 import { controlOf, type RunContext } from './context.ts'
 import { executorOf } from './executor.ts'
@@ -35,6 +36,7 @@ export async function carryOut(
   const request = await readRequest(root, run)
   const { runs } = hostPaths(root)
   context.answerInterrupts('on this host')
+  await refuseSharedRoot(root)
   if (direction === 'back') await refuseUndo(runs, run)
   const carrier = await carryRun(runs, run)
   try {

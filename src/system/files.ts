@@ -1,6 +1,7 @@
 // Files of netops' own: replaced atomically and durably, read without surprises.
-import { createReadStream, promises as fs } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { constants, createReadStream, promises as fs } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { messageOf, NetopsError, systemCode } from '../model/errors.ts'
 import { damagedState, putAside } from '../model/state-text.ts'
@@ -20,6 +21,71 @@ export async function syncFolder(folder: string): Promise<void> {
 }
 
 /**
+ * Makes a folder, and those above it with 0755: with exactly that mode, whatever the umask is. One that is there stays as it is.
+ * @param mode permission bits
+ * @returns whether it was made
+ */
+export async function makeFolder(path: string, mode = 0o755): Promise<boolean> {
+  try {
+    await fs.mkdir(path, mode)
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST' && (await isFolder(path))) return false
+    if (systemCode(error) !== 'ENOENT' || dirname(path) === path) throw error
+    await makeFolder(dirname(path))
+    return makeFolder(path, mode)
+  }
+  // mkdir(2) takes away what the umask says.
+  await fs.chmod(path, mode)
+  return true
+}
+
+const isFolder = (path: string): Promise<boolean> =>
+  fs.stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  )
+
+/** Removes what lies at a path with all below it, fine where nothing does. No link is followed, whoever may write meanwhile. */
+export async function removeTree(path: string): Promise<void> {
+  const folder = await openFolder(dirname(path))
+  if (folder === undefined) return
+  try {
+    await removeFrom(folder, basename(path))
+  } finally {
+    await folder.close()
+  }
+}
+
+async function removeFrom(folder: FileHandle, name: string): Promise<void> {
+  // proc(5): whatever its name leads to by now, this is the folder that was opened.
+  const path = `/proc/self/fd/${folder.fd}/${name}`
+  try {
+    await fs.unlink(path)
+    return
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return
+    if (systemCode(error) !== 'EISDIR') throw error
+  }
+  const below = await openFolder(path)
+  if (below === undefined) return
+  try {
+    for (const entry of await fs.readdir(`/proc/self/fd/${below.fd}`)) await removeFrom(below, entry)
+  } finally {
+    await below.close()
+  }
+  await fs.rmdir(path)
+}
+
+async function openFolder(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await fs.open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/**
  * Replaces a file as a whole: a reader sees the old text or the new, also after a power cut.
  * @param mode permission bits, e.g. 0o600, set before the file gets its name
  */
@@ -29,6 +95,8 @@ export async function writeFileAtomic(path: string, text: string, mode = 0o644):
     const handle = await fs.open(temporary, 'wx', mode)
     try {
       await handle.writeFile(text)
+      // open(2) takes away what the umask says.
+      await handle.chmod(mode)
       await handle.sync()
     } finally {
       await handle.close()

@@ -4,6 +4,7 @@ import type * as z from 'zod'
 import { messageOf, NetopsError, systemCode } from '../model/errors.ts'
 import { damagedState, parseState, putAside, type StateSource } from '../model/state-text.ts'
 import { formatBytes } from '../model/units.ts'
+import { makeFolder } from './files.ts'
 
 // A record of tuning holds the files that it replaced; all others are a few KB.
 const mostBytes = 16 << 20
@@ -66,7 +67,7 @@ export async function withStateFile<T>(
  */
 export async function makeStateFolder(folder: string): Promise<boolean> {
   try {
-    return undefined !== (await fs.mkdir(folder, { recursive: true, mode: 0o700 }))
+    return await makeFolder(folder, 0o700)
   } catch (cause) {
     const code = systemCode(cause)
     if (code !== 'EEXIST' && code !== 'ENOTDIR') throw cause

@@ -1,6 +1,6 @@
 // Ctrl-C once and twice during a deployment, and what can be done afterwards: resume, undo, clean up.
-import { mkdir, utimes, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, symlink, utimes, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { runState } from '../../src/engine/journal.ts'
 import { start } from '../../src/system/exec.ts'
@@ -103,6 +103,10 @@ describe('netops gc', () => {
     await utimes(theirs, old, old)
     const unused = join(site.paths.netopsBuilds, '0123456789ab')
     await mkdir(unused)
+    const foreign = [join(site.paths.netopsBuilds, 'abcdef012345'), join(site.paths.netopsBuilds, 'a-link')] as const
+    await mkdir(foreign[0])
+    await writeFile(join(foreign[0], 'netops'), 'not ours')
+    await symlink(theirs, foreign[1])
     const words = ['gc', '--older-than', '0s', '--keep-runs', '0']
     // An open run has the host: nothing is cleaned up around it.
     expect((await site.netops(words)).code).toBe(6)
@@ -118,7 +122,10 @@ describe('netops gc', () => {
     expect(left).toEqual([done.json.run, `${done.json.run ?? ''}.local`])
     expect(await readTextIfAny(litter)).toBeUndefined()
     expect(await readTextIfAny(theirs)).toBe('not ours')
-    expect(await listIfAny(site.paths.netopsBuilds)).toHaveLength(1)
+    const builds = await listIfAny(site.paths.netopsBuilds)
+    expect(builds).toEqual(expect.arrayContaining(foreign.map((path) => basename(path))))
+    expect(builds).toHaveLength(3)
+    expect(shown.stdout).toContain('(left, because no record of netops names it: a-link, abcdef012345)')
     expect(await site.answering()).toBe(next.id)
   })
 })

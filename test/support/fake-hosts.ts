@@ -97,8 +97,15 @@ function readFile({ files = {}, links = {} }: FakeHost, argv: readonly string[])
       if (content === undefined) return { code: 1 }
       return { stdout: `${createHash('sha256').update(content).digest('hex')} *${path}\n` }
     default:
-      return undefined
+      return lookAtWays(argv)
   }
+}
+
+/** The look of src/system/folder-trust.ts: on these hosts every folder is root's alone. */
+function lookAtWays([shell = '', , script = '', , ...paths]: readonly string[]): Reply | undefined {
+  if (shell !== 'sh' || !script.startsWith("printf 'netops ")) return undefined
+  const entries = paths.map((path) => [path, '41ed', '0', 'root', 'root'].join('\0'))
+  return { stdout: ['netops 0', ...entries, ''].join('\0') }
 }
 
 /** A reply as a connection gives it back: whole, or in pieces to whoever takes them. */

@@ -1,7 +1,7 @@
 // Each effect on a host as the exact commands that bring it about. Pure: a dry run prints them, a run executes them.
 import { basename, dirname, join } from 'node:path'
 import type { Content } from '../../config/file-sources.ts'
-import type { HostEffect } from '../../model/effects.ts'
+import { isTheirs, type HostEffect } from '../../model/effects.ts'
 import { describeSource } from '../../model/file-source.ts'
 import { formatBytes } from '../../model/units.ts'
 import { quoteCommand } from '../../model/quote.ts'
@@ -18,7 +18,7 @@ const temporaryFor = (path: string, run?: string): string =>
 export function commandsOf(effect: HostEffect): readonly HostCommand[] {
   switch (effect.kind) {
     case 'directory':
-      return [{ argv: ['install', '-d', ...modeAndOwner(effect), effect.path] }]
+      return [isTheirs(effect.owner) ? makeTheirs(effect) : makeOurs(effect)]
     case 'write': {
       const stdin = { text: effect.content }
       const same = { argv: ['cmp', '-s', '--', '-', effect.path], stdin }
@@ -39,6 +39,8 @@ export function commandsOf(effect: HostEffect): readonly HostCommand[] {
       ])
       return whereNeeded(effect, same, copied)
     }
+    case 'duplicate':
+      return duplicateCommands(effect)
     case 'provide':
       return provideCommands(effect)
     case 'link':
@@ -129,6 +131,44 @@ export function showCommand(command: HostCommand): string {
 }
 
 type Placed = Extract<HostEffect, { mode: string }>
+type Folder = Extract<HostEffect, { kind: 'directory' }>
+
+const makeOurs = (effect: Folder): HostCommand => ({ argv: ['install', '-d', ...modeAndOwner(effect), effect.path] })
+
+/**
+ * A folder for another account. The folder that it lies in may be one that others write to, such as /var/log for syslog: a
+ * link in its place is not followed, and mode and owner are those of the folder that was made or found, whatever its name
+ * leads to meanwhile.
+ */
+const makeTheirs = ({ path, mode, owner = '' }: Folder): HostCommand => ({
+  argv: [
+    ...['sh', '-c'],
+    '[ -d "$1" ] || install -d -m 0755 -- "$1"; cd -P -- "$1" && at=$(pwd -P) && { mkdir -m 0700 -- "./$2" || [ -d "./$2" ]; } 2> /dev/null && cd -P -- "./$2" && [ "$(pwd -P)" = "${at%/}/$2" ] || { echo "something else is in its place" >&2; exit 1; }; chown "$3" . && chmod "$4" .',
+    ...['sh', dirname(path), basename(path), `${ownerOf(owner)}:${groupOf(owner)}`, mode],
+  ],
+})
+
+const sameAll =
+  'about() { stat -c "%F %a %u:%g %s %y" -- "$1"; }; [ "$(about "$0")" = "$(about "$1")" ] && if [ -L "$0" ]; then [ "$(readlink -- "$0")" = "$(readlink -- "$1")" ]; else cmp -s -- "$0" "$1"; fi'
+
+/** What lies somewhere, with all that cp(1) knows of it: extended attributes that cannot be kept fail it, unlike with -a alone. */
+function duplicateCommands({
+  from,
+  path,
+  unlessSame,
+}: Extract<HostEffect, { kind: 'duplicate' }>): readonly HostCommand[] {
+  const temporary = temporaryFor(path)
+  const copied: readonly HostCommand[] = [
+    { argv: ['rm', '-rf', '--', temporary] },
+    { argv: ['cp', '-a', '--preserve=xattr', '--reflink=auto', '-T', '--', from, temporary] },
+    // sync(1) would look for what a link points to.
+    { argv: ['sh', '-c', '[ -L "$0" ] || exec sync "$0"', temporary] },
+    { argv: ['mv', '-T', '--', temporary, path] },
+    { argv: ['sync', dirname(path)] },
+  ]
+  if (unlessSame === undefined) return copied
+  return [{ argv: ['sh', '-c', sameAll, from, path], okCodes: [0, 1, 2], skipNextIfOk: copied.length }, ...copied]
+}
 
 const modeAndOwner = (effect: Placed): string[] => [
   '-m',

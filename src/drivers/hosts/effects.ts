@@ -1,32 +1,49 @@
 // The effects on a host's files, accounts and kernel.
 import { readSource } from '../../config/file-sources.ts'
 import type { HostEffect } from '../../model/effects.ts'
-import type { CommandEffect, EffectHandlers } from '../effects/port.ts'
+import type { AppliedEffect, EffectHandlers } from '../effects/port.ts'
 import { applyCommands } from './apply.ts'
 import { commandsOf, provideCommands, showCommand } from './commands.ts'
+import { guardFolders } from './guard.ts'
 import { pushFile } from './push.ts'
 
-const changing: CommandEffect<HostEffect> = { commands: commandsOf, changes: true }
-// What only looks, or lies beside what serves, is no change of the host.
-const unchanging: CommandEffect<HostEffect> = { commands: commandsOf, changes: false }
 const show = (effect: HostEffect): readonly string[] => commandsOf(effect).map(showCommand)
+
+const byCommands = (changes: boolean): AppliedEffect<HostEffect> => ({
+  show,
+  async apply(effect, { connection }) {
+    const there = await connection()
+    await guardFolders(there, effect)
+    await applyCommands(there, commandsOf(effect))
+    return changes
+  },
+})
+
+const changing = byCommands(true)
+// What only looks, or lies beside what serves, is no change of the host.
+const unchanging = byCommands(false)
 
 export const hostEffects: EffectHandlers<HostEffect> = {
   directory: unchanging,
   write: changing,
   copy: changing,
+  duplicate: changing,
   push: {
     show,
     async apply(effect, { connection, host, report, progress }) {
-      report.pushed(await pushFile(await connection(), effect, (line) => progress(`${host}: ${line}`)))
+      const there = await connection()
+      await guardFolders(there, effect)
+      report.pushed(await pushFile(there, effect, (line) => progress(`${host}: ${line}`)))
       return false
     },
   },
   provide: {
     show,
     async apply(effect, { connection, env }) {
+      const there = await connection()
+      await guardFolders(there, effect)
       const content = await readSource(effect.source, { cwd: effect.cwd, env })
-      await applyCommands(await connection(), provideCommands(effect, content))
+      await applyCommands(there, provideCommands(effect, content))
       return false
     },
   },

@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { NetopsError } from '../../model/errors.ts'
 import { hostPaths, type HostPaths, serviceOutput } from '../../model/paths.ts'
 import { start } from '../../system/exec.ts'
+import { makeFolder } from '../../system/files.ts'
+import { refuseSharedRoot } from '../../system/folder-trust.ts'
 import { tryProcessLock } from '../../system/process-lock.ts'
 import { identify, isAlive, signalProcess, type ProcessIdentity } from '../../system/processes.ts'
 import { processesOf, supervisorWords, unmarkedEnvironment, type RootProcess } from './root-processes.ts'
@@ -23,8 +25,9 @@ export async function startService(root: string, self: readonly string[]): Promi
   const paths = hostPaths(root)
   const before = await readSupervisor(paths)
   if (before !== undefined && before.state !== 'failed' && (await isAlive(before.supervisor))) return
-  await fs.mkdir(paths.runtimeDir, { recursive: true })
-  await fs.mkdir(paths.logDir, { recursive: true })
+  await refuseSharedRoot(root)
+  await makeFolder(paths.runtimeDir)
+  await makeFolder(paths.logDir, 0o750)
   const output = serviceOutput(paths)
   const { pid } = await start([...self, ...supervisorWords(root)], {
     output,

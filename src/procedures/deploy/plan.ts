@@ -9,6 +9,7 @@ import { render } from '../../system/template.ts'
 import { ownFolders, type ActivationFacts } from './facts.ts'
 import { inService, nextSequence } from './history.ts'
 import { planFiles, type FilePlacement } from './placed-files.ts'
+import { planTidying } from './tidy.ts'
 
 /** Texts of the templates that an activation renders. */
 export interface ActivationTemplates {
@@ -325,20 +326,11 @@ class ActivationSteps {
     })
   }
 
-  /** Keeps the newest releases and whatever a rollback may need; takes the rest away. */
   tidy(): Step {
-    const { release, keepReleases } = this.#input
-    const recent = [release.id, ...this.#facts.activations.map((entry) => entry.release.id).toReversed()]
-    const keep = new Set([...new Set(recent)].slice(0, keepReleases))
-    const stale = this.#facts.releases.filter((id) => !keep.has(id))
-    const forgotten = this.#facts.activations.filter((entry) => !keep.has(entry.release.id))
-    return this.#step('tidy', 'Remove what is no longer needed', {
+    const { title, act } = planTidying(this.#input, this.#facts, this.#paths)
+    return this.#step('tidy', title, {
       unchanged: !this.#restart,
-      act: [
-        { kind: 'remove-tree', path: this.#files.incoming },
-        ...forgotten.map((entry): Effect => ({ kind: 'remove-tree', path: join(this.#paths.history, entry.id) })),
-        ...stale.map((id): Effect => ({ kind: 'remove-tree', path: join(this.#paths.releases, id) })),
-      ],
+      act: [{ kind: 'remove-tree', path: this.#files.incoming }, ...act],
     })
   }
 

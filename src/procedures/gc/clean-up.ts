@@ -6,6 +6,7 @@ import { journalPath, lastWholeLine } from '../../engine/journal.ts'
 import { parseRunFile, type RunFile } from '../../engine/run-file.ts'
 import { journalRecord, type JournalRecord } from '../../model/journal.ts'
 import { parseJson } from '../../model/json.ts'
+import { leftAlone } from '../left-alone.ts'
 import { removingTrees } from './remove-trees.ts'
 import type { CleanUpRequest } from './request.ts'
 import { hostPaths, type HostPaths } from '../../model/paths.ts'
@@ -19,7 +20,7 @@ export interface OldRun {
   /** Its place among the runs of its machine, where they were counted. */
   readonly sequence?: number | undefined
   readonly over: boolean
-  /** The netops build that would resume it; of one that is over it does not matter. */
+  /** The netops build that carried it out, and would resume it. */
   readonly netops: string | undefined
 }
 
@@ -30,6 +31,8 @@ export interface CleanUpFacts {
   /** Folders of pushed files by the run they are for. */
   readonly incoming: readonly { readonly run: string; readonly at: number }[]
   readonly builds: readonly string[]
+  /** Those with nothing in them: a push made the folder, and broke off. */
+  readonly emptyBuilds: readonly string[]
   /** The build that `netops` on the host is. */
   readonly linked: string | undefined
   /** Half-written files, by path. */
@@ -51,16 +54,23 @@ const littered = (paths: HostPaths): readonly string[] => [
 const litterName =
   /^(\..+\.netops-new(-.+|\.part)?|\.[0-9a-f]{12}\.tmp|(fleet-)?lease(-backup|-logs)?\.json\.([0-9a-f]{12}|after-[0-9a-f]{16}))$/
 
+// Runs are named by newRunId (run-journal.ts), and hosts' shares of them after the host.
+const runName = /^\d{8}T\d{6}Z-[a-z-]+-[0-9a-f]{4}(\..+)?$/
+
+// A build lies in a folder that is named by its hash (run-hosts.ts).
+const buildName = /^[0-9a-f]{12}$/
+
 /** Reads what lies on a host. */
 export async function readCleanUpFacts(reader: HostReader, request: CleanUpRequest): Promise<CleanUpFacts> {
   const paths = hostPaths(request.root)
-  const [runs, incoming, builds, link, now, litter] = await Promise.all([
+  const [runs, incoming, builds, empty, link, now, litter] = await Promise.all([
     readRuns(reader, paths.runs),
-    timesIn(reader, paths.incoming, 1),
+    timesIn(reader, paths.incoming, 1, ['-type', 'd']),
     reader.list(paths.netopsBuilds),
+    timesIn(reader, paths.netopsBuilds, 1, ['-type', 'd', '-empty']),
     reader.readLink(paths.netopsLink),
     request.lookedAt ?? readClock(reader),
-    Promise.all(littered(paths).map((folder) => timesIn(reader, folder, 2))),
+    Promise.all(littered(paths).map((folder) => timesIn(reader, folder, 2, filesAndLinks))),
   ])
   const half = litter.flat().filter(({ path }) => litterName.test(basename(path)))
   return {
@@ -68,6 +78,7 @@ export async function readCleanUpFacts(reader: HostReader, request: CleanUpReque
     runs,
     incoming: incoming.map(({ path, at }) => ({ run: basename(path), at })),
     builds,
+    emptyBuilds: empty.map(({ path }) => basename(path)).filter((name) => buildName.test(name)),
     linked: link === undefined ? undefined : basename(dirname(link)),
     litter: [...new Map(half.map((entry) => [entry.path, entry])).values()],
   }
@@ -80,9 +91,11 @@ export const readClock = async (reader: HostReader): Promise<number> =>
 // 100,000 runs of which each takes a few hundred bytes.
 const ofAllRuns = { most: 64 * 2 ** 20 }
 
+const filesAndLinks = ['(', '-type', 'f', '-o', '-type', 'l', ')']
+
 /** What lies below a folder, with when it was last changed; none where there is no such folder. */
-async function timesIn(reader: HostReader, folder: string, depth: number) {
-  const find = ['find', folder, '-mindepth', '1', '-maxdepth', String(depth), '-printf', '%T@ %p\\0']
+async function timesIn(reader: HostReader, folder: string, depth: number, type: readonly string[]) {
+  const find = ['find', folder, '-mindepth', '1', '-maxdepth', String(depth), ...type, '-printf', '%T@ %p\\0']
   const { stdout } = await reader.query(find, ofAllRuns)
   return stdout
     .split('\0')
@@ -196,31 +209,51 @@ export function planCleanUp(request: CleanUpRequest, facts: CleanUpFacts): Group
   const open = new Set(facts.runs.flatMap(({ run, over }) => (over ? [] : [run])))
   const needed = new Set([basename(dirname(request.netops)), facts.linked])
   for (const { over, netops } of facts.runs) if (!over) needed.add(netops)
-  const incoming = facts.incoming.filter(({ run, at }) => run !== request.run && !open.has(run) && old(at))
+  // What no record of ours names is not ours to remove.
+  const named = new Set([...facts.runs.map(({ netops }) => netops), ...facts.emptyBuilds])
+  const builds = facts.builds.filter((build) => !needed.has(build))
+  const pushed = facts.incoming.filter(({ run, at }) => run !== request.run && !open.has(run) && old(at))
+  const incoming = pushed.filter(({ run }) => runName.test(run))
   const litter = facts.litter.filter(({ at }) => old(at))
   return sequence(`Clean up on ${request.host}`, [
     removal(request, 'journals', `Remove ${counted(gone.length, 'old run')}`, [
       ...gone.map(({ run }) => join(paths.runs, run)),
     ]),
-    removal(request, 'builds', 'Remove netops builds that no run needs', [
-      ...facts.builds.filter((build) => !needed.has(build)).map((build) => join(paths.netopsBuilds, build)),
-    ]),
-    removal(request, 'litter', `Remove ${counted(litter.length + incoming.length, 'leftover')}`, [
-      ...incoming.map(({ run }) => join(paths.incoming, run)),
-      ...litter.map(({ path }) => path),
-    ]),
+    removal(
+      request,
+      'builds',
+      'Remove netops builds that no run needs',
+      builds.filter((build) => named.has(build)).map((build) => join(paths.netopsBuilds, build)),
+      builds.filter((build) => !named.has(build)),
+    ),
+    removal(
+      request,
+      'litter',
+      `Remove ${counted(litter.length + incoming.length, 'leftover')}`,
+      [...incoming.map(({ run }) => join(paths.incoming, run)), ...litter.map(({ path }) => path)],
+      pushed.filter(({ run }) => !runName.test(run)).map(({ run }) => run),
+    ),
   ])
 }
 
 const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`
 
-/** Nothing of it can be brought back, so each is done for good. */
-const removal = ({ host }: CleanUpRequest, id: string, title: string, paths: readonly string[]): Step => ({
+/**
+ * Nothing of it can be brought back, so each is done for good.
+ * @param left names beside them that stay: a step that has any is told, also when it removes nothing
+ */
+const removal = (
+  { host }: CleanUpRequest,
+  id: string,
+  title: string,
+  paths: readonly string[],
+  left: readonly string[] = [],
+): Step => ({
   kind: 'step',
   id,
   host,
-  title,
+  title: `${title}${leftAlone(left)}`,
   act: paths.length === 0 ? [] : [removingTrees(paths)],
   undo: [],
-  ...(paths.length === 0 ? { unchanged: true } : { commits: true }),
+  ...(paths.length > 0 ? { commits: true } : left.length > 0 ? {} : { unchanged: true }),
 })

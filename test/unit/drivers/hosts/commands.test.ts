@@ -28,8 +28,8 @@ const table: readonly [string, HostEffect, readonly (readonly string[])[]][] = [
   ],
   [
     "a folder with an owner, whose group is the owner's",
-    { kind: 'directory', path: '/d', mode: '0750', owner: 'web' },
-    [['install', '-d', '-m', '0750', '-o', 'web', '-g', 'web', '/d']],
+    { kind: 'directory', path: '/d', mode: '0750', owner: 'root' },
+    [['install', '-d', '-m', '0750', '-o', 'root', '-g', 'root', '/d']],
   ],
   ['a text', { kind: 'write', ...place, content: 'x\n' }, [begin, fill, ...end]],
   [

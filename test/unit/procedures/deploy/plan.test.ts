@@ -190,12 +190,23 @@ describe('an activation', () => {
   test('keeps five releases and forgets the older ones with their history', () => {
     const activations = Array.from({ length: 7 }, (_, index) => recordOf(`old${index}`, `0.${index}.0`, String(index)))
     const releases = activations.map(({ release }) => release.id)
-    const { act } = stepIn(plan(input(), running({ activations, releases: [...releases, 'never-used'] })), 'tidy')
+    const { act } = stepIn(plan(input(), running({ activations, releases })), 'tidy')
     expect(act.flatMap((effect) => (effect.kind === 'remove-tree' ? [effect.path] : []))).toEqual([
       '/opt/network_system/incoming/run2',
+      ...releases.slice(0, 3).map((id) => `/opt/network_system/releases/${id}`),
       ...['old0', 'old1', 'old2'].map((id) => `/var/lib/netops/history/${id}`),
-      ...[...releases.slice(0, 3), 'never-used'].map((id) => `/opt/network_system/releases/${id}`),
     ])
+  })
+
+  test('leaves what no record names, and says so', () => {
+    const releases = [releaseOf('1.0.0', 'a').id, '9.9.9-0123456789ab', 'a-link']
+    const { act, title } = stepIn(plan(input({ keepReleases: 1 }), running({ releases })), 'tidy')
+    expect(act.flatMap((effect) => (effect.kind === 'remove-tree' ? [effect.path] : []))).toEqual([
+      '/opt/network_system/incoming/run2',
+      `/opt/network_system/releases/${releaseOf('1.0.0', 'a').id}`,
+      '/var/lib/netops/history/run1',
+    ])
+    expect(title).toMatch(/no record of netops names it: 9\.9\.9-0123456789ab, a-link\)$/)
   })
 })
 

@@ -28,6 +28,7 @@ const facts = (changes: Partial<CleanUpFacts> = {}): CleanUpFacts => ({
   runs: [],
   incoming: [],
   builds: ['new'],
+  emptyBuilds: [],
   linked: 'new',
   litter: [],
   ...changes,
@@ -44,6 +45,7 @@ const removed = (found: CleanUpFacts, wanted = order): string[] =>
     act.flatMap((effect) => (effect.kind === 'work' ? (effect.input as { paths: string[] }).paths : [effect.kind])),
   )
 const runs = '/var/lib/netops/runs'
+const [gone, half] = ['20261101T000000Z-deploy-0001.web1', '20261101T000000Z-tune-revert-0002.web1']
 
 describe('cleaning up', () => {
   test('finds nothing to do where nothing is old', () => {
@@ -91,9 +93,14 @@ describe('cleaning up', () => {
       [],
     ],
     [
-      'netops builds that nothing needs',
-      facts({ builds: ['new', 'older', 'oldest'], linked: 'older' }),
-      ['/opt/network_system/netops/oldest'],
+      'netops builds that nothing needs, of those that carried out runs',
+      facts({
+        builds: ['new', 'older', 'oldest', 'theirs', 'empty'],
+        emptyBuilds: ['empty'],
+        linked: 'older',
+        runs: [ran('ended', 2, { netops: 'oldest' })],
+      }),
+      ['/opt/network_system/netops/oldest', '/opt/network_system/netops/empty'],
     ],
     [
       'no netops build that an open run would need',
@@ -113,16 +120,28 @@ describe('cleaning up', () => {
     [
       'what was pushed for runs that are over, not for open ones',
       facts({
-        runs: [ran('half.web1', 3, { over: false })],
+        runs: [ran(half, 3, { over: false })],
         incoming: [
-          { run: 'gone.web1', at: now - 2 * day },
-          { run: 'half.web1', at: now - 3 * day },
+          { run: gone, at: now - 2 * day },
+          { run: half, at: now - 3 * day },
+          { run: 'theirs', at: now - 90 * day },
         ],
       }),
-      ['/opt/network_system/incoming/gone.web1'],
+      [`/opt/network_system/incoming/${gone}`],
     ],
   ])('removes %s', (_, found, expected) => {
     expect(removed(found)).toEqual(expected)
+  })
+
+  test('says what it leaves because no record names it, also where nothing else is to be done', () => {
+    const found = facts({ builds: ['new', 'theirs'], incoming: [{ run: 'a-link', at: now - 2 * day }] })
+    expect(removed(found)).toEqual([])
+    const steps = bodyOf(planCleanUp(order, found))
+    expect(steps.map(({ title, unchanged }) => [title, unchanged])).toEqual([
+      ['Remove 0 old runs', true],
+      [expect.stringMatching(/no record of netops names it: theirs\)$/), undefined],
+      [expect.stringMatching(/no record of netops names it: a-link\)$/), undefined],
+    ])
   })
 
   test('never removes the build that carries it out, or its own run', () => {
