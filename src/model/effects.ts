@@ -18,9 +18,15 @@ const hostEffects = [
   z.strictObject({ kind: z.literal('copy'), from: z.string(), ...place, sha256: z.string().optional(), ...unlessSame }),
   /**
    * Whatever lies at a path of the same host as it is: a link as that link, and type, mode, owner, times, ACL and extended
-   * attributes of everything. Replaced atomically; where it cannot be kept so, it fails.
+   * attributes of everything. Hash-checked where a hash is given, replaced atomically; where it cannot be kept so, it fails.
    */
-  z.strictObject({ kind: z.literal('duplicate'), from: z.string(), path: z.string(), ...unlessSame }),
+  z.strictObject({
+    kind: z.literal('duplicate'),
+    from: z.string(),
+    path: z.string(),
+    sha256: z.string().optional(),
+    ...unlessSame,
+  }),
   /**
    * A file of the operator's machine, hash-checked on the far side, replaced atomically. Nobody holds the host meanwhile:
    * `run` keeps two that push the same file at once out of each other's way. Blocks that executables in the folders

@@ -75,6 +75,9 @@ const kept = [
   ...[own.serverLink, own.netopsLink, own.tmpfiles, own.sysctlDropIn, own.limitsDropIn, own.unitDropIn],
 ]
 
+// The service may put links there, and root would follow them.
+const services = [own.dataDir, own.logDir, own.runtimeDir, own.runtimeDir.replace(/^\/var/, '')]
+
 export const inventoryRules: readonly Rule<Inventory>[] = [
   {
     about: ['hosts', 'hosts_from'],
@@ -89,6 +92,15 @@ export const inventoryRules: readonly Rule<Inventory>[] = [
       files.flatMap(({ to }, index) =>
         kept.some((path) => to === path || to.startsWith(`${path}/`) || path.startsWith(`${to}/`))
           ? [broken(['files', index, 'to'], 'expected another path: this one is netops’ own')]
+          : [],
+      ),
+  },
+  {
+    about: ['files'],
+    broken: ({ files = [] }) =>
+      files.flatMap(({ to }, index) =>
+        services.some((path) => to === path || to.startsWith(`${path}/`))
+          ? [broken(['files', index, 'to'], 'expected a folder that is not the service’s own, such as /etc/network')]
           : [],
       ),
   },

@@ -91,6 +91,98 @@ describe('netops on the host, killed while it places a file', () => {
   })
 })
 
+describe('what a deployment replaces', () => {
+  // setxattr(2) and getxattr(2) of x86_64 and aarch64; minimal hosts have no attr(1), but perl.
+  const attributes = 'my ($set, $get) = `uname -m` =~ /aarch64/ ? (5, 8) : (188, 191);'
+  const mark = (path: string) =>
+    on('perl', '-e', `${attributes} syscall($set, $ARGV[0], "user.origin", "vault", 5, 0) == 0 or die $!`, path)
+  const about = async (...paths: readonly string[]): Promise<string> => {
+    const read = `${attributes} my $b = "\\0" x 9; syscall($get, $ARGV[0], "user.origin", $b, 9); print "$b\\n"`
+    const look = 'for path; do stat -c "%N %F %a %U:%G %Y" -- "$path"; perl -e "$READ" "$path"; cat "$path"; done'
+    const { code, stdout } = await on('env', `READ=${read}`, 'sh', '-c', look, 'sh', ...paths)
+    expect(code).toBe(0)
+    return stdout
+  }
+
+  test('is put back as it was when the release crashes: links, modes, owners, times and attributes', async () => {
+    const [target, config] = ['/etc/network/jwt-2026.key', paths.config]
+    await on('mv', key, target)
+    await on('ln', '-s', 'jwt-2026.key', key)
+    await on('chown', '-h', 'network_service:', key)
+    await on('chmod', '0600', target)
+    await on('chmod', '0444', config)
+    await on('chown', 'root:root', config)
+    for (const path of [target, config]) expect((await mark(path)).code).toBe(0)
+    const unit = '/srv/network_service.service'
+    await on('cp', paths.unit, unit)
+    await on('sh', '-c', 'echo "# by hand" >> "$0"', unit)
+    await on('ln', '-sf', unit, paths.unit)
+    const all = [key, target, config, paths.unit, unit] as const
+    const before = await about(...all)
+    expect(before).toContain(`'${key}' -> 'jwt-2026.key' symbolic link 777 network_service:network_service`)
+    expect(before).toContain('vault')
+
+    await writeConfig(folder, 'config', 1001)
+    const failed = await deploy('never', crashing.file)
+    expect(failed).toMatchObject({ code: 8, json: { hosts: [{ outcome: 'rolled-back' }] } })
+    expect(await about(...all)).toBe(before)
+    expect((await servedBy(host('web1'))).answering).toMatch(/^1\.0\.0-/)
+
+    expect(await deploy('fifth')).toMatchObject({ code: 0 })
+    expect(await placed()).toBe('600 network_service:network_service\nfifth')
+    expect((await on('stat', '-c', '%F', key, paths.unit, config)).stdout).toBe('regular file\n'.repeat(3))
+    expect((await on('cat', target)).stdout).toBe('fourth')
+  })
+})
+
+describe('a folder that the service may write to', () => {
+  const temporary = '/etc/network/.jwt.key.netops-new'
+  const give = async (owner: string) => expect((await on('chown', owner, '/etc/network')).code).toBe(0)
+  const untouched = async () => {
+    expect((await on('test', '-e', '/etc/profile.d/owned')).code).not.toBe(0)
+    expect((await on('find', paths.runs, '-path', '*saved*', '-newer', '/root/then', '-type', 'f')).stdout).toBe('')
+  }
+
+  test('is refused before anything is done, and nothing in it is read or followed', async () => {
+    await on('cp', '-a', '/etc/network', '/root/network-before')
+    await on('touch', '/root/then')
+    await give('network_service')
+    try {
+      await on('ln', '-sf', '/etc/shadow', key)
+      await on('ln', '-s', '/etc/profile.d/owned', temporary)
+      const shadow = (await on('stat', '-c', '%a %U %Z', '/etc/shadow')).stdout
+      const refused = await deploy('planted')
+      expect(refused.code).toBe(7)
+      expect(JSON.stringify(refused.json)).toContain('/etc/network belongs to network_service')
+      expect((await on('stat', '-c', '%a %U %Z', '/etc/shadow')).stdout).toBe(shadow)
+      await untouched()
+    } finally {
+      await on('rm', '-f', temporary)
+      await on('cp', '-a', '--remove-destination', '/root/network-before/jwt.key', key)
+      await give('root')
+    }
+  })
+
+  test('is not written to by a run that goes on after it was given away', async () => {
+    await on('systemctl', 'set-environment', 'NETOPS_FAULT=kill-after:begin:files')
+    const cut = await deploy('sixth').finally(() => on('systemctl', 'unset-environment', 'NETOPS_FAULT'))
+    await on('ln', '-s', '/etc/profile.d/owned', temporary)
+    await give('network_service')
+    try {
+      const resumed = await netops(['runs', 'resume', cut.json.run ?? ''], 'sixth')
+      expect(resumed.code).not.toBe(0)
+      expect(JSON.stringify(resumed.json)).toContain('/etc/network belongs to network_service')
+      expect((await on('test', '-e', '/etc/profile.d/owned')).code).not.toBe(0)
+      expect(await placed()).toBe('600 network_service:network_service\nfifth')
+    } finally {
+      await on('rm', '-f', temporary)
+      await give('root')
+    }
+    expect(await deploy('sixth')).toMatchObject({ code: 0 })
+    expect(await placed()).toBe('600 network_service:network_service\nsixth')
+  })
+})
+
 describe('a full disk', () => {
   test('where a file is to be placed leaves the old file and a service that runs', async () => {
     const old = await placed()

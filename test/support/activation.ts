@@ -58,7 +58,7 @@ export const emptyHost = (changes: Partial<ActivationFacts> = {}): ActivationFac
   missingFolders: ownFolders(hostPaths('/')),
   releases: [],
   releaseSha256: undefined,
-  placed: {},
+  present: {},
   environment: undefined,
   busyPorts: [],
   freeBytes: 1e9,
@@ -67,6 +67,8 @@ export const emptyHost = (changes: Partial<ActivationFacts> = {}): ActivationFac
   ...changes,
 })
 
+const paths = hostPaths('/')
+
 /** A host where 1.0.0 was deployed by run1 and runs. */
 export const runningHost = (changes: Partial<ActivationFacts> = {}): ActivationFacts =>
   emptyHost({
@@ -74,6 +76,14 @@ export const runningHost = (changes: Partial<ActivationFacts> = {}): ActivationF
     current: releaseOf('1.0.0', 'a').id,
     activations: [recordOf('run1', '1.0.0', 'a')],
     configSha256: hashOf('c'),
+    present: {
+      ...Object.fromEntries(
+        [paths.config, paths.unit, paths.tmpfiles].map((path) => [path, { kind: 'file' as const }]),
+      ),
+      [paths.current]: { kind: 'link', target: `releases/${releaseOf('1.0.0', 'a').id}` },
+      [paths.serverLink]: { kind: 'link', target: `${paths.current}/network_server` },
+      [paths.netopsLink]: { kind: 'link', target: '/opt/network_system/netops/0/netops' },
+    },
     unit: 'unit network_service',
     tmpfiles: 'tmpfiles network_service',
     account: true,

@@ -672,6 +672,12 @@ export const badFleetFiles: readonly BadFile[] = [
     file('{ from: { file: a }, to: /usr/local/bin/netops }'),
     '3:30 files[0].to: expected another path: this one is netops’ own, not "/usr/local/bin/netops"',
   ),
+  ...['/var/lib/network_system/seed.key', '/var/log/network/a/b', '/run/network_service/x'].map((to) =>
+    beyond(
+      file(`{ from: { file: a }, to: ${to} }`),
+      `3:30 files[0].to: expected a folder that is not the service’s own, such as /etc/network, not "${to}"`,
+    ),
+  ),
   bad(
     file('{ from: { file: a }, to: /a, mode: 0600 }'),
     '3:40 files[0].mode: 0600 is the number 600 in YAML 1.2 and an octal one in YAML 1.1; write "0600" in quotes',

@@ -155,12 +155,14 @@ const sameAll =
 function duplicateCommands({
   from,
   path,
+  sha256,
   unlessSame,
 }: Extract<HostEffect, { kind: 'duplicate' }>): readonly HostCommand[] {
   const temporary = temporaryFor(path)
   const copied: readonly HostCommand[] = [
     { argv: ['rm', '-rf', '--', temporary] },
     { argv: ['cp', '-a', '--preserve=xattr', '--reflink=auto', '-T', '--', from, temporary] },
+    ...(sha256 === undefined ? [] : [checkHash(temporary, sha256)]),
     // sync(1) would look for what a link points to.
     { argv: ['sh', '-c', '[ -L "$0" ] || exec sync "$0"', temporary] },
     { argv: ['mv', '-T', '--', temporary, path] },

@@ -12,6 +12,7 @@ import { readLacking, refuseProgram } from './program.ts'
 import { accountCommand, isOlder, oldestGlibc, readNeeds, type HostNeeds } from './host-needs.ts'
 import type { Failure } from '../../model/failure.ts'
 import { inService, readHistory } from './history.ts'
+import { readPresent, refuseUnreplaceable, replacedPaths, type PresentFiles } from './kept.ts'
 
 export interface ActivationFacts {
   /** Node's name for the host's platform: `linux-x64`. */
@@ -31,8 +32,8 @@ export interface ActivationFacts {
   readonly releases: readonly string[]
   /** The hash of the wanted release's executable, where the host has it. */
   readonly releaseSha256: string | undefined
-  /** What lies where files are to be placed: mode and owner, or null. */
-  readonly placed: Readonly<Record<string, { readonly mode: string; readonly owner: string } | null>>
+  /** What lies where files and links are to be put. */
+  readonly present: PresentFiles
   /** What the host is marked as. */
   readonly environment: string | undefined
   /** TCP ports on which something listens. */
@@ -69,13 +70,13 @@ export async function readActivationFacts(
     reader.readText(paths.tmpfiles),
   ])
   const folders = [...new Set([...ownFolders(paths), ...wanted.files.map(dirname)])]
-  const [account, missing, releases, releaseSha256, placed, environment, busyPorts, freeBytes, needs, lacking] =
+  const [account, missing, releases, releaseSha256, present, environment, busyPorts, freeBytes, needs, lacking] =
     await Promise.all([
       reader.query(['getent', 'passwd', serviceUser]),
       Promise.all(folders.map(async (path) => ((await reader.exists(path)) ? [] : [path]))),
       reader.list(paths.releases),
       reader.sha256(join(paths.releases, wanted.release, serverExecutable)),
-      Promise.all(wanted.files.map(async (path) => [path, await readPlaced(reader, path)] as const)),
+      readPresent(reader, [...replacedPaths(paths), ...wanted.files]),
       readEnvironment(reader, paths),
       readBusyPorts(reader),
       readFreeBytes(reader, paths.releases),
@@ -94,20 +95,13 @@ export async function readActivationFacts(
     missingFolders: missing.flat(),
     releases: releases.filter((name) => !name.startsWith('.')),
     releaseSha256,
-    placed: Object.fromEntries(placed),
+    present,
     environment,
     busyPorts,
     freeBytes,
     needs,
     lacking,
   }
-}
-
-async function readPlaced(reader: HostReader, path: string): Promise<{ mode: string; owner: string } | null> {
-  const { code, stdout } = await reader.query(['stat', '--format=%a %U:%G', '--', path])
-  if (code !== 0) return null
-  const [mode = '', owner = ''] = stdout.trim().split(' ')
-  return { mode: mode.padStart(4, '0'), owner }
 }
 
 /** The folders that an activation makes, and takes away again when a first one fails; in the order of making. */
@@ -160,6 +154,7 @@ export function refuseImpossible(input: ActivationRequest, facts: ActivationFact
   const { platform, needs, lacking } = facts
   refuseProgram(release.needs, { host, platform, glibc: needs.glibc, lacking })
   refuseWithoutNeeds(input, facts)
+  refuseUnreplaceable(host, facts.present)
   if (release.from === undefined && facts.releaseSha256 !== release.sha256) {
     throw new NetopsError('refused', {
       host,

@@ -9,6 +9,7 @@ import { render } from '../../system/template.ts'
 import { ownFolders, type ActivationFacts } from './facts.ts'
 import { inService, nextSequence } from './history.ts'
 import { planFiles, type FilePlacement } from './placed-files.ts'
+import { Kept } from './kept.ts'
 import { planTidying } from './tidy.ts'
 
 /** Texts of the templates that an activation renders. */
@@ -48,6 +49,7 @@ class ActivationSteps {
   readonly #facts: ActivationFacts
   readonly #paths
   readonly #files
+  readonly #replaced: Kept
   readonly #placement: FilePlacement
   readonly #same
   readonly #running: boolean
@@ -62,7 +64,6 @@ class ActivationSteps {
     this.#files = {
       release: join(paths.releases, input.release.id, serverExecutable),
       incoming: join(paths.incoming, input.run),
-      savedConfig: join(paths.runs, input.run, 'saved', 'config.yaml'),
       unit: render(templates.unit, {
         user: serviceUser,
         server: join(paths.current, serverExecutable),
@@ -80,7 +81,8 @@ class ActivationSteps {
     this.#running = facts.service.state === 'running'
     // One that nothing would restart gets a supervisor again.
     this.#kept = this.#running && facts.service.unsupervised !== true
-    this.#placement = planFiles(input, facts, dirname(this.#files.savedConfig))
+    this.#replaced = new Kept(facts.present, join(paths.runs, input.run, 'saved'))
+    this.#placement = planFiles(input, facts, this.#replaced)
     this.#restart = !(this.#same.release && this.#same.config && this.#same.unit) || this.#placement.count > 0
   }
 
@@ -143,25 +145,20 @@ class ActivationSteps {
   }
 
   backUpConfig(): Step {
-    const { savedConfig } = this.#files
-    const config = this.#facts.configSha256 !== undefined && !this.#same.config
+    const { config, unit, tmpfiles, serverLink, netopsLink, current } = this.#paths
+    const replaced = [
+      ...(this.#same.config ? [] : this.#replaced.aside(config, 'config.yaml', this.#facts.configSha256)),
+      ...this.#placement.putAside,
+      ...(this.#same.unit
+        ? []
+        : [...this.#replaced.aside(unit, 'unit'), ...this.#replaced.aside(tmpfiles, 'tmpfiles')]),
+      ...(this.#same.release ? [] : this.#replaced.asideLink(current, 'current')),
+      ...(this.#same.release ? [] : this.#replaced.asideLink(serverLink, 'network_server')),
+      ...(this.#restart ? this.#replaced.asideLink(netopsLink, 'netops') : []),
+    ]
     return this.#step('backup', 'Back up the current configuration', {
-      unchanged: !config && this.#placement.putAside.length === 0,
-      act: [
-        { kind: 'directory', path: dirname(savedConfig), mode: '0700' },
-        ...(config
-          ? [
-              {
-                kind: 'copy',
-                from: this.#paths.config,
-                path: savedConfig,
-                mode: '0600',
-                ...this.#hash(this.#facts.configSha256),
-              } as const,
-            ]
-          : []),
-        ...this.#placement.putAside,
-      ],
+      unchanged: replaced.length === 0,
+      act: [...this.#replaced.prepared(replaced)],
     })
   }
 
@@ -204,37 +201,25 @@ class ActivationSteps {
 
   switchRelease(): Step {
     const { current, serverLink } = this.#paths
-    const before = this.#facts.current
     return this.#step('switch', `Switch to ${this.#input.release.id}`, {
       unchanged: this.#same.release,
       act: [
         { kind: 'link', path: current, target: join('releases', this.#input.release.id) },
         { kind: 'link', path: serverLink, target: join(current, serverExecutable) },
       ],
-      undo:
-        before === undefined
-          ? [
-              { kind: 'remove', path: serverLink },
-              { kind: 'remove', path: current },
-            ]
-          : [{ kind: 'link', path: current, target: join('releases', before) }],
+      undo: [this.#replaced.backLink(serverLink, 'network_server'), this.#replaced.backLink(current, 'current')],
     })
   }
 
   updateConfig(): Step {
     const { config } = this.#paths
     const access = { mode: '0640', ...this.#owner(`root:${serviceUser}`) }
-    const before = this.#facts.configSha256
     return this.#step('config', 'Update the configuration', {
       unchanged: this.#same.config,
       act: [
         { kind: 'copy', from: this.#input.config.from, path: config, ...access, sha256: this.#input.config.sha256 },
       ],
-      undo: [
-        before === undefined
-          ? { kind: 'remove', path: config }
-          : { kind: 'copy', from: this.#files.savedConfig, path: config, ...access, sha256: before },
-      ],
+      undo: [this.#replaced.back(config, 'config.yaml', this.#facts.configSha256)],
     })
   }
 
@@ -255,8 +240,6 @@ class ActivationSteps {
       mode: '0644',
       owner: 'root',
     })
-    const back = (path: string, before: string | undefined): Effect =>
-      before === undefined ? { kind: 'remove', path } : put(path, before)
     const first = this.#facts.unit === undefined
     return this.#step('unit', 'Install the systemd unit', {
       unchanged: this.#same.unit,
@@ -268,8 +251,8 @@ class ActivationSteps {
       ],
       undo: [
         ...(first ? [service('disable')] : []),
-        back(unit, this.#facts.unit),
-        back(tmpfiles, this.#facts.tmpfiles),
+        this.#replaced.back(unit, 'unit'),
+        this.#replaced.back(tmpfiles, 'tmpfiles'),
         service('reload-units'),
       ],
     })
@@ -317,12 +300,18 @@ class ActivationSteps {
       commits: true,
       act: [
         { kind: 'directory', path: folder, mode: '0700' },
-        { kind: 'copy', from: this.#paths.config, path: join(folder, 'config.yaml'), mode: '0600' },
+        {
+          kind: 'copy',
+          from: this.#paths.config,
+          path: join(folder, 'config.yaml'),
+          mode: '0600',
+          sha256: this.#input.config.sha256,
+        },
         { kind: 'write', path: join(folder, 'activation.json'), mode: '0600', content: `${JSON.stringify(record)}\n` },
         { kind: 'link', path: this.#paths.netopsLink, target: this.#input.netops },
       ],
       // Half a record must not count as what was in service.
-      undo: [{ kind: 'remove-tree', path: folder }],
+      undo: [this.#replaced.backLink(this.#paths.netopsLink, 'netops'), { kind: 'remove-tree', path: folder }],
     })
   }
 
@@ -360,10 +349,6 @@ class ActivationSteps {
   /** Below a relocated root everything belongs to whoever runs netops. */
   #owner(owner: string): { owner?: string } {
     return this.#input.manager === 'systemd' ? { owner } : {}
-  }
-
-  #hash(sha256: string | undefined): { sha256?: string } {
-    return sha256 === undefined ? {} : { sha256 }
   }
 
   #step(id: string, title: string, parts: Parts): Step {

@@ -41,13 +41,13 @@ const all = [
 ]
 
 const key = { from: '/incoming/file-0', to: '/etc/network/server.key', mode: '0600', owner: 'network_service:' }
-const placed = { [key.to]: { mode: '0604', owner: 'root:root' } }
+const present = { ...runningHost().present, [key.to]: { kind: 'link', target: 'server-2026.key' } as const }
 
 describe('an activation that places files', () => {
   const given = input({ ...same, files: [key] })
 
   test('restarts for them alone, checks them where they were brought, and saves what they replace before the stop', () => {
-    const steps = plan(given, running({ ...onFile, placed }))
+    const steps = plan(given, running({ ...onFile, present }))
     expect(changing(steps)).toEqual(['check', 'backup', 'stop', 'files', 'start', 'health', 'record', 'tidy'])
     expect(stepIn(steps, 'check').act).toEqual([
       expect.objectContaining({
@@ -55,15 +55,15 @@ describe('an activation that places files', () => {
       }),
     ])
     const saved = '/var/lib/netops/runs/run2/saved/file-0'
-    expect(stepIn(steps, 'backup').act).toContainEqual({ kind: 'copy', from: key.to, path: saved, mode: '0600' })
+    expect(stepIn(steps, 'backup').act).toContainEqual({ kind: 'duplicate', from: key.to, path: saved })
     expect(stepIn(steps, 'files')).toMatchObject({
       act: [{ kind: 'copy', from: key.from, path: key.to, mode: '0600', owner: 'network_service:' }],
-      undo: [{ kind: 'copy', from: saved, path: key.to, mode: '0604', owner: 'root:root' }],
+      undo: [{ kind: 'duplicate', from: saved, path: key.to, unlessSame: true }],
     })
   })
 
   test('makes the folder of a new one, and takes both away again when it is undone', () => {
-    const facts = running({ ...onFile, placed: { [key.to]: null }, missingFolders: ['/etc/network'] })
+    const facts = running({ ...onFile, missingFolders: ['/etc/network'] })
     expect(stepIn(plan(given, facts), 'files')).toMatchObject({
       act: [{ kind: 'directory', path: '/etc/network' }, { kind: 'copy' }],
       undo: [
@@ -75,7 +75,7 @@ describe('an activation that places files', () => {
   })
 
   test('says nothing of what is in them', () => {
-    const steps = plan(given, running({ ...onFile, placed }))
+    const steps = plan(given, running({ ...onFile, present }))
     const copies = [...stepIn(steps, 'files').act, ...stepIn(steps, 'files').undo, ...stepIn(steps, 'backup').act]
     expect(copies.length).toBeGreaterThan(2)
     for (const effect of copies) expect(effect).not.toHaveProperty('sha256')
@@ -129,7 +129,7 @@ describe('an activation', () => {
       'another unit only',
       same,
       running({ ...onFile, unit: 'old' }),
-      ['check', 'stop', 'unit', 'start', 'health', 'record', 'tidy'],
+      ['check', 'backup', 'stop', 'unit', 'start', 'health', 'record', 'tidy'],
     ],
   ])('of %s changes what differs', (_, given, facts, changed) => {
     const steps = plan(given, facts)
@@ -159,7 +159,7 @@ describe('an activation', () => {
     const path = '/opt/network_system/current'
     const { act, undo } = stepIn(plan(input(), running()), 'switch')
     expect(act[0]).toEqual({ kind: 'link', path, target: `releases/${input().release.id}` })
-    expect(undo).toEqual([{ kind: 'link', path, target: `releases/${releaseOf('1.0.0', 'a').id}` }])
+    expect(undo.at(-1)).toEqual({ kind: 'link', path, target: `releases/${releaseOf('1.0.0', 'a').id}` })
     const first = stepIn(plan(input(), emptyHost()), 'switch').undo
     expect(first.map(({ kind }) => kind)).toEqual(['remove', 'remove'])
   })
@@ -167,14 +167,17 @@ describe('an activation', () => {
   test('puts the saved configuration back in an undo, by its hash', () => {
     const { undo } = stepIn(plan(input(), running()), 'config')
     expect(undo).toMatchObject([
-      { kind: 'copy', from: '/var/lib/netops/runs/run2/saved/config.yaml', sha256: hashOf('c') },
+      { kind: 'duplicate', from: '/var/lib/netops/runs/run2/saved/config.yaml', sha256: hashOf('c') },
     ])
   })
 
   test('takes half a record away again, so that it does not count as what was in service', () => {
     const record = stepIn(plan(input(), running()), 'record')
     expect(record.commits).toBe(true)
-    expect(record.undo).toEqual([{ kind: 'remove-tree', path: '/var/lib/netops/history/run2' }])
+    expect(record.undo).toEqual([
+      { kind: 'link', path: '/usr/local/bin/netops', target: '/opt/network_system/netops/0/netops' },
+      { kind: 'remove-tree', path: '/var/lib/netops/history/run2' },
+    ])
   })
 
   test.each<[string, ActivationRequest, string | undefined]>([
