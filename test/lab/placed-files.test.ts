@@ -93,11 +93,12 @@ describe('netops on the host, killed while it places a file', () => {
 
 describe('what a deployment replaces', () => {
   // setxattr(2) and getxattr(2) of x86_64 and aarch64; minimal hosts have no attr(1), but perl.
-  const attributes = 'my ($set, $get) = `uname -m` =~ /aarch64/ ? (5, 8) : (188, 191);'
+  const attributes =
+    'my ($set, $get) = `uname -m` =~ /aarch64/ ? (5, 8) : (188, 191); my ($path, $name, $value) = ($ARGV[0], "user.origin", "vault");'
   const mark = (path: string) =>
-    on('perl', '-e', `${attributes} syscall($set, $ARGV[0], "user.origin", "vault", 5, 0) == 0 or die $!`, path)
+    on('perl', '-e', `${attributes} syscall($set, $path, $name, $value, 5, 0) == 0 or die $!`, path)
   const about = async (...paths: readonly string[]): Promise<string> => {
-    const read = `${attributes} my $b = "\\0" x 9; syscall($get, $ARGV[0], "user.origin", $b, 9); print "$b\\n"`
+    const read = `${attributes} my $b = "-" x 5; syscall($get, $path, $name, $b, 5); print "$b\\n"`
     const look = 'for path; do stat -c "%N %F %a %U:%G %Y" -- "$path"; perl -e "$READ" "$path"; cat "$path"; done'
     const { code, stdout } = await on('env', `READ=${read}`, 'sh', '-c', look, 'sh', ...paths)
     expect(code).toBe(0)

@@ -97,8 +97,20 @@ function readFile({ files = {}, links = {} }: FakeHost, argv: readonly string[])
       if (content === undefined) return { code: 1 }
       return { stdout: `${createHash('sha256').update(content).digest('hex')} *${path}\n` }
     default:
-      return lookAtWays(argv)
+      return lookAtWays(argv) ?? lookAtPresent(paths, links, argv)
   }
+}
+
+/** The look of src/procedures/deploy/kept.ts. */
+function lookAtPresent(
+  known: readonly string[],
+  links: Readonly<Record<string, string>>,
+  [shell = '', , script = '', , ...paths]: readonly string[],
+): Reply | undefined {
+  if (shell !== 'sh' || !script.startsWith('for path; do if [ -L')) return undefined
+  const kindOf = (path: string): string => (known.includes(path) ? 'file' : 'absent')
+  const found = paths.map((path) => (links[path] === undefined ? kindOf(path) : `link ${links[path]}`))
+  return { stdout: [...found, ''].join('\0') }
 }
 
 /** The look of src/system/folder-trust.ts: on these hosts every folder is root's alone. */
