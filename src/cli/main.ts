@@ -2,7 +2,8 @@
 import { buildInfo } from '../system/build-info.ts'
 
 // Whatever is made gets its mode in so many words; what a library or a command makes beside that is nobody else's to write to.
-process.umask(process.umask() | 0o022)
+const umask = process.umask(0o022)
+if ((umask | 0o022) !== 0o022) process.umask(umask | 0o022)
 
 const argv = process.argv.slice(2)
 if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {

@@ -216,39 +216,38 @@ export function planCleanUp(request: CleanUpRequest, facts: CleanUpFacts): Group
   const incoming = pushed.filter(({ run }) => runName.test(run))
   const litter = facts.litter.filter(({ at }) => old(at))
   return sequence(`Clean up on ${request.host}`, [
-    removal(request, 'journals', `Remove ${counted(gone.length, 'old run')}`, [
-      ...gone.map(({ run }) => join(paths.runs, run)),
-    ]),
-    removal(
-      request,
-      'builds',
-      'Remove netops builds that no run needs',
-      builds.filter((build) => named.has(build)).map((build) => join(paths.netopsBuilds, build)),
-      builds.filter((build) => !named.has(build)),
-    ),
-    removal(
-      request,
-      'litter',
-      `Remove ${counted(litter.length + incoming.length, 'leftover')}`,
-      [...incoming.map(({ run }) => join(paths.incoming, run)), ...litter.map(({ path }) => path)],
-      pushed.filter(({ run }) => !runName.test(run)).map(({ run }) => run),
-    ),
+    removal(request, {
+      id: 'journals',
+      title: `Remove ${counted(gone.length, 'old run')}`,
+      paths: gone.map(({ run }) => join(paths.runs, run)),
+    }),
+    removal(request, {
+      id: 'builds',
+      title: 'Remove netops builds that no run needs',
+      paths: builds.filter((build) => named.has(build)).map((build) => join(paths.netopsBuilds, build)),
+      left: builds.filter((build) => !named.has(build)),
+    }),
+    removal(request, {
+      id: 'litter',
+      title: `Remove ${counted(litter.length + incoming.length, 'leftover')}`,
+      paths: [...incoming.map(({ run }) => join(paths.incoming, run)), ...litter.map(({ path }) => path)],
+      left: pushed.filter(({ run }) => !runName.test(run)).map(({ run }) => run),
+    }),
   ])
 }
 
 const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`
 
-/**
- * Nothing of it can be brought back, so each is done for good.
- * @param left names beside them that stay: a step that has any is told, also when it removes nothing
- */
-const removal = (
-  { host }: CleanUpRequest,
-  id: string,
-  title: string,
-  paths: readonly string[],
-  left: readonly string[] = [],
-): Step => ({
+interface Removal {
+  readonly id: string
+  readonly title: string
+  readonly paths: readonly string[]
+  /** Names beside them that stay: a step that has any is told, also when it removes nothing. */
+  readonly left?: readonly string[]
+}
+
+/** Nothing of it can be brought back, so each is done for good. */
+const removal = ({ host }: CleanUpRequest, { id, title, paths, left = [] }: Removal): Step => ({
   kind: 'step',
   id,
   host,
