@@ -1,10 +1,10 @@
 // A lab as a whole: brought up so that every host answers, listed, and taken down without a trace.
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { messageOf, NetopsError, systemCode } from '../model/errors.ts'
 import { failureOf, type Failure } from '../model/failure.ts'
 import { readTemplate } from '../system/assets.ts'
-import { listIfAny } from '../system/files.ts'
+import { listIfAny, removeTree } from '../system/files.ts'
 import { signalProcess } from '../system/processes.ts'
 import { ensureBase } from './base.ts'
 import {
@@ -164,7 +164,8 @@ export async function stopLab(name: string): Promise<StoppedLab> {
   // Without its record nobody knows where its fleet file lies.
   const record = await readRecord(name).catch(ignoreDamage)
   const kept = record === undefined ? undefined : await removeFleetFiles(record)
-  await rm(folder, { recursive: true, force: true })
+  // Whoever was root on a host may have left links in it.
+  await removeTree(folder)
   await removeIfEmpty(labsFolder)
   return { found: true, kept }
 }

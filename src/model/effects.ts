@@ -75,8 +75,12 @@ export function foldersOf(effect: HostEffect): readonly string[] {
     case 'copy':
     case 'duplicate':
       return [folderOf(effect.from), folderOf(effect.path)]
-    case 'write':
     case 'push':
+      return [
+        folderOf(effect.path),
+        ...(effect.bases === undefined ? [] : [effect.bases.releases, effect.bases.netops]),
+      ]
+    case 'write':
     case 'provide':
     case 'link':
     case 'remove':

@@ -52,11 +52,14 @@ export interface TuningOptions {
   readonly set: Readonly<Record<string, string>>
 }
 
+/** Where a copy lies that has also what the text does not tell: times, ACL, extended attributes. */
+const kept = { kept: z.string().exactOptional() }
+
 /** What lies at a path. The owner is by numbers, as `chown` takes it: `0:0`. */
 const fileState = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('absent') }),
-  z.strictObject({ kind: z.literal('file'), content: z.string(), mode: z.string(), owner: z.string() }),
-  z.strictObject({ kind: z.literal('link'), target: z.string() }),
+  z.strictObject({ kind: z.literal('file'), content: z.string(), mode: z.string(), owner: z.string(), ...kept }),
+  z.strictObject({ kind: z.literal('link'), target: z.string(), ...kept }),
   /** A folder, a device, or a file that is not text: nothing that could be put back as it was. */
   z.strictObject({ kind: z.literal('other'), what: z.string() }),
 ])

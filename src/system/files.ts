@@ -73,7 +73,9 @@ async function removeFrom(folder: FileHandle, name: string): Promise<void> {
   } finally {
     await below.close()
   }
-  await fs.rmdir(path)
+  await fs.rmdir(path).catch((error: unknown) => {
+    if (systemCode(error) !== 'ENOENT') throw error
+  })
 }
 
 async function openFolder(path: string): Promise<FileHandle | undefined> {

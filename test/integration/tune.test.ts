@@ -6,7 +6,8 @@ import { systemCode } from '../../src/model/errors.ts'
 import { stepsOf } from '../../src/model/plan.ts'
 import { serverSettings } from '../../src/model/tuning.ts'
 import { tunedFiles } from '../../src/procedures/tune/facts.ts'
-import { exec } from '../../src/system/exec.ts'
+import { exec, execText } from '../../src/system/exec.ts'
+import { getAttribute, setAttribute } from '../support/attributes.ts'
 import { filesBelow, journalsOf, makeSite, smallRelease, treeOf, type Called, type Site } from '../support/site.ts'
 
 const netops = (...words: string[]) => exec([inject('builds').netops, ...words])
@@ -160,18 +161,27 @@ describe('taking it back', () => {
     expect(await verify(site)).toMatchObject({ code: 7 })
   })
 
-  test('restores files as they were: content, mode, link', async () => {
+  test('restores files as they were: content, mode, link, time, attributes', async () => {
     const site = await makeSite()
     await put(site.paths.sysctlDropIn, 'vm.swappiness = 3\n# no end of line', 0o600)
     await put(site.paths.tuningEnvironment, '', 0o640)
     await mkdir(dirname(site.paths.unitDropIn), { recursive: true })
     await symlink('/dev/null', site.paths.unitDropIn)
+    await execText([...setAttribute(site.paths.sysctlDropIn, 'vault')])
+    const timeOf = async () => (await stat(site.paths.sysctlDropIn)).mtimeMs
+    const time = await timeOf()
     const before = await settled(site)
     await apply(site)
     expect(await settled(site)).not.toEqual(before)
+    expect(await execText([...getAttribute(site.paths.sysctlDropIn)])).toBe('')
+    // Tuned again, it is still the first file that comes back.
+    expect(await apply(site, '--profile', 'sized')).toMatchObject({ code: 0 })
     expect((await revert(site, '--dry-run')).code).toBe(0)
     expect(await revert(site)).toMatchObject({ code: 0 })
     expect(await settled(site)).toEqual(before)
+    expect(await execText([...getAttribute(site.paths.sysctlDropIn)])).toBe('vault')
+    expect(await timeOf()).toBe(time)
+    expect((await filesBelow(site.paths.state)).filter((path) => path.includes('tuning'))).toEqual([])
   })
 })
 

@@ -8,6 +8,7 @@ import { execOnHost, hostRoot } from '../../src/lab/host.ts'
 import { hostPaths } from '../../src/model/paths.ts'
 import { exec } from '../../src/system/exec.ts'
 import { foreignRelease, readRecords, servedBy, unitOf, writeConfig, type Release } from '../support/fleet.ts'
+import { getAttribute, setAttribute } from '../support/attributes.ts'
 import { useLab } from '../support/lab.ts'
 
 const { lab, host } = useLab('web1')
@@ -92,17 +93,15 @@ describe('netops on the host, killed while it places a file', () => {
 })
 
 describe('what a deployment replaces', () => {
-  // setxattr(2) and getxattr(2) of x86_64 and aarch64; minimal hosts have no attr(1), but perl.
-  const attributes =
-    'my ($set, $get) = `uname -m` =~ /aarch64/ ? (5, 8) : (188, 191); my ($path, $name, $value) = ($ARGV[0], "user.origin", "vault");'
-  const mark = (path: string) =>
-    on('perl', '-e', `${attributes} syscall($set, $path, $name, $value, 5, 0) == 0 or die $!`, path)
-  const about = async (...paths: readonly string[]): Promise<string> => {
-    const read = `${attributes} my $b = "-" x 5; syscall($get, $path, $name, $b, 5); print "$b\\n"`
-    const look = 'for path; do stat -c "%N %F %a %U:%G %Y" -- "$path"; perl -e "$READ" "$path"; cat "$path"; done'
-    const { code, stdout } = await on('env', `READ=${read}`, 'sh', '-c', look, 'sh', ...paths)
-    expect(code).toBe(0)
-    return stdout
+  const about = async (...all: readonly string[]): Promise<string> => {
+    const looks = all.flatMap((path) => [['stat', '-c', '%N %F %a %U:%G %Y', path], getAttribute(path), ['cat', path]])
+    const found: string[] = []
+    for (const look of looks) {
+      const { code, stdout } = await on(...look)
+      expect(code).toBe(0)
+      found.push(stdout)
+    }
+    return found.join('\n')
   }
 
   test('is put back as it was when the release crashes: links, modes, owners, times and attributes', async () => {
@@ -113,7 +112,7 @@ describe('what a deployment replaces', () => {
     await on('chmod', '0600', target)
     await on('chmod', '0444', config)
     await on('chown', 'root:root', config)
-    for (const path of [target, config]) expect((await mark(path)).code).toBe(0)
+    for (const path of [target, config]) expect((await on(...setAttribute(path, 'vault'))).code).toBe(0)
     const unit = '/srv/network_service.service'
     await on('cp', paths.unit, unit)
     await on('sh', '-c', 'echo "# by hand" >> "$0"', unit)

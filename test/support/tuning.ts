@@ -91,6 +91,13 @@ export function after(facts: TuningFacts, effects: readonly Effect[]): TuningFac
       case 'link':
         files[effect.path] = { kind: 'link', target: effect.target }
         break
+      case 'duplicate':
+        files[effect.path] = files[effect.from] ?? { kind: 'absent' }
+        break
+      case 'remove-tree':
+        for (const path of Object.keys(files))
+          if (path === effect.path || path.startsWith(`${effect.path}/`)) Reflect.deleteProperty(files, path)
+        break
       case 'remove':
         files[effect.path] = { kind: 'absent' }
         break

@@ -1,7 +1,9 @@
 // Files of this machine that a deployment brings: which of them a host has already.
+import { dirname } from 'node:path'
 import type { PlacedFile } from '../../config/fleet-file.ts'
 import { readSource, type SourcePlace } from '../../config/file-sources.ts'
 import type { HostReader } from '../../drivers/hosts/port.ts'
+import { refuseDistrusted } from '../../system/folder-trust.ts'
 
 export type { SourcePlace } from '../../config/file-sources.ts'
 
@@ -16,14 +18,17 @@ const isAs = (present: string, wanted: string): boolean =>
 
 /**
  * Compares each file with what a host has in its place.
- * @throws NetopsError `usage` where a source holds nothing
+ * @throws NetopsError `usage` where a source holds nothing, `refused` where somebody else could have put a link in its place
  */
-export const lookAtFiles = (
+export async function lookAtFiles(
   files: readonly PlacedFile[],
   sources: SourcePlace,
   reader: HostReader,
-): Promise<readonly FileLook[]> =>
-  Promise.all(
+): Promise<readonly FileLook[]> {
+  if (files.length === 0) return []
+  const folders = [...new Set(files.map(({ to }) => dirname(to)))]
+  await refuseDistrusted((argv) => reader.query(argv), folders, reader.name)
+  return Promise.all(
     files.map(async (file) => {
       const [content, present, about] = await Promise.all([
         readSource(file.from, sources),
@@ -34,3 +39,4 @@ export const lookAtFiles = (
       return { same: present === content.sha256 && isAs(about.stdout.trim(), wanted) }
     }),
   )
+}

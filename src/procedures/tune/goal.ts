@@ -13,6 +13,7 @@ import {
 } from '../../model/tuning.ts'
 import { type TuningRequest } from './request.ts'
 import { render } from '../../system/template.ts'
+import { originalOf } from './originals.ts'
 import { tunedFiles, type TuningFacts, type TuningPlace } from './facts.ts'
 
 /** Texts of the templates that tuning renders. */
@@ -122,7 +123,10 @@ export function appliedGoal(
         )
       : {},
     files: Object.fromEntries(
-      touched.map((path) => [path, before?.files[path] ?? facts.files[path] ?? { kind: 'absent' as const }]),
+      touched.map((path) => [
+        path,
+        before?.files[path] ?? originalOf(paths, path, facts.files[path] ?? { kind: 'absent' }),
+      ]),
     ),
     folders: [...new Set([...made, ...facts.missingFolders])].filter(isNeeded),
   }

@@ -12,6 +12,7 @@ import { limitSettings, serverSettings, type FileState, type TuningRecord } from
 import { type TuningRequest } from './request.ts'
 import { granted, type TuningFacts } from './facts.ts'
 import { goalOf, isBelow, sameFile, wantedOf, type Goal, type TuningTemplates } from './goal.ts'
+import { forgetOriginals, keepOriginals, newlyKept } from './originals.ts'
 import { canonicalJson } from '../../model/json.ts'
 
 /** The steps of tuning a host or of taking it back; those whose result is there already are marked unchanged. Pure. */
@@ -100,7 +101,15 @@ class TuningSteps {
         ? absent
         : { kind: 'file', content: `${JSON.stringify(wanted, undefined, 2)}\n`, mode: '0600', owner: '' }
     const title = wanted === undefined ? 'Forget the original values' : 'Record the original values'
-    return this.#step('record', title, { unchanged: same, act: put(tuning, goal), undo: put(tuning, before) })
+    const copies =
+      wanted === undefined ? forgetOriginals(this.#paths, known) : keepOriginals(this.#paths, known, wanted)
+    // A record that names a copy has one.
+    const [act, undo] = [put(tuning, goal), put(tuning, before)]
+    return this.#step('record', title, {
+      unchanged: same,
+      act: wanted === undefined ? [...act, ...copies.act] : [...copies.act, ...act],
+      undo: wanted === undefined ? [...copies.undo, ...undo] : [...undo, ...copies.undo],
+    })
   }
 
   sysctlFile(): Step {
@@ -209,7 +218,7 @@ class TuningSteps {
 
   #file(which: 'sysctlDropIn' | 'limitsDropIn' | 'unitDropIn' | 'tuningEnvironment'): FileParts {
     const path = this.#paths[which]
-    const now = this.#facts.files[path] ?? absent
+    const now = this.#before(path)
     const goal = this.#goal.files[path]
     const missing = this.#facts.missingFolders.filter((folder) => isBelow(path, folder))
     const emptied = this.#goal.emptied.filter((folder) => isBelow(path, folder) && !missing.includes(folder))
@@ -228,6 +237,13 @@ class TuningSteps {
         ...made.toReversed().map(removeEmpty),
       ],
     }
+  }
+
+  /** What lies at a path: where the record of this run keeps a copy of it, with that. */
+  #before(path: string): FileState {
+    const isKept = newlyKept(this.#facts.record, this.#goal.record).some(([from]) => from === path)
+    const original = isKept ? this.#goal.record?.originals.files[path] : undefined
+    return original ?? this.#facts.files[path] ?? absent
   }
 
   #step(id: string, title: string, parts: Parts): Step {
@@ -287,6 +303,7 @@ const bySystemd = (limits: Readonly<Record<string, string>>): Record<string, str
 
 /** Effects after which this state lies at a path; it replaces whatever was there. */
 function put(path: string, state: FileState): readonly Effect[] {
+  if ('kept' in state && state.kept !== undefined) return [{ kind: 'duplicate', from: state.kept, path }]
   switch (state.kind) {
     case 'absent':
       return [{ kind: 'remove', path }]
