@@ -21,7 +21,7 @@ interface Keeping {
 const keptBy = (record: TuningRecord | undefined): ReadonlyMap<string, string> =>
   new Map(
     Object.entries(record?.originals.files ?? {}).flatMap(([path, state]) =>
-      'kept' in state && state.kept !== undefined ? [[path, state.kept] as const] : [],
+      'kept' in state ? [[path, state.kept] as const] : [],
     ),
   )
 

@@ -303,7 +303,7 @@ const bySystemd = (limits: Readonly<Record<string, string>>): Record<string, str
 
 /** Effects after which this state lies at a path; it replaces whatever was there. */
 function put(path: string, state: FileState): readonly Effect[] {
-  if ('kept' in state && state.kept !== undefined) return [{ kind: 'duplicate', from: state.kept, path }]
+  if ('kept' in state) return [{ kind: 'duplicate', from: state.kept, path }]
   switch (state.kind) {
     case 'absent':
       return [{ kind: 'remove', path }]
