@@ -315,7 +315,7 @@ describe('the supervisor of a root', () => {
     const { site, release, pid } = await siteInService()
     const killed = (await supervisorOf(site.paths))?.supervisor.pid ?? NaN
     process.kill(killed, 'SIGKILL')
-    await expect.poll(() => identify(killed)).toBeUndefined()
+    await expect.poll(() => identify(killed), { timeout: 20_000 }).toBeUndefined()
     const status = await site.netops(['status'])
     expect(status.stdout).toContain('unsupervised: its supervisor is gone')
     expect(status.stdout).toContain(`netops service start --root ${site.root}`)
@@ -345,7 +345,7 @@ describe('the supervisor of a root', () => {
     const strays = [1, 2, 3].map(() =>
       spawn(stray, ['host', 'supervise', '--root', site.root], { detached: true, stdio: 'ignore' }),
     )
-    await expect.poll(async () => (await processesBelow(site.root)).length).toBe(8)
+    await expect.poll(async () => (await processesBelow(site.root)).length, { timeout: 20_000 }).toBe(8)
     expect((await site.netops(['service', 'stop'])).code).toBe(0)
     expect(await processesBelow(site.root)).toEqual([])
     expect(strays.map(({ pid }) => pid)).not.toContain(undefined)

@@ -287,7 +287,7 @@ describe('the service under systemd', () => {
       expect((await on('web1', 'systemctl', 'kill', '-s', signal, 'network_service')).code).toBe(0)
     }
     const log = async () => (await on('web1', 'journalctl', '-u', 'network_service', '-o', 'cat', '-b')).stdout
-    for (const signal of signals) await expect.poll(log).toContain(`SIG${signal} is ignored`)
+    for (const signal of signals) await expect.poll(log, { timeout: 20_000 }).toContain(`SIG${signal} is ignored`)
     expect(await unit('web1')).toEqual(before)
   })
 

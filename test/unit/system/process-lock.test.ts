@@ -40,7 +40,7 @@ describe('a lock of a process', () => {
     expect(first).toHaveLength(1)
     expect(await tryProcessLock(path)).toBeUndefined()
     process.kill(first[0]?.pid ?? NaN, 'SIGKILL')
-    await expect.poll(() => tryProcessLock(path)).toBeDefined()
+    await expect.poll(() => tryProcessLock(path), { timeout: 20_000 }).toBeDefined()
     expect(await readdir(folder)).toEqual(['lock'])
   })
 
