@@ -44,11 +44,11 @@ export class RelayedRecords {
     if (line.length > longestOther && record.type !== 'run' && record.type !== 'done')
       throw this.#refuse(`has ${line.length} characters, of at most ${longestOther}`)
     if (record.seq !== this.#next) throw this.#refuse(`is numbered ${record.seq}`)
-    this.#next += 1
     if (record.type === 'run') this.#begin(record)
     else if (record.type === 'hook') throw this.#refuse('is about a hook, of which a host has none')
     else if ('step' in record && this.#steps?.has(record.step) === false)
       throw this.#refuse('is about a step that its plan does not have')
+    this.#next += 1
     return record
   }
 

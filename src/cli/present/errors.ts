@@ -13,11 +13,14 @@ export function errorField(error: NetopsError | undefined): { readonly error?: F
   return { error: failureOf({ code, message, ...(hint && { hint }), ...(log && { log }) }) }
 }
 
+/** What a host says in several lines, below its own: none of them can pass for a line about another host. */
+export const below = (text: string): string => text.replaceAll('\n', '\n    ')
+
 /** `web1: MESSAGE`, and below it what to do. */
 export const errorLines = (
   host: string,
   { message, hint }: Pick<NetopsError, 'message' | 'hint'>,
-): readonly string[] => [`${host}: ${message}`, ...(hint === undefined ? [] : [`  hint: ${hint}`])]
+): readonly string[] => [`${host}: ${below(message)}`, ...(hint === undefined ? [] : [`  hint: ${below(hint)}`])]
 
 /** The end of what a service said, below the failure that it belongs to. */
 export const logLines = (failure: Failure | undefined): readonly string[] => {
@@ -32,7 +35,10 @@ export function failureLines(thrown: unknown, verbosity: number): readonly strin
   const where = known?.host === undefined ? 'netops' : `netops: ${known.host}`
   const hint = known === undefined ? 'this is a defect of netops; -vv shows where' : known.hint
   return [
-    ...errorLines(where, { message: messageOf(thrown), hint }),
+    // What no host says may have lines of its own, such as the places of all problems.
+    ...(known?.host === undefined
+      ? [`${where}: ${messageOf(thrown)}`, ...(hint === undefined ? [] : [`  hint: ${hint}`])]
+      : errorLines(where, { message: messageOf(thrown), hint })),
     ...(verbosity >= 2 && thrown instanceof Error ? [thrown.stack ?? ''] : []),
   ]
 }

@@ -1,6 +1,7 @@
 // Hosts of a fleet file for people and scripts: how they are reached, and what they are part of.
 import type { LoginCheck, ReachedHost } from '../../fleet/inventory.ts'
 import { describeSource } from '../../model/file-source.ts'
+import { shownText } from '../../model/escape.ts'
 import { formatDuration } from '../../model/units.ts'
 import { errorField, errorLines } from './errors.ts'
 import { table } from './table.ts'
@@ -39,5 +40,5 @@ export const checkDocument = ({ error, ...rest }: LoginCheck) => ({
 
 export function checkLines({ host, system, marked, ms, error }: LoginCheck): string {
   if (error !== undefined) return errorLines(host, error).join('\n')
-  return `${host}: answers in ${formatDuration(ms)}, ${system ?? ''}, ${marked === undefined ? 'not marked yet' : `marked as ${marked}`}`
+  return `${host}: answers in ${formatDuration(ms)}, ${shownText(system ?? '')}, ${marked === undefined ? 'not marked yet' : `marked as ${shownText(marked)}`}`
 }

@@ -3,7 +3,8 @@ import type { LockState } from '../../engine/locks.ts'
 import type { LockAction } from '../../fleet/locks.ts'
 import type { HostAnswer } from '../../fleet/pool.ts'
 import type { CommandResult } from '../command.ts'
-import { errorField, outcomeOfAnswers } from './errors.ts'
+import { shownText } from '../../model/escape.ts'
+import { below, errorField, errorLines, outcomeOfAnswers } from './errors.ts'
 
 /** @throws NetopsError where there is one host alone and it failed: its failure is the command's */
 export function lockResult(answers: readonly HostAnswer<readonly LockState[]>[], action: LockAction): CommandResult {
@@ -17,19 +18,24 @@ export function lockResult(answers: readonly HostAnswer<readonly LockState[]>[],
 }
 
 function linesOf({ host, value: locks = [], error }: HostAnswer<readonly LockState[]>, action: LockAction): string {
-  if (error !== undefined) return `${host}: ${error.message}\n  hint: ${error.hint ?? 'netops status'}`
+  if (error !== undefined)
+    return errorLines(host, { message: error.message, hint: error.hint ?? 'netops status' }).join('\n')
   if (locks.length === 0) return `${host}: ${action === 'status' ? 'free' : 'nothing to give back'}`
   return locks
     .map((lock) => {
-      const what = lock.lease === 'release' ? '' : `${lock.lease}: `
-      if (action === 'release' && lock.damage !== undefined) return `${host}: put aside: ${what}${lock.damage.message}`
-      if (action === 'release') return `${host}: given back: ${what}run ${lock.run} (${lock.reason}) by ${lock.user}`
+      const what = lock.lease === 'release' ? '' : `${shownText(lock.lease)}: `
+      if (action === 'release' && lock.damage !== undefined)
+        return `${host}: put aside: ${what}${below(lock.damage.message)}`
+      if (action === 'release')
+        return shownText(`${host}: given back: ${what}run ${lock.run} (${lock.reason}) by ${lock.user}`)
       if (lock.damage !== undefined) {
         const who = lock.standing === 'dead' ? 'nobody has it' : holders[lock.standing]
-        return `${host}: ${what}${lock.state}: ${lock.damage.message}; ${who}\n  hint: ${lock.damage.hint ?? 'netops lock release'}`
+        return `${host}: ${what}${lock.state}: ${below(lock.damage.message)}; ${who}\n  hint: ${below(lock.damage.hint ?? 'netops lock release')}`
       }
       const heard = lock.standing === 'held' ? heardOf(lock) : holders[lock.standing]
-      return `${host}: ${what}${lock.state}: run ${lock.run} (${lock.reason}) by ${lock.user} on ${lock.from} since ${lock.since}, ${heard}`
+      return shownText(
+        `${host}: ${what}${lock.state}: run ${lock.run} (${lock.reason}) by ${lock.user} on ${lock.from} since ${lock.since}, ${heard}`,
+      )
     })
     .join('\n')
 }

@@ -3,6 +3,7 @@ import type { CheckedHost } from '../../fleet/preflight.ts'
 import { exitCodes, joinOutcomes } from '../../model/errors.ts'
 import type { Finding } from '../../procedures/preflight/judge.ts'
 import type { CommandResult } from '../command.ts'
+import { below } from './errors.ts'
 import { counted } from './table.ts'
 
 const countsOf = (findings: readonly Finding[]) => {
@@ -47,7 +48,7 @@ function checklistText(checked: readonly CheckedHost[], all: boolean): string {
       ...(good === 0 ? [] : [`${counted(good, 'check')} good`]),
     ]
     const rows = shown(findings).map(
-      ({ kind, check, message }) => `  ${kind.padEnd(7)}  ${check.padEnd(width)}  ${message}`,
+      ({ kind, check, message }) => `  ${kind.padEnd(7)}  ${check.padEnd(width)}  ${below(message)}`,
     )
     return [`${host}: ${counts.filter((text) => !text.startsWith('0 ')).join(', ')}`, ...rows].join('\n')
   })
@@ -60,7 +61,7 @@ function remediesOf(findings: readonly Finding[]): readonly string[] {
   const hostsByLine = new Map<string, string[]>()
   for (const { host, check, remedy } of findings) {
     if (remedy === undefined) continue
-    const line = `${check}: ${remedy}`
+    const line = `${check}: ${below(remedy)}`
     hostsByLine.set(line, [...new Set([...(hostsByLine.get(line) ?? []), host])])
   }
   return [...hostsByLine].map(([line, hosts]) => `  ${line} (${hosts.join(', ')})`)

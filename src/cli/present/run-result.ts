@@ -8,7 +8,7 @@ import { hostResults } from '../../runs/host-results.ts'
 import { plain } from '../../runs/run-journal.ts'
 import type { RunResult } from '../../engine/run.ts'
 import type { CommandResult } from '../command.ts'
-import { errorDocument, errorField, logLines } from './errors.ts'
+import { below, errorDocument, errorField, logLines } from './errors.ts'
 
 export const fleetRunResult = (end: FleetRunEnd): CommandResult =>
   'shown' in end ? shownResult(end) : finishedResult(end.finished)
@@ -32,7 +32,7 @@ function shownResult({ shown, refused }: ShownRun): CommandResult {
       ({ host, push, own }) =>
         `${host}: from here\n${shownSteps(push, '  ')}\n${host}: by its own netops\n${own.length === 0 ? '  (out of reach: decided there, once it is back)' : shownSteps(own, '  ')}`,
     )
-    .concat(refused.map(({ host, error }) => `${host}: left out\n  ${error.message}`))
+    .concat(refused.map(({ host, error }) => `${host}: left out\n  ${below(error.message)}`))
     .join('\n\n')
   const data = shown.map(({ host, push, own, procedure }) => ({ host, push, [procedure]: own }))
   return {
@@ -52,7 +52,8 @@ export function finishedResult({ procedure, run, hosts: names, requests, ...ran 
     const summary =
       request === undefined ? { text: '', data: {} } : procedureNamed(request.procedure).result(request, result.changed)
     const { outcome, message } = result
-    const line = outcome === 'done' ? summary.text : `${exitCodes[outcome].meaning}\n  ${message ?? ''}`.trimEnd()
+    const line =
+      outcome === 'done' ? summary.text : `${exitCodes[outcome].meaning}\n  ${below(message ?? '')}`.trimEnd()
     return { data: { ...result, ...summary.data }, line: `${result.host}: ${line}` }
   })
   const hosts = results.map(({ data }) => data)
@@ -66,7 +67,9 @@ export function finishedResult({ procedure, run, hosts: names, requests, ...ran 
   return {
     outcome: ran.result.outcome,
     data: { procedure, run, hosts, ...(first && { error: errorDocument(first) }) },
-    text: [...lines, ...logLines(first), ...(first?.hint === undefined ? [] : [`hint: ${first.hint}`])].join('\n'),
+    text: [...lines, ...logLines(first), ...(first?.hint === undefined ? [] : [`hint: ${below(first.hint)}`])].join(
+      '\n',
+    ),
   }
 }
 

@@ -1,10 +1,11 @@
 // What hosts say of themselves, for people and scripts.
 import type { HostAnswer } from '../../fleet/pool.ts'
+import { shownText } from '../../model/escape.ts'
 import type { Outcome } from '../../model/errors.ts'
 import type { Failure } from '../../model/failure.ts'
 import { quoteCommand } from '../../model/quote.ts'
 import type { HostHealth, HostStatus } from '../../procedures/status/host-status.ts'
-import { errorField } from './errors.ts'
+import { below, errorField } from './errors.ts'
 
 export const statusDocument = ({ host, value, error }: HostAnswer<HostStatus>) => ({
   ...value,
@@ -15,22 +16,27 @@ export const statusDocument = ({ host, value, error }: HostAnswer<HostStatus>) =
 })
 
 export function statusText({ host, value, error }: HostAnswer<HostStatus>): string {
-  if (value === undefined) return `${host}: ${error.message}`
+  if (value === undefined) return `${host}: ${below(error.message)}`
   const { service, health, unfinished, release } = value
-  const since = service.since === undefined ? '' : `, since ${service.since}`
+  const since = service.since === undefined ? '' : `, since ${shownText(service.since)}`
   const pid = service.mainPid === undefined ? '' : ` (pid ${service.mainPid}${since})`
   return [
-    `${host}: ${release ?? 'not deployed'}, service ${service.state}${pid}, ${health.status}`,
+    `${host}: ${shownText(release ?? 'not deployed')}, service ${service.state}${pid}, ${shownText(health.status)}`,
     ...(service.state === 'running' && service.unsupervised === true ? unsupervisedLines(value.root) : []),
     ...(value.configDrift ? ['  the configuration in place is not the one that was deployed'] : []),
-    ...(health.release !== undefined && health.release !== release ? [`  release ${health.release} answers`] : []),
-    ...unfinished.map((run) => `  unfinished run ${run.run} since ${run.since}, last: ${run.last}`),
+    ...(health.release !== undefined && health.release !== release
+      ? [`  release ${shownText(health.release)} answers`]
+      : []),
+    ...unfinished.map((run) => shownText(`  unfinished run ${run.run} since ${run.since}, last: ${run.last}`)),
     ...damagedLines(value.damaged),
   ].join('\n')
 }
 
 const damagedLines = (damaged: readonly Failure[] = []): readonly string[] =>
-  damaged.flatMap(({ message, hint }) => [`  ${message}`, ...(hint === undefined ? [] : [`    hint: ${hint}`])])
+  damaged.flatMap(({ message, hint }) => [
+    `  ${below(message)}`,
+    ...(hint === undefined ? [] : [`    hint: ${below(hint)}`]),
+  ])
 
 const unsupervisedLines = (root: string): readonly string[] => [
   '  unsupervised: its supervisor is gone, and nothing would restart the service',
@@ -49,12 +55,12 @@ export const healthOutcome = ({ value, error }: HostAnswer<HostHealth>): Outcome
   error?.code ?? (value?.health.healthy === true && value.health.ready && !value.unsupervised ? 'done' : 'unhealthy')
 
 export function healthText({ host, value, error }: HostAnswer<HostHealth>): string {
-  if (value === undefined) return `${host}: ${error.message}`
+  if (value === undefined) return `${host}: ${below(error.message)}`
   const { health, release } = value
-  const checks = Object.entries(health.checks).map(([name, ok]) => `${name} ${ok ? 'ok' : 'FAILED'}`)
+  const checks = Object.entries(health.checks).map(([name, ok]) => `${shownText(name)} ${ok ? 'ok' : 'FAILED'}`)
   const found = checks.length === 0 ? '' : ` (${checks.join(', ')})`
   return [
-    `${host}: ${health.status}${health.ready ? '' : ', not ready'}, release ${health.release ?? release ?? 'none'}${found}`,
+    `${host}: ${shownText(health.status)}${health.ready ? '' : ', not ready'}, release ${shownText(health.release ?? release ?? 'none')}${found}`,
     ...(value.unsupervised ? unsupervisedLines(value.root) : []),
     ...damagedLines(value.damaged),
   ].join('\n')
