@@ -357,10 +357,12 @@ describe('a host that is marked', () => {
     expect(stderr).toContain(`database2: the host is marked as ${mark}, and the fleet file is for no environment`)
   })
 
-  test('by an empty file is not marked', async () => {
+  test('by a file that names no environment runs nothing, with exit 9 and the way out; the others do', async () => {
     const run = await withMark(': > environment')
-    const { code, stdout } = await run()
-    expect([code, sorted(stdout)]).toEqual([0, ['database2 | here', 'web1      | here']])
+    const { code, stdout, stderr } = await run()
+    expect([code, stdout]).toEqual([9, 'web1      | here\n'])
+    expect(stderr).toContain('it holds no name of an environment')
+    expect(stderr).toContain('mark it anew: echo NAME >')
   })
 })
 
