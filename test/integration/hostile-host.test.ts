@@ -2,10 +2,13 @@
 import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { connectSsh } from '../../src/drivers/hosts/ssh.ts'
+import { unstoppable } from '../../src/engine/halt.ts'
 import { exec, start } from '../../src/system/exec.ts'
 import { readTextIfAny } from '../../src/system/files.ts'
 import { pause } from '../support/site.ts'
 import { startSshFleet, type SshFleet } from '../support/ssh-fleet.ts'
+import { inTerminal } from '../support/tmux.ts'
 
 let fleet: SshFleet
 let env: Readonly<Record<string, string>>
@@ -107,4 +110,49 @@ test.each([
   await exec(['sh', '-c', script, 'sh', ...line], { env, timeoutMs: 40_000 })
   const peak = Number(/(\d+) kB/.exec(await readFile(file, 'utf8'))?.[1]) * 1024
   expect(peak).toBeLessThan(mostMemory)
+})
+
+test.each([
+  ['has no end', 'exec cat /dev/zero', /netops: a line of its output: expected at most 4\.2 MB; it was cut off/],
+  [
+    'is about another run',
+    `echo '{"netops":1,"seq":1,"at":"2026-11-23T10:45:01.000Z","type":"end","outcome":"done","changed":true}'; echo '{"netops":1,"seq":9}'`,
+    /record 2 is none that this netops understands/,
+  ],
+])('a run whose journal on its host %s is not followed any further', async (_, journal, failure) => {
+  const ok = `echo '{"schema":"netops/v1","ok":true}'`
+  await answering(
+    `echo "netops-command $$"; case $SSH_ORIGINAL_COMMAND in *runs*follow*) ${journal} ;; *) ${ok} ;; esac`,
+  )
+  const { followHostRun } = await import('../../src/runs/remote-host-run.ts')
+  const sshd = fleet.hosts.web1
+  if (sshd === undefined) throw new Error('there is no web1')
+  const connection = await connectSsh(sshd.target)
+  try {
+    const report = {
+      ...{ step: 'web1/activate', last: undefined, pass: () => undefined, pushed: () => undefined },
+      ...{ progress: () => undefined, result: () => undefined },
+    }
+    const effect = { kind: 'undo-host-run', netops: 'netops', run: 'R.web1', root: '/' } as const
+    await expect(followHostRun(connection, effect, report, unstoppable)).rejects.toThrow(failure)
+  } finally {
+    await connection.close()
+  }
+})
+
+test('what a host says in place of running commands is shown at a terminal as text', async () => {
+  await answering(`printf 'no\\033[2J\\033]0;title\\007\\n' >&2; exit 1`)
+  const terminal = await inTerminal(words('status'), env)
+  const shown = await terminal.shows(/^exit 4$/m)
+  expect(shown.replaceAll('\n', '')).toContain('no\\x1b[2J\\x1b]0;title\\x07')
+})
+
+test.each([
+  [['config', 'validate', '/dev/zero'], 'cannot be read'],
+  [['inventory', 'list', '--inventory', '/dev/zero'], '/dev/zero'],
+])('a file without end is cut off: netops %j', async (command, message) => {
+  const { code, stdout, stderr } = await exec([inject('builds').netops, ...command], { timeoutMs: 20_000 })
+  expect(code).toBeGreaterThan(0)
+  expect(`${stdout}${stderr}`).toContain(message)
+  expect(`${stdout}${stderr}`).toMatch(/expected at most 8\.4 MB; it was cut off when 8\.\d MB had come/)
 })
