@@ -9,7 +9,7 @@ export interface Piece {
 }
 
 /** A text of which some pieces have a colour. */
-export class Painted {
+class Painted {
   readonly pieces: readonly (string | Piece)[]
 
   constructor(pieces: readonly (string | Piece)[]) {

@@ -6,7 +6,7 @@ import fc from 'fast-check'
 let asked = 0
 
 /** How many inputs a target gets: NETOPS_FUZZ_RUNS, or this sample. */
-export function fuzzRuns(sample: number): number {
+function fuzzRuns(sample: number): number {
   asked = Number(process.env.NETOPS_FUZZ_RUNS ?? sample)
   return asked
 }
@@ -17,7 +17,7 @@ export const runsAsked = (): number => asked
 let chosen: number | undefined
 
 /** The seed of all choices: NETOPS_FUZZ_SEED, NETOPS_SEED, or a random one that is printed once. */
-export function fuzzSeed(): number {
+function fuzzSeed(): number {
   const given = process.env.NETOPS_FUZZ_SEED ?? process.env.NETOPS_SEED
   if (given !== undefined) return Number(given)
   if (chosen === undefined) {
