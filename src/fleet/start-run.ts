@@ -7,7 +7,8 @@ import { failureOf } from '../model/failure.ts'
 import { digestOf } from '../engine/plan-digest.ts'
 import type { Hooks } from '../model/journal.ts'
 import type { Target } from '../model/target.ts'
-import { planFleet, type FleetRun, type HostShare, type RolloutPolicy } from '../procedures/fleet-plan.ts'
+import { bringing, planFleet, type FleetRun, type HostShare, type RolloutPolicy } from '../procedures/fleet-plan.ts'
+import { refuseUnfit } from '../procedures/ground.ts'
 import type { HostRequest } from '../procedures/host-request.ts'
 import { decide } from '../procedures/list.ts'
 import type { AssignedPlace, Decision, FleetProcedure } from '../procedures/procedure.ts'
@@ -240,7 +241,9 @@ async function prepareHost<Input, Found>(
     reader.sha256(place.netops),
   ])
   const lacks = present === netops.sha256 ? undefined : netops
-  return { host, decision, share: { ...assignment, netops: lacks, shown: digestOf(decision.plan, place.run) } }
+  const share = { ...assignment, netops: lacks, shown: digestOf(decision.plan, place.run) }
+  await refuseUnfit(reader, to.name, decision.demands(bringing(share)))
+  return { host, decision, share }
 }
 
 /** A host that could not be reached: it is brought all that it may lack, once it can be. Undefined where that is not enough. */

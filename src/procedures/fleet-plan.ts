@@ -8,6 +8,7 @@ import {
   batchSizes,
   operatorHost,
   sequence,
+  stepsOf,
   tolerantly,
   type BatchSize,
   type Group,
@@ -209,6 +210,9 @@ function pushNetops(share: HostShare): Step {
     share.netops === undefined ? [] : [folder(dirname(netops), '0755'), push(share, share.netops, netops, '0755')]
   return step(share, 'netops', 'Push netops', act)
 }
+
+/** The steps that bring a host what it lacks, and have its netops work there. */
+export const bringing = (share: HostShare): readonly Step[] => [pushNetops(share), ...stepsOf(planHost(share))]
 
 function planHost(share: HostShare): Group {
   const { request, shown } = share

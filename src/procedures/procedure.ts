@@ -3,9 +3,10 @@ import type * as z from 'zod'
 import type { HostReader } from '../drivers/hosts/port.ts'
 import type { ServiceManager } from '../drivers/services/port.ts'
 import type { LeaseName } from '../model/leases.ts'
-import type { Plan } from '../model/plan.ts'
+import { stepsOf, type Plan, type Step } from '../model/plan.ts'
 import type { FileSource } from '../model/file-source.ts'
 import type { LocalFile } from '../system/local-file.ts'
+import { demandsOf, type Demand } from './demands.ts'
 import type { HostPlace, HostRequest } from './host-request.ts'
 
 /** What facts are read through. */
@@ -36,6 +37,8 @@ export interface HostProcedure<Request extends HostRequest = HostRequest, Facts 
    * @throws NetopsError `refused` where the facts show that it cannot be done
    */
   readonly plan: (request: Request, facts: Facts) => Plan
+  /** What it asks of the host's places beside what its steps write. */
+  readonly demands?: (request: Request) => readonly Demand[]
   /** Why the host is taken, for whoever finds it so. */
   readonly reason: (request: Request) => string
   readonly result: (request: Request, changed: boolean) => ResultSummary
@@ -45,6 +48,8 @@ export interface HostProcedure<Request extends HostRequest = HostRequest, Facts 
 export interface Decision {
   readonly facts: unknown
   readonly plan: Plan
+  /** What the host's places must be fit for, also for steps that bring something there first. */
+  readonly demands: (before?: readonly Step[]) => readonly Demand[]
 }
 
 /** A procedure that takes any request: it is parsed first. */
@@ -72,12 +77,23 @@ export function defineHostProcedure<Request extends HostRequest, Facts>(
     async decide(request, sources) {
       const parsed = schema.parse(request)
       const facts = await procedure.facts(parsed, sources)
-      return { facts, plan: procedure.plan(parsed, facts) }
+      const plan = procedure.plan(parsed, facts)
+      return {
+        facts,
+        plan,
+        demands: (before = []) => [
+          ...demandsOf([...before, ...stepsOf(plan)]),
+          ...(isIdle(plan) ? [] : (procedure.demands?.(parsed) ?? [])),
+        ],
+      }
     },
     reason: (request) => procedure.reason(schema.parse(request)),
     result: (request, changed) => procedure.result(schema.parse(request), changed),
   }
 }
+
+/** Whether nothing of a plan would touch the host. */
+const isIdle = (plan: Plan): boolean => stepsOf(plan).every(({ act }) => act.length === 0)
 
 /** A file that a host run needs beside its request. */
 export interface Push {

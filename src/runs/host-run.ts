@@ -11,6 +11,7 @@ import { failureOf } from '../model/failure.ts'
 import { hostPaths, runsCommand } from '../model/paths.ts'
 import { connectHere, readerOf } from '../drivers/hosts/readers.ts'
 import { servicesFor } from '../drivers/services/choose.ts'
+import { refuseUnfit } from '../procedures/ground.ts'
 import type { HostRequest } from '../procedures/host-request.ts'
 import { refuseSharedRoot } from '../system/folder-trust.ts'
 import { decide, procedureNamed } from '../procedures/list.ts'
@@ -135,8 +136,10 @@ async function proceed(
     return runPlan(journal, executor, control)
   }
   try {
-    const { facts, plan } = await decide(request, { reader: readerOf(connection), services })
+    const reader = readerOf(connection)
+    const { facts, plan, demands } = await decide(request, { reader, services })
     if (request.shown !== undefined) refuseOtherPlan(plan, request.shown, request)
+    await refuseUnfit(reader, host, demands())
     await open()
     begin(journal, { run, procedure, by: decidedBy, input: plain(request), facts: plain(facts), plan })
     return await runPlan(journal, executor, control)

@@ -2,6 +2,7 @@
 import { readerOf, connectHere } from '../drivers/hosts/readers.ts'
 import { servicesFor } from '../drivers/services/choose.ts'
 import { NetopsError } from '../model/errors.ts'
+import { refuseUnfit } from '../procedures/ground.ts'
 import type { HostRequest } from '../procedures/host-request.ts'
 import { decide, parseRequest, procedureNamed } from '../procedures/list.ts'
 import type { RunResult } from '../engine/run.ts'
@@ -56,6 +57,8 @@ export async function runHere(request: HostRequest, context: RunContext): Promis
 /** What it would do. */
 export async function showHere(request: HostRequest): Promise<readonly ShownStep[]> {
   const services = servicesFor(request.root, request.netops)
-  const { plan } = await decide(request, { reader: readerOf(connectHere(request.host)), services })
+  const reader = readerOf(connectHere(request.host))
+  const { plan, demands } = await decide(request, { reader, services })
+  await refuseUnfit(reader, request.host, demands())
   return shownPlan(plan, services)
 }

@@ -20,10 +20,6 @@ const memoryLimits = {
   leastAvailable: 64 * 2 ** 20,
 } as const
 
-// Room for SQLite's log of changes (up to about 4 MB), the service's log until somebody reacts, and an incoming release's
-// configuration; a host with less cannot be deployed to either.
-export const leastFreeDisk = 64 * 2 ** 20
-
 // The connection goes to this very process: an answer takes well under a millisecond unless nobody accepts.
 const connectTimeLimitMs = 1000
 

@@ -61,7 +61,6 @@ export const emptyHost = (changes: Partial<ActivationFacts> = {}): ActivationFac
   present: {},
   environment: undefined,
   busyPorts: [],
-  freeBytes: 1e9,
   needs: { glibc: '2.36', missingCommands: [], systemd: true },
   lacking: [],
   ...changes,

@@ -1,5 +1,5 @@
 // What a host is like before an activation, read by plain commands so that it works where netops has never been.
-import { dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { listenersIn } from '../../config/live/listeners.ts'
 import { NetopsError } from '../../model/errors.ts'
 import type { ActivationRequest, ActivationRecord } from './request.ts'
@@ -38,7 +38,6 @@ export interface ActivationFacts {
   readonly environment: string | undefined
   /** TCP ports on which something listens. */
   readonly busyPorts: readonly number[]
-  readonly freeBytes: number
   /** What netops and our executables cannot do without. */
   readonly needs: HostNeeds
   /** What the wanted release needs and the host lacks, in words. */
@@ -70,7 +69,7 @@ export async function readActivationFacts(
     reader.readText(paths.tmpfiles),
   ])
   const folders = [...new Set([...ownFolders(paths), ...wanted.files.map(dirname)])]
-  const [account, missing, releases, releaseSha256, present, environment, busyPorts, freeBytes, needs, lacking] =
+  const [account, missing, releases, releaseSha256, present, environment, busyPorts, needs, lacking] =
     await Promise.all([
       reader.query(['getent', 'passwd', serviceUser]),
       Promise.all(folders.map(async (path) => ((await reader.exists(path)) ? [] : [path]))),
@@ -79,14 +78,14 @@ export async function readActivationFacts(
       readPresent(reader, [...replacedPaths(paths), ...wanted.files]),
       readEnvironment(reader, paths),
       readBusyPorts(reader),
-      readFreeBytes(reader, paths.releases),
       readNeeds(reader, services.kind),
       readLacking(reader, services.kind, wanted.needs),
     ])
+  const current = link === undefined ? undefined : releaseIn(link, paths)
   return {
     platform,
     service,
-    current: link === undefined ? undefined : link.slice(link.lastIndexOf('/') + 1),
+    current,
     ...history,
     configSha256,
     unit,
@@ -98,10 +97,21 @@ export async function readActivationFacts(
     present,
     environment,
     busyPorts,
-    freeBytes,
     needs,
     lacking,
   }
+}
+
+/** The release that a link of ours leads to; undefined for a link of somebody else. */
+function releaseIn(link: string, { base, releases }: HostPaths): string | undefined {
+  const target = resolve(base, link)
+  return dirname(target) === releases ? basename(target) : undefined
+}
+
+/** The release that was in service: a link that is gone does not keep a service from running that was started by it. */
+export function releaseBefore(facts: ActivationFacts): string | undefined {
+  const recorded = facts.service.state === 'running' ? inService(facts, facts)?.release.id : undefined
+  return facts.current ?? facts.releases.find((id) => id === recorded)
 }
 
 /** The folders that an activation makes, and takes away again when a first one fails; in the order of making. */
@@ -128,16 +138,6 @@ async function readBusyPorts(reader: HostReader): Promise<readonly number[]> {
 export const listeningPorts = (text: string): readonly number[] =>
   [...new Set(listenersIn(text).map(({ port }) => port))].sort((a, b) => a - b)
 
-/** Free bytes of the file system on which a path lies or would lie. */
-async function readFreeBytes(reader: HostReader, path: string): Promise<number> {
-  for (let folder = path; ; folder = dirname(folder)) {
-    const result = await reader.query(['df', '--output=avail', '-B1', folder])
-    if (result.code === 0) return Number(result.stdout.trim().split('\n').at(-1))
-    if (folder === '/')
-      throw new NetopsError('failed', { host: reader.name, message: `df failed: ${result.stderr.trim()}` })
-  }
-}
-
 /** Refuses what would fail later, before anything on the host is touched. */
 export function refuseImpossible(input: ActivationRequest, facts: ActivationFacts): void {
   const { host, release } = input
@@ -163,15 +163,6 @@ export function refuseImpossible(input: ActivationRequest, facts: ActivationFact
           ? `release ${release.id} is not on the host any more`
           : `release ${release.id} on the host is damaged: its hash is ${facts.releaseSha256}`,
       hint: 'deploy it again with --release FILE',
-    })
-  }
-  // The copy that becomes the release, and as much again for logs and data while it starts.
-  const needed = release.from === undefined ? 0 : 2 * release.size
-  if (facts.freeBytes < needed) {
-    throw new NetopsError('refused', {
-      host,
-      message: `${facts.freeBytes} bytes are free where releases lie, ${needed} are needed`,
-      hint: 'free space, then run the same command again',
     })
   }
   const serves = facts.service.state === 'running' ? inService(facts, facts) : undefined

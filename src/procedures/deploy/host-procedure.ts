@@ -1,7 +1,10 @@
 // Activation as a procedure of one host: what a deployment and a rollback both come to there.
+import { leastFreeDisk } from '../../model/free-disk.ts'
+import { hostPaths } from '../../model/paths.ts'
 import { readTemplate } from '../../system/assets.ts'
+import type { Demand } from '../demands.ts'
 import { defineHostProcedure } from '../procedure.ts'
-import { readActivationFacts, refuseImpossible, type ActivationFacts } from './facts.ts'
+import { ownFolders, readActivationFacts, refuseImpossible, type ActivationFacts } from './facts.ts'
 import { planActivation } from './plan.ts'
 import { activationRequest, type ActivationRequest } from './request.ts'
 
@@ -21,6 +24,16 @@ export const activate = defineHostProcedure<ActivationRequest, ActivationFacts>(
     refuseImpossible(request, facts)
     const unit = readTemplate('network_service.service')
     return planActivation(request, facts, { unit, tmpfiles: readTemplate('network_service.tmpfiles') })
+  },
+  demands({ root, release }) {
+    const paths = hostPaths(root)
+    const folders = ownFolders(paths).map((path): Demand => ({ path, as: 'folder', bytes: 0 }))
+    // A release that comes is to be healthy afterwards; going back is not kept from anybody by a disk that is nearly full.
+    const spare = release.from === undefined ? 0 : leastFreeDisk
+    return [
+      ...folders,
+      ...[paths.dataDir, paths.logDir].map((path): Demand => ({ path, as: 'folder', bytes: 0, spare })),
+    ]
   },
   reason: ({ reason, release }) => `${reason} of ${release.id}`,
   result({ release: { id } }, changed) {

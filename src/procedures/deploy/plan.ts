@@ -1,12 +1,12 @@
 // Brings one release with one configuration into service on one host: the guide's six deployment steps, made safe.
 // Order (docs/decisions.md): everything is verified and in place before the stop, and kept until the new one is healthy.
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { ActivationRequest, ActivationRecord } from './request.ts'
 import { puttingBack, type Effect, type ServiceEffect } from '../../model/effects.ts'
 import { hostPaths, serverExecutable, serviceName, serviceUser } from '../../model/paths.ts'
 import { sequence, type Group, type Step, type Wait } from '../../model/plan.ts'
 import { render } from '../../system/template.ts'
-import { ownFolders, type ActivationFacts } from './facts.ts'
+import { ownFolders, releaseBefore, type ActivationFacts } from './facts.ts'
 import { inService, nextSequence } from './history.ts'
 import { planFiles, type FilePlacement } from './placed-files.ts'
 import { Kept } from './kept.ts'
@@ -53,6 +53,8 @@ class ActivationSteps {
   readonly #placement: FilePlacement
   readonly #same
   readonly #running: boolean
+  /** The release that an undo brings back. */
+  readonly #before: string | undefined
   readonly #kept: boolean
   readonly #restart: boolean
 
@@ -79,6 +81,7 @@ class ActivationSteps {
       unit: input.manager === 'process' || (facts.unit === this.#files.unit && facts.tmpfiles === this.#files.tmpfiles),
     }
     this.#running = facts.service.state === 'running'
+    this.#before = releaseBefore(facts)
     // One that nothing would restart gets a supervisor again.
     this.#kept = this.#running && facts.service.unsupervised !== true
     this.#replaced = new Kept(facts.present, join(paths.runs, input.run, 'saved'))
@@ -207,7 +210,13 @@ class ActivationSteps {
         { kind: 'link', path: current, target: join('releases', this.#input.release.id) },
         { kind: 'link', path: serverLink, target: join(current, serverExecutable) },
       ],
-      undo: [this.#replaced.backLink(serverLink, 'network_server'), this.#replaced.backLink(current, 'current')],
+      undo: [
+        this.#replaced.backLink(serverLink, 'network_server'),
+        // A link that is gone does not keep a service from running that was started by it.
+        (this.#facts.present[current]?.kind ?? 'absent') === 'absent' && this.#before !== undefined
+          ? { kind: 'link', path: current, target: join('releases', this.#before) }
+          : this.#replaced.backLink(current, 'current'),
+      ],
     })
   }
 
@@ -339,7 +348,7 @@ class ActivationSteps {
         kind: 'ready',
         url: (before?.endpoints ?? this.#input.endpoints).readyUrl,
         unit: serviceName,
-        release: this.#facts.current ?? this.#input.release.id,
+        release: this.#before ?? basename(this.#facts.present[this.#paths.current]?.target ?? this.#input.release.id),
       },
       holdForMs: 1000,
       deadlineMs: this.#input.healthyDeadlineMs,

@@ -245,7 +245,6 @@ describe('an activation that cannot succeed', () => {
       { releaseSha256: hashOf('f') },
       'on the host is damaged',
     ],
-    ['without space', input(), { freeBytes: 1999 }, '1999 bytes are free where releases lie, 2000 are needed'],
     ['of a program for another machine', needing({ machine: 'aarch64' }), {}, 'for aarch64, the host is x86_64'],
     ['of a program that asks for more', needing({ glibc: '2.38' }), {}, 'asks for glibc 2.38, the host has 2.36'],
     [
