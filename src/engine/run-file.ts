@@ -21,6 +21,9 @@ const runFile = z.strictObject({
   scope: z.enum(['host', 'fleet']),
   /** The fleet run that a host run is part of; one that was started on the host has none. */
   fleet: z.string().exactOptional(),
+  /** The operator's fleet file that it was begun with, and what that said its hosts were. */
+  fleetFile: z.string().exactOptional(),
+  environment: z.string().exactOptional(),
   procedure: z.string(),
   host: z.string().exactOptional(),
   leases: z.array(z.enum(leaseNames)).exactOptional(),
@@ -46,6 +49,8 @@ const descriptionIn = ({
   run,
   scope,
   fleet,
+  fleetFile,
+  environment,
   procedure,
   host,
   leases,
@@ -56,6 +61,8 @@ const descriptionIn = ({
   run,
   scope,
   ...(fleet === undefined ? {} : { fleet }),
+  ...(fleetFile === undefined ? {} : { fleetFile }),
+  ...(environment === undefined ? {} : { environment }),
   procedure,
   ...(host === undefined ? {} : { host }),
   ...(leases === undefined ? {} : { leases }),

@@ -40,6 +40,8 @@ export interface Fleet {
   readonly environment: string | undefined
   /** The configuration that the fleet file names, if it does: absolute, and as messages name it. */
   readonly config: { readonly path: string; readonly name: string } | undefined
+  /** The fleet file: absolute; undefined for a relocated root. */
+  readonly file: string | undefined
   /** The folder of the fleet file, where its commands run. */
   readonly folder: string
   readonly minHealthyMs: number | undefined
@@ -59,6 +61,7 @@ export async function readFleet(options: FleetOptions, context: ReadContext): Pr
       members: new Map(),
       environment: undefined,
       config: undefined,
+      file: undefined,
       folder: context.cwd,
       minHealthyMs: undefined,
       healthyDeadlineMs: undefined,
@@ -66,7 +69,7 @@ export async function readFleet(options: FleetOptions, context: ReadContext): Pr
       runs: hostPaths(root).runs,
     }
   }
-  const { read, hosts, folder } = await readInventory(options, context)
+  const { read, hosts, path, folder } = await readInventory(options, context)
   const { inventory } = read
   const chosen = chooseHosts(hosts, options, read.file)
   return {
@@ -80,6 +83,7 @@ export async function readFleet(options: FleetOptions, context: ReadContext): Pr
             path: located(inventory.config.file, { folder, home: homedir() }),
             name: shortest(resolve(folder, inventory.config.file), context.cwd),
           },
+    file: path,
     folder,
     minHealthyMs: inventory.deploy?.min_healthy_time,
     healthyDeadlineMs: inventory.deploy?.healthy_deadline,
@@ -97,7 +101,9 @@ const shortest = (path: string, cwd: string): string => {
 interface ReadInventory {
   readonly read: FleetFile
   readonly hosts: readonly FleetHost[]
-  /** The folder of the fleet file. */
+  /** Where the fleet file lies: absolute. */
+  readonly path: string
+  /** Its folder. */
   readonly folder: string
 }
 
@@ -129,7 +135,7 @@ async function readInventory(
   }
   const folder = dirname(path)
   const said = source === undefined ? undefined : await askFor(source, folder, read)
-  return { read, folder, hosts: hostsOf(read, said, { folder, home: homedir() }) }
+  return { read, path, folder, hosts: hostsOf(read, said, { folder, home: homedir() }) }
 }
 
 /** The hosts that the fleet's command says. */

@@ -77,10 +77,10 @@ async function locksThere(
   return (await callNetops(connection, { argv }, { hosts })).hosts[0].locks
 }
 
-/** A netops build on a host: the newest that was pushed. */
+/** A netops build on a host: the newest that was pushed whole. A push that broke off leaves a folder without one. */
 async function findNetops(connection: HostConnection): Promise<string | undefined> {
-  const builds = hostPaths('/').netopsBuilds
-  const { stdout, code } = await connection.run(['ls', '-1t', '--', builds], { timeoutMs: 30_000 })
-  const [newest] = stdout.split('\n')
-  return code !== 0 || newest === undefined || newest === '' ? undefined : `${builds}/${newest}/netops`
+  const look = ['sh', '-c', 'ls -1t -- "$0"/*/netops 2> /dev/null', hostPaths('/').netopsBuilds]
+  const { stdout } = await connection.run(look, { timeoutMs: 30_000 })
+  // A login banner may stand before it.
+  return stdout.split('\n').find((line) => line.startsWith('/'))
 }

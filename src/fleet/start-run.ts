@@ -86,6 +86,7 @@ export async function startFleetRun<Input, Found>(
         runs: fleet.runs,
         run,
         procedure: name,
+        fleetFile: fleet.file,
         input: {
           targets: [...targets],
           netops: netops.sha256,

@@ -1,7 +1,7 @@
 // A fleet run: its plan is carried out from here, and each host does its share by itself.
 import * as z from 'zod'
 import { begin, requireStart, runState, type Journal } from '../engine/journal.ts'
-import { openRun } from '../engine/run-file.ts'
+import { openRun, type RunDescription } from '../engine/run-file.ts'
 import { runPlan, undoRun, type RunResult } from '../engine/run.ts'
 import type { Executor } from '../engine/executor.ts'
 import type { Hooks } from '../model/journal.ts'
@@ -28,6 +28,8 @@ export interface FleetRunStart {
   readonly runs: string
   readonly run: string
   readonly procedure: string
+  /** The fleet file, if there is one: absolute. */
+  readonly fleetFile: string | undefined
   readonly input: z.infer<typeof fleetInput>
   readonly facts: unknown
   readonly plan: Plan
@@ -42,7 +44,16 @@ export async function beginFleetRun(start: FleetRunStart, hosts: Hosts, context:
   return carrying(runs, run, context, async (journal) => {
     const input = plain(start.input)
     const started = new Date()
-    await openRun(runs, { run, scope: 'fleet', procedure, started: started.toISOString() }, started)
+    const { environment } = start.input
+    const description: RunDescription = {
+      run,
+      scope: 'fleet',
+      ...(start.fleetFile === undefined ? {} : { fleetFile: start.fleetFile }),
+      ...(environment === undefined ? {} : { environment }),
+      procedure,
+      started: started.toISOString(),
+    }
+    await openRun(runs, description, started)
     begin(journal, { run, procedure, by: decidedBy, input, facts: plain(start.facts), plan, hooks })
     return acting(hosts, context, (executor) => runPlan(journal, executor, controlOf(context)))
   })

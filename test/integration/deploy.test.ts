@@ -480,11 +480,11 @@ const anyRun = (value: unknown): unknown =>
 
 // Mounting needs root; nobody else can fill a file system without filling the machine's.
 describe.skipIf(process.getuid?.() !== 0)('a full disk', () => {
-  test('fails a deployment with that reason, leaves the service alone, and the next one works', async () => {
+  test('refuses a deployment before anything is brought, leaves the service healthy, and the next one works', async () => {
     const around = await makeSite()
     const disk = join(around.folder, 'disk')
     await execText(['install', '-d', disk])
-    await execText(['mount', '-t', 'tmpfs', '-o', 'size=160m', 'tmpfs', disk])
+    await execText(['mount', '-t', 'tmpfs', '-o', 'size=240m', 'tmpfs', disk])
     onTestFinished(async () => {
       await execText(['umount', disk])
     })
@@ -494,16 +494,26 @@ describe.skipIf(process.getuid?.() !== 0)('a full disk', () => {
     const [pid, before] = [await site.mainPid(), await stateOf(site)]
     // While the disk is full a service is right to say that it is not ready.
     const onDisk = async () => ({ ...(await stateOf(site)), answering: before.answering })
+    const brought = () => filesBelow(site.paths.base)
+    const there = await brought()
     const big = await builtRelease(inject('builds').server2, '1.1.0')
-    const refused = await site.deploy(big)
-    expect(refused).toMatchObject({ code: 7, json: { error: { code: 'refused' } } })
-    expect(refused.json.error?.message).toMatch(/^\d+ bytes are free where releases lie, \d+ are needed$/)
+    for (const words of [[], ['--dry-run']]) {
+      const refused = await site.deploy(big, words)
+      expect(refused).toMatchObject({ code: 7, json: { error: { code: 'refused' } } })
+      expect(refused.json.error?.message).toMatch(
+        /^1\d\d\.\d MB are free on \S+\/disk, and 3\d\d\.\d MB are needed: 1\d\d\.\d MB for \S+\/incoming\/\S+, 1\d\d\.\d MB for \S+\/releases\/\S+, .* 67\.1 MB to be left/,
+      )
+      expect(await brought()).toEqual(there)
+      expect(await onDisk()).toEqual(before)
+      expect(await site.netops(['health'])).toMatchObject({ code: 0 })
+    }
 
     const next = await smallRelease(site, '1.2.0')
     await execText(['sh', '-c', `dd if=/dev/zero of="$0" bs=64k 2>&1 || true`, join(disk, 'filler')])
     const failed = await site.deploy(next)
-    expect(failed.code).not.toBe(0)
-    expect(failed.json.error?.message).toMatch(/disk is full|No space left|bytes are free/)
+    expect(failed).toMatchObject({ code: 7, json: { error: { code: 'refused' } } })
+    expect(failed.json.error?.message).toMatch(/^\S+ K?B are free on .* 67\.1 MB to be left/)
+    expect(await brought()).toEqual(there)
     expect(await site.mainPid()).toBe(pid)
     expect(await onDisk()).toEqual(before)
 

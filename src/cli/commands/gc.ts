@@ -45,8 +45,8 @@ export const gc = defineCommand({
     const result = fleetRunResult(end)
     // Below a root the operator's runs lie with the host's own, and went with them.
     if (fleet.targets.some(({ kind }) => kind === 'local')) return result
-    const removed = await removeOwnRuns(fleet.runs, cleanUp, dryRun ? 'only look' : 'remove')
-    const own = `${removed.length} old run${removed.length === 1 ? '' : 's'} of this machine`
+    const removed = await removeOwnRuns(fleet, cleanUp, dryRun ? 'only look' : 'remove')
+    const own = `${removed.length} old run${removed.length === 1 ? '' : 's'} of this fleet file on this machine`
     return {
       ...result,
       data: { ...result.data, ownRuns: removed },

@@ -17,11 +17,11 @@ export const statusDocument = ({ host, value, error }: HostAnswer<HostStatus>) =
 
 export function statusText({ host, value, error }: HostAnswer<HostStatus>): string {
   if (value === undefined) return `${host}: ${below(error.message)}`
-  const { service, health, unfinished, release } = value
+  const { service, health, unfinished, release, unlinked } = value
   const since = service.since === undefined ? '' : `, since ${shownText(service.since)}`
   const pid = service.mainPid === undefined ? '' : ` (pid ${service.mainPid}${since})`
   return [
-    `${host}: ${shownText(release ?? 'not deployed')}, service ${service.state}${pid}, ${shownText(health.status)}`,
+    `${host}: ${shownText(release ?? unlinked ?? 'not deployed')}, service ${service.state}${pid}, ${shownText(health.status)}`,
     ...(service.state === 'running' && service.unsupervised === true ? unsupervisedLines(value.root) : []),
     ...(value.configDrift ? ['  the configuration in place is not the one that was deployed'] : []),
     ...(health.release !== undefined && health.release !== release

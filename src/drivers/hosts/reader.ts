@@ -1,5 +1,6 @@
 // Reads a host by plain commands of every Debian machine; the same over any connection.
 import { NetopsError } from '../../model/errors.ts'
+import { quoteCommand } from '../../model/quote.ts'
 import { printHash } from './commands.ts'
 import type { HostConnection, HostReader, RunOptions } from './port.ts'
 
@@ -7,10 +8,18 @@ const looks = 3
 // One path or one hash; a path has 4 KiB at most (PATH_MAX), and a login shell may greet.
 const few = { most: 64 * 1024 }
 
+/** What is thrown where a folder lies in the place of a file. */
+export const folderInstead = (host: string, path: string): NetopsError =>
+  new NetopsError('refused', {
+    host,
+    message: `${path} is a folder, and a file belongs there`,
+    hint: `see what it is, and move it out of the way: ${quoteCommand(['mv', '--', path, `${path}.before-netops`])}`,
+  })
+
 /** A reader over a connection. Every call is one command; missing files are answers, other failures are errors. */
 export function readerOver(connection: HostConnection): HostReader {
   const query: HostReader['query'] = (argv, options) => connection.run(argv, { ...options, timeoutMs: 60_000 })
-  const there = async (path: string, test: '-e' | '-L') => (await query(['test', test, path], few)).code === 0
+  const there = async (path: string, test: '-e' | '-L' | '-d') => (await query(['test', test, path], few)).code === 0
   const readOrMissing = async (
     argv: readonly string[],
     path: string,
@@ -22,6 +31,7 @@ export function readerOver(connection: HostConnection): HostReader {
       if (!(await there(path, '-e'))) return undefined
       // It was made between the two looks, by a run at work: look again before calling it unreadable.
       if (attempt < looks) continue
+      if (argv[0] !== 'ls' && (await there(path, '-d'))) throw folderInstead(connection.name, path)
       throw new NetopsError('failed', {
         message: `cannot read ${path}: ${result.stderr.trim()}`,
         host: connection.name,

@@ -4,7 +4,7 @@ import { promises as fs } from 'node:fs'
 import { leavable } from './leavable.ts'
 import { connectLocal } from './local.ts'
 import { usualAnswer, type HostConnection, type HostReader } from './port.ts'
-import { readerOver } from './reader.ts'
+import { folderInstead, readerOver } from './reader.ts'
 import { messageOf, NetopsError, systemCode } from '../../model/errors.ts'
 import { readFileUpTo } from '../../system/bounded.ts'
 import { sha256OfFile } from '../../system/files.ts'
@@ -51,6 +51,7 @@ async function orMissing<T>(host: string, path: string, read: () => Promise<T>):
     // What cannot be reached is not there, as test(1) says; what is there and cannot be read is an error.
     if (error instanceof NetopsError) throw error
     if (missing.includes(systemCode(error) ?? '') || !(await isReached(path))) return undefined
+    if (systemCode(error) === 'EISDIR') throw folderInstead(host, path)
     throw new NetopsError('failed', { message: `cannot read ${path}: ${messageOf(error)}`, host, cause: error })
   }
 }

@@ -24,6 +24,8 @@ export interface HostStatus {
   readonly host: string
   /** The release that `current` points to; undefined where nothing was deployed. */
   readonly release: string | undefined
+  /** What is wrong with the link that names the release, where something was deployed and it is none. */
+  readonly unlinked?: string
   readonly activation: ActivationRecord | undefined
   /** Whether the configuration in place is the one that was activated. */
   readonly configDrift: boolean
@@ -101,10 +103,12 @@ export async function readHostStatus(sources: StatusSources): Promise<HostStatus
   ])
   const release = releaseOf(link)
   const activation = inService(history, { current: release, configSha256 })
+  const unlinked = release === undefined ? await whyUnlinked(reader, paths, history) : undefined
   return {
     host: reader.name,
     root,
     release,
+    ...(unlinked === undefined ? {} : { unlinked }),
     activation,
     configDrift: activation !== undefined && activation.configSha256 !== configSha256,
     service: service.state,
@@ -112,6 +116,16 @@ export async function readHostStatus(sources: StatusSources): Promise<HostStatus
     unfinished: unfinished.map(({ run, since, last }) => ({ run, since, last })),
     ...damagedField([...history.unread, ...service.damaged, ...unfinished.flatMap(({ damage }) => damage ?? [])]),
   }
+}
+
+/** Undefined where nothing was deployed, so that there is no link to be. */
+async function whyUnlinked(
+  reader: HostReader,
+  { current }: HostPaths,
+  { activations, unread }: History,
+): Promise<string | undefined> {
+  if (await reader.exists(current)) return `${current} is not a link to a release`
+  return activations.length + unread.length === 0 ? undefined : `${current} is gone`
 }
 
 /** What is known of the service; where its own record cannot be read, that. */
@@ -196,7 +210,7 @@ async function readFile(reader: HostReader, runs: string, run: string): Promise<
     return text === undefined ? undefined : parseRunFile(text)
   } catch (error) {
     // Something else is in its place: then its name and its journal say what it is.
-    if (error instanceof NetopsError && error.code === 'failed') return undefined
+    if (error instanceof NetopsError && (error.code === 'failed' || error.code === 'refused')) return undefined
     throw error
   }
 }

@@ -2,8 +2,10 @@ import { mkdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { hostPaths } from '../../../../src/model/paths.ts'
-import { fakeConnections, unreachable } from '../../../support/fake-hosts.ts'
+import { exec } from '../../../../src/system/exec.ts'
+import { fakeConnections, unreachable, type FakeHost } from '../../../support/fake-hosts.ts'
 import { runCommand } from '../../../support/run-in-process.ts'
+import { quickFolder } from '../../../support/scratch.ts'
 import { smallFleet, type SmallFleet } from '../../../support/small-fleet.ts'
 
 let fleet: SmallFleet
@@ -24,14 +26,15 @@ const lock = {
   standing: 'held',
   state: 'at work',
 }
-const builds = /^ls -1t -- \/opt\/network_system\/netops$/
+const builds = /^sh -c ls -1t .* \/opt\/network_system\/netops$/
+const build = (id: string) => `/opt/network_system/netops/${id}/netops\n`
 const document = (content: object) => ({ stdout: `Welcome!\n${JSON.stringify(content)}\n` })
 const held = { message: `run ${lock.run} is at work`, code: 'locked', hint: 'wait for it' }
 const connections = fakeConnections({
   web1: {
     files: { '/etc/netops/environment': 'staging\n' },
     commands: [
-      [builds, { stdout: 'aaaabbbbcccc\n111122223333\n' }],
+      [builds, { stdout: `Welcome!\n${build('aaaabbbbcccc')}${build('111122223333')}` }],
       [
         /lock status --root \/ --json$/,
         document({
@@ -60,6 +63,27 @@ describe('netops lock status', () => {
       "
     `)
     expect(connections.open()).toBe(0)
+  })
+
+  it('asks a build that is whole, and none whose push broke off later', async () => {
+    const there = await quickFolder('builds')
+    await mkdir(join(there, 'whole'))
+    await writeFile(join(there, 'whole', 'netops'), '')
+    await utimes(join(there, 'whole', 'netops'), 1, 1)
+    await mkdir(join(there, 'broken'))
+    await writeFile(join(there, 'broken', '.netops.netops-new-run'), '')
+    const host: FakeHost = {
+      commands: [
+        [/ \/opt\/network_system\/netops$/, (argv) => exec([...argv.slice(0, -1), there])],
+        [/whole\/netops lock status --root \/ --json$/, document({ hosts: [{ locks: [lock] }] })],
+      ],
+    }
+    const screen = await runCommand('lock status --hosts web1', {
+      cwd: fleet.cwd,
+      connections: fakeConnections({ web1: host }),
+    })
+    await rm(there, { recursive: true })
+    expect(screen).toMatchObject({ exit: 0, stdout: expect.stringContaining(lock.run) as string })
   })
 
   it('makes a document', async () => {

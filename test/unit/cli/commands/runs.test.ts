@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fakeConnections, unreachable, type FakeHost } from '../../../support/fake-hosts.ts'
+import { layDown } from '../../../support/old-runs.ts'
 import { runCommand } from '../../../support/run-in-process.ts'
 import { smallFleet, type SmallFleet } from '../../../support/small-fleet.ts'
 
@@ -19,7 +20,7 @@ const empty: FakeHost = {
     [/^env TZ=UTC systemctl show /, { stdout: 'LoadState=not-found\nActiveState=inactive\n' }],
     [/^getent passwd /, { code: 2 }],
     [/^cat \/proc\/net\/tcp /, { stdout: '' }],
-    [/^df /, { code: 0, stdout: 'Avail\n50000000000\n' }],
+    [/ ground \//, { stdout: '' }],
     [/getconf GNU_LIBC_VERSION/, { stdout: 'glibc 2.36\nsystemd\n' }],
     [/ldconfig -p/, { stdout: '' }],
     [/^date \+%s\.%N$/, { stdout: '1795430000.5\n' }],
@@ -128,7 +129,7 @@ describe('netops gc --dry-run', () => {
         Remove 0 leftovers (unchanged)
 
       Dry run: nothing was changed.
-      would remove 0 old runs of this machine
+      would remove 0 old runs of this fleet file on this machine
       "
     `)
   })
@@ -140,6 +141,24 @@ describe('netops gc --dry-run', () => {
       ...{ command: 'gc', ok: true, dryRun: true, ownRuns: [] },
       hosts: [{ host: 'web1', push: [{ title: 'Push netops' }, {}, {}, {}], gc: expect.any(Array) as unknown }],
     })
+  })
+})
+
+describe("the operator's own runs", () => {
+  it('are cleaned up with the fleet file and the environment that they belong to, and no others', async () => {
+    const runs = join(fleet.cwd, 'old', 'runs')
+    const journal = { lines: 4, ended: true }
+    const file = { scope: 'fleet', state: 'ended', outcome: 'done' } as const
+    const mine = { fleetFile: join(fleet.cwd, 'netops.yml'), environment: 'staging' }
+    const theirs = [{ ...mine, environment: 'production' }, { ...mine, fleetFile: '/srv/other/netops.yml' }, {}]
+    await layDown(runs, { run: 'mine', file: { ...file, ...mine }, journal })
+    for (const [at, whose] of theirs.entries())
+      await layDown(runs, { run: `theirs-${at}`, file: { ...file, ...whose }, journal })
+    await layDown(runs, { run: 'host-run', file: { ...file, scope: 'host' }, journal })
+    const env = { NETOPS_EXECUTABLE: join(fleet.cwd, 'netops'), NETOPS_STATE_DIR: join(fleet.cwd, 'old') }
+    const words = 'gc --dry-run --hosts web1 --older-than 0s --keep-runs 0 --json'
+    const { json } = await runCommand(words, { cwd: fleet.cwd, connections, env })
+    expect(JSON.parse(json)).toMatchObject({ ownRuns: ['mine'] })
   })
 })
 

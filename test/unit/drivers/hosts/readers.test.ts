@@ -48,7 +48,7 @@ describe('this machine, read directly,', () => {
   test('has no text of a process that is gone, and an error for a folder', async () => {
     const [direct] = readers()
     expect(await direct.readText('/proc/4194305/stat')).toBeUndefined()
-    await expect(direct.readText(folder)).rejects.toMatchObject({ code: 'failed', host: 'web1' })
+    await expect(direct.readText(folder)).rejects.toMatchObject({ code: 'refused', host: 'web1' })
   })
 
   test('runs commands as before', async () => {
