@@ -184,6 +184,12 @@ export async function closeRun(runs: string, run: string): Promise<void> {
   await fs.rm(join(openFolder(runs), run), { force: true })
 }
 
+/** Takes a run away that never began: nothing of it stays on the disk. */
+export async function forgetRun(runs: string, run: string): Promise<void> {
+  await closeRun(runs, run)
+  await fs.rm(join(runs, run), { recursive: true, force: true })
+}
+
 /** The names of runs that are open, or whose process died between their end and saying so. */
 export const openRuns = (runs: string): Promise<readonly string[]> => listIfAny(openFolder(runs))
 

@@ -17,6 +17,7 @@ import { shownPlan, type ShownStep } from '../runs/dry-run.ts'
 import { beginFleetRun } from '../runs/fleet-run.ts'
 import type { RunHost } from '../runs/hosts.ts'
 import { newRunId, type Ran } from '../runs/run-journal.ts'
+import type { Standings } from '../runs/standings.ts'
 import { makeFolder, writeFileAtomic } from '../system/files.ts'
 import { readLocalFile, type LocalFile } from '../system/local-file.ts'
 import type { FleetContext } from './context.ts'
@@ -53,6 +54,8 @@ export interface FinishedFleetRun extends Ran {
   readonly run: string
   /** All hosts of the run, in the order of the fleet. */
   readonly hosts: readonly string[]
+  /** What is so on them now. */
+  readonly standings: Standings
   /** What hosts were asked for; one for which nothing could be done is not among them. */
   readonly requests: readonly HostRequest[]
 }

@@ -20,8 +20,8 @@ export interface Demand {
 
 // A small file or folder takes a block of the file system, whatever it holds.
 const block = 4096
-/** What is read late is a key, a certificate, a file of settings. */
-const usualProvided = 64 * 1024
+/** What is read late is a key, a certificate, a file of settings: a few kilobytes. */
+const usualProvided = 2 * block
 
 const blocks = (bytes: number): number => Math.ceil(bytes / block) * block
 

@@ -41,7 +41,20 @@ export interface HostProcedure<Request extends HostRequest = HostRequest, Facts 
   readonly demands?: (request: Request) => readonly Demand[]
   /** Why the host is taken, for whoever finds it so. */
   readonly reason: (request: Request) => string
-  readonly result: (request: Request, changed: boolean) => ResultSummary
+  /** What is so on the host once its run is over, whatever was asked for. */
+  readonly standing?: (request: Request, sources: FactSources) => Promise<Standing>
+  readonly result: (request: Request, changed: boolean, end: HostEnd) => ResultSummary
+}
+
+/** What is so on a host, for people and scripts: `release`, what is in service there. */
+export type Standing = Readonly<Record<string, string | null>>
+
+/** How a host's part of a run ended. */
+export interface HostEnd {
+  /** The run was taken back. */
+  readonly undone: boolean
+  /** What is so there; undefined where the host was not asked, or did not answer. */
+  readonly standing: Standing | undefined
 }
 
 /** What was decided for one host, from its facts. */
@@ -61,7 +74,8 @@ export interface AnyHostProcedure {
   parse(request: unknown): HostRequest
   decide(request: unknown, sources: FactSources): Promise<Decision>
   reason(request: unknown): string
-  result(request: unknown, changed: boolean): ResultSummary
+  standing(request: unknown, sources: FactSources): Promise<Standing | undefined>
+  result(request: unknown, changed: boolean, end: HostEnd): ResultSummary
 }
 
 /** Puts a procedure's record behind requests of any kind, so that all of them fit into one list. */
@@ -88,7 +102,8 @@ export function defineHostProcedure<Request extends HostRequest, Facts>(
       }
     },
     reason: (request) => procedure.reason(schema.parse(request)),
-    result: (request, changed) => procedure.result(schema.parse(request), changed),
+    standing: async (request, sources) => procedure.standing?.(schema.parse(request), sources),
+    result: (request, changed, end) => procedure.result(schema.parse(request), changed, end),
   }
 }
 

@@ -1,10 +1,10 @@
 // A fleet run: its plan is carried out from here, and each host does its share by itself.
 import * as z from 'zod'
 import { begin, requireStart, runState, type Journal } from '../engine/journal.ts'
-import { openRun, type RunDescription } from '../engine/run-file.ts'
+import { forgetRun, openRun, type RunDescription } from '../engine/run-file.ts'
 import { runPlan, undoRun, type RunResult } from '../engine/run.ts'
 import type { Executor } from '../engine/executor.ts'
-import type { Hooks } from '../model/journal.ts'
+import type { EndRecord, Hooks } from '../model/journal.ts'
 import { stepsOf, type Plan } from '../model/plan.ts'
 import { target, type Target } from '../model/target.ts'
 import type { HostRequest } from '../procedures/host-request.ts'
@@ -14,6 +14,7 @@ import { executorOf } from './executor.ts'
 import type { Direction } from './host-run.ts'
 import type { RunHost } from './hosts.ts'
 import { carrying, decidedBy, plain, type Ran } from './run-journal.ts'
+import { readStandings, type Standings } from './standings.ts'
 
 /** What a fleet run is begun with, and what a resume reads back. */
 export const fleetInput = z.object({
@@ -39,9 +40,13 @@ export interface FleetRunStart {
 type Hosts = ReadonlyMap<string, RunHost>
 
 /** Records a plan and carries it out. */
-export async function beginFleetRun(start: FleetRunStart, hosts: Hosts, context: RunContext): Promise<Ran> {
+export async function beginFleetRun(
+  start: FleetRunStart,
+  hosts: Hosts,
+  context: RunContext,
+): Promise<Ran & { readonly standings: Standings }> {
   const { runs, run, procedure, plan, hooks } = start
-  return carrying(runs, run, context, async (journal) => {
+  const ran = await carrying(runs, run, context, async (journal) => {
     const input = plain(start.input)
     const started = new Date()
     const { environment } = start.input
@@ -57,6 +62,14 @@ export async function beginFleetRun(start: FleetRunStart, hosts: Hosts, context:
     begin(journal, { run, procedure, by: decidedBy, input, facts: plain(start.facts), plan, hooks })
     return acting(hosts, context, (executor) => runPlan(journal, executor, controlOf(context)))
   })
+  if (neverBegan(ran)) await forgetRun(runs, run)
+  return { ...ran, standings: await readStandings(hosts, requestsIn(plan), ran.result) }
+}
+
+/** Whether a run was kept from its hosts by somebody else's: nothing was done for it but to ask. */
+function neverBegan({ result, records }: Ran): boolean {
+  if (result.outcome !== 'locked' || result.open || result.changed) return false
+  return !records.some(({ type }) => type === 'relayed' || type === 'hook')
 }
 
 /** What is known of a fleet run that goes on. */
@@ -65,6 +78,7 @@ export interface ResumedFleetRun extends Ran {
   /** All hosts of the run, in the order of the fleet. */
   readonly hosts: readonly string[]
   readonly requests: readonly HostRequest[]
+  readonly standings: Standings
 }
 
 /**
@@ -77,18 +91,19 @@ export async function resumeFleetRun(
   context: RunContext,
 ): Promise<ResumedFleetRun> {
   let start: ReturnType<typeof requireStart> | undefined
+  let standings: Standings = new Map()
   const ran = await carrying(runs, run, context, async (journal) => {
     const state = runState(journal.records)
     start = requireStart(run, state)
-    const { end } = state
-    if (end !== undefined && (direction === 'forward' || end.undone === true)) {
-      return { outcome: end.outcome, changed: end.changed, failures: end.error ? [end.error] : [], open: false }
-    }
-    const { procedure, at } = start
-    await openRun(runs, { run, scope: 'fleet', procedure, started: at }, new Date())
+    const { procedure, at, plan } = start
     const hosts = hostsOf(fleetInput.parse(start.input).targets)
     try {
-      return await acting(hosts, context, (executor) => goOn(journal, direction, executor, context))
+      const result = await unlessOver(state.end, direction, async () => {
+        await openRun(runs, { run, scope: 'fleet', procedure, started: at }, new Date())
+        return acting(hosts, context, (executor) => goOn(journal, direction, executor, context))
+      })
+      standings = await readStandings(hosts, requestsIn(plan), result)
+      return result
     } finally {
       await Promise.all([...hosts.values()].map((host) => host.close()))
     }
@@ -96,7 +111,17 @@ export async function resumeFleetRun(
   if (start === undefined) throw new TypeError(`run ${run} goes on without its beginning`)
   const { procedure, plan, input } = start
   const hosts = fleetInput.parse(input).targets.map(({ name }) => name)
-  return { ...ran, procedure, hosts, requests: requestsIn(plan) }
+  return { ...ran, procedure, hosts, requests: requestsIn(plan), standings }
+}
+
+/** Goes on with a run; one that is over as asked is only told again. */
+async function unlessOver(
+  end: EndRecord | undefined,
+  direction: Direction,
+  work: () => Promise<RunResult>,
+): Promise<RunResult> {
+  if (end === undefined || (direction === 'back' && end.undone !== true)) return work()
+  return { outcome: end.outcome, changed: end.changed, failures: end.error ? [end.error] : [], open: false }
 }
 
 function goOn(journal: Journal, direction: Direction, executor: Executor, context: RunContext): Promise<RunResult> {

@@ -5,7 +5,7 @@ import { runState } from '../engine/journal.ts'
 import { resultsIn } from '../engine/results.ts'
 import { StepLog } from '../engine/steps.ts'
 import type { Json } from '../model/json.ts'
-import { stepsOf } from '../model/plan.ts'
+import { stepsOf, type Plan } from '../model/plan.ts'
 import type { Ran } from './run-journal.ts'
 
 export interface HostResult {
@@ -25,9 +25,11 @@ export interface HostResult {
 export function hostResults(ran: Ran, hosts: readonly string[]): readonly HostResult[] {
   const results = Object.entries(resultsIn(ran.records))
   const isTakenBack = takenBackIn(ran.records)
+  const { start } = runState(ran.records)
+  const always = new Set(start === undefined ? [] : alwaysIn(start.plan))
   return hosts.map((host) => {
     // Under the host's own steps: `journals` for `web1/gc/journals`.
-    const own = results.flatMap(([step, result]) =>
+    const worked = results.flatMap(([step, result]) =>
       step.startsWith(`${host}/`) ? [[step.split('/').slice(2).join('/'), result] as const] : [],
     )
     const end = ran.records.findLast(
@@ -37,9 +39,14 @@ export function hostResults(ran: Ran, hosts: readonly string[]): readonly HostRe
     const pushed = ran.records
       .flatMap((record) => (record.type === 'done' && record.step.startsWith(`${host}/`) ? (record.pushed ?? []) : []))
       .reduce<Pushed | undefined>(addPushed, undefined)
-    const failure = ran.result.failures.find((entry) => entry.host === host)
+    const own = ran.result.failures.filter((entry) => entry.host === host)
+    const [failure] = own
+    // What had to follow whatever happened, and did not: then the host is not as it was, as the run's own end says.
+    const unclear = own.some(({ step }) => step !== undefined && always.has(step))
     const outcome =
-      failure?.code ?? end?.outcome ?? (ran.result.outcome === 'done' || isTakenBack(host) ? 'done' : 'failed')
+      (unclear ? 'partly' : failure?.code) ??
+      end?.outcome ??
+      (ran.result.outcome === 'done' || isTakenBack(host) ? 'done' : 'failed')
     return {
       host,
       outcome,
@@ -48,10 +55,14 @@ export function hostResults(ran: Ran, hosts: readonly string[]): readonly HostRe
       ...(pushed === undefined ? {} : { pushed }),
       ...(failure === undefined ? {} : { message: failure.message }),
       ...(failure?.log === undefined ? {} : { log: failure.log }),
-      ...(own.length === 0 ? {} : { results: Object.fromEntries(own) }),
+      ...(worked.length === 0 ? {} : { results: Object.fromEntries(worked) }),
     }
   })
 }
+
+/** The steps that run last, whatever happened. */
+const alwaysIn = (plan: Plan): readonly string[] =>
+  plan.kind === 'step' ? [] : [...(plan.always ?? []).map(({ id }) => id), ...plan.each.flatMap(alwaysIn)]
 
 /** Whether nothing of a host is left to be taken back, in a run that goes back. */
 function takenBackIn(records: readonly JournalRecord[]): (host: string) => boolean {

@@ -1,7 +1,10 @@
 // Starts a run on this host by hand or by a timer: the same host run that an operator's netops would have started.
 import { readerOf, connectHere } from '../drivers/hosts/readers.ts'
 import { servicesFor } from '../drivers/services/choose.ts'
+import { readJournal, runState } from '../engine/journal.ts'
+import { forgetRun } from '../engine/run-file.ts'
 import { NetopsError } from '../model/errors.ts'
+import { hostPaths } from '../model/paths.ts'
 import { refuseUnfit } from '../procedures/ground.ts'
 import type { HostRequest } from '../procedures/host-request.ts'
 import { decide, parseRequest, procedureNamed } from '../procedures/list.ts'
@@ -50,8 +53,16 @@ const isIssues = (error: unknown): error is Issues =>
 
 /** Carries it out in this process. */
 export async function runHere(request: HostRequest, context: RunContext): Promise<RunResult> {
+  const { root, run } = request
   await keepRequest(request)
-  return carryOut(request.root, request.run, 'forward', context)
+  try {
+    return await carryOut(root, run, 'forward', context)
+  } finally {
+    // Refused before it began: whoever started it is told so here, and nobody else follows it.
+    const { runs } = hostPaths(root)
+    const { start, end } = runState((await readJournal(runs, run)) ?? [])
+    if (start === undefined && end !== undefined) await forgetRun(runs, run)
+  }
 }
 
 /** What it would do. */

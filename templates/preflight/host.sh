@@ -76,6 +76,9 @@ disk releases "$releases"
 disk data "$data"
 disk logs "$logs"
 
+at mounts
+cat /proc/self/mountinfo
+
 at release
 stat -c %s -- "$executable"
 

@@ -1,4 +1,5 @@
 // Who may work on a host, with real processes: two operators at once, a dead one. The lease's bound is 30 s.
+import { readdir } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { judgeLease } from '../../src/engine/lease-file.ts'
 import { exec } from '../../src/system/exec.ts'
@@ -13,6 +14,7 @@ describe('two operators at once', () => {
     async () => {
       const { site } = await siteInService()
       const [one, two] = [await smallRelease(site, '1.1.0'), await smallRelease(site, '1.2.0')]
+      const before = (await readdir(site.paths.runs)).length
       const results = await Promise.all([site.deploy(one), site.deploy(two)])
       expect(results.map(({ code }) => code).sort()).toEqual([0, 6])
       const [winner, loser] = results[0].code === 0 ? [one, two] : [two, one]
@@ -22,6 +24,10 @@ describe('two operators at once', () => {
       const { stdout } = await exec(['ls', site.paths.releases])
       expect(stdout).not.toContain(loser.id)
       expect((await site.netops(['lock', 'status'])).stdout).toBe('local: free\n')
+      const listed = await site.netops(['runs', 'list', '--json'])
+      expect(listed.stdout).not.toContain('"locked"')
+      expect((await readdir(site.paths.runs)).length).toBe(before + 2)
+      expect(await readdir(site.paths.open)).toEqual([])
     },
   )
 })

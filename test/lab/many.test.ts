@@ -88,14 +88,14 @@ describe('a fleet of twenty with a host that is dead, one that hangs at SSH and 
     const words = ['--release', good.file, '--config', config, ...quick, '--max-failures', '3']
     const deployed = await netops('deploy', ...words)
     run = deployed.json.run ?? ''
-    expect(deployed.code, `${deployed.stdout}${deployed.stderr}`).toBe(3)
+    expect(deployed.code, `${deployed.stdout}${deployed.stderr}`).toBe(7)
     expect(outcomes(deployed)).toEqual({
       ...Object.fromEntries(fit.map((name) => [name, 'done'])),
       [dead]: 'unreachable',
       [hanging]: 'unreachable',
-      [full]: 'failed',
+      [full]: 'refused',
     })
-    expect(messageOn(deployed, full)).toMatch(/the disk is full/)
+    expect(messageOn(deployed, full)).toMatch(/are free on \/opt, and .* are needed/)
     expect(messageOn(deployed, dead)).toMatch(/cannot reach .*(?:EHOSTUNREACH|no connection within)/)
     expect(messageOn(deployed, hanging)).toMatch(/cannot reach .*timed out/i)
     for (const name of fit) expect((await servedBy(host(name))).answering).toBe(good.id)
@@ -106,8 +106,8 @@ describe('a fleet of twenty with a host that is dead, one that hangs at SSH and 
     const units = await unitsOf(fit)
     const known = (await records(run)).length
     const resumed = await netops('runs', 'resume', run)
-    expect(resumed.code, `${resumed.stdout}${resumed.stderr}`).toBe(3)
-    expect(outcomes(resumed)).toMatchObject({ [dead]: 'done', [hanging]: 'unreachable', [full]: 'failed' })
+    expect(resumed.code, `${resumed.stdout}${resumed.stderr}`).toBe(7)
+    expect(outcomes(resumed)).toMatchObject({ [dead]: 'done', [hanging]: 'unreachable', [full]: 'refused' })
     expect((await servedBy(host(dead))).answering).toBe(good.id)
     expect(await unitsOf(fit)).toEqual(units)
     const begun = (await records(run)).slice(known).flatMap((one) => (one.type === 'begin' ? [one.step] : []))
@@ -118,9 +118,9 @@ describe('a fleet of twenty with a host that is dead, one that hangs at SSH and 
   test('is finished once the last one answers again', { timeout: 300_000 }, async () => {
     await execOnHost(host(hanging), ['systemctl', 'kill', '--signal=CONT', 'ssh.service'])
     const resumed = await netops('runs', 'resume', run)
-    expect(outcomes(resumed)).toMatchObject({ [hanging]: 'done', [full]: 'failed' })
-    expect(resumed.code, `${resumed.stdout}${resumed.stderr}`).toBe(3)
-    expect((await records(run)).at(-1)).toMatchObject({ type: 'end', outcome: 'partly' })
+    expect(outcomes(resumed)).toMatchObject({ [hanging]: 'done', [full]: 'refused' })
+    expect(resumed.code, `${resumed.stdout}${resumed.stderr}`).toBe(7)
+    expect((await records(run)).at(-1)).toMatchObject({ type: 'end', outcome: 'refused' })
   })
 })
 

@@ -194,8 +194,8 @@ describe('a full disk', () => {
     try {
       await on('dd', 'if=/dev/zero', 'of=/etc/network/filler', 'bs=4k', 'count=100')
       const full = await deploy('more')
-      expect(JSON.stringify(full.json)).toContain('the disk is full')
-      expect(full).toMatchObject({ code: 8, json: { hosts: [{ outcome: 'rolled-back' }] } })
+      expect(JSON.stringify(full.json)).toMatch(/are free on \/etc\/network, and .* are needed/)
+      expect(full).toMatchObject({ code: 7, json: { outcome: 'refused' } })
       expect(await placed()).toBe(old)
       expect((await servedBy(host('web1'))).answering).toMatch(/^1\.0\.0-/)
       await on('rm', '/etc/network/filler')

@@ -1,4 +1,5 @@
 // What a run came to, or would come to, for people and for scripts.
+import { runState } from '../../engine/journal.ts'
 import { exitCodes } from '../../model/errors.ts'
 import { runsCommand } from '../../model/paths.ts'
 import type { FleetRunEnd, FinishedFleetRun } from '../../fleet/start-run.ts'
@@ -46,11 +47,22 @@ function shownResult({ shown, refused }: ShownRun): CommandResult {
 }
 
 /** The result of a fleet run that has ended or stopped. */
-export function finishedResult({ procedure, run, hosts: names, requests, ...ran }: FinishedFleetRun): CommandResult {
+export function finishedResult({
+  procedure,
+  run,
+  hosts: names,
+  requests,
+  standings,
+  ...ran
+}: FinishedFleetRun): CommandResult {
+  const undone = runState(ran.records).direction === 'back'
   const results = hostResults(ran, names).map((result) => {
     const request = requests.find(({ host }) => host === result.host)
+    const end = { undone, standing: standings.get(result.host) }
     const summary =
-      request === undefined ? { text: '', data: {} } : procedureNamed(request.procedure).result(request, result.changed)
+      request === undefined
+        ? { text: '', data: {} }
+        : procedureNamed(request.procedure).result(request, result.changed, end)
     const { outcome, message } = result
     const line =
       outcome === 'done' ? summary.text : `${exitCodes[outcome].meaning}\n  ${below(message ?? '')}`.trimEnd()
@@ -59,6 +71,11 @@ export function finishedResult({ procedure, run, hosts: names, requests, ...ran 
   const hosts = results.map(({ data }) => data)
   const lines = results.map(({ line }) => line)
   const [first] = ran.result.failures
+  // What no host is to blame for, such as a hook, has a line of its own, so that the lines tell all that the exit code does.
+  for (const { host, message } of ran.result.failures) if (host === undefined) lines.push(message)
+  const told = new Set(results.map(({ data }) => data.outcome))
+  const { outcome } = ran.result
+  if (!told.has(outcome)) lines.push(exitCodes[outcome].meaning)
   const root = requests[0]?.root ?? '/'
   if (ran.result.open) {
     lines.push(`The run is not finished. Go on with: ${runsCommand('resume', run, root)}`)

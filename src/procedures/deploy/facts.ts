@@ -103,7 +103,7 @@ export async function readActivationFacts(
 }
 
 /** The release that a link of ours leads to; undefined for a link of somebody else. */
-function releaseIn(link: string, { base, releases }: HostPaths): string | undefined {
+export function releaseIn(link: string, { base, releases }: HostPaths): string | undefined {
   const target = resolve(base, link)
   return dirname(target) === releases ? basename(target) : undefined
 }

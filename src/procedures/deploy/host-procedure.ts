@@ -4,7 +4,7 @@ import { hostPaths } from '../../model/paths.ts'
 import { readTemplate } from '../../system/assets.ts'
 import type { Demand } from '../demands.ts'
 import { defineHostProcedure } from '../procedure.ts'
-import { ownFolders, readActivationFacts, refuseImpossible, type ActivationFacts } from './facts.ts'
+import { ownFolders, readActivationFacts, refuseImpossible, releaseIn, type ActivationFacts } from './facts.ts'
 import { planActivation } from './plan.ts'
 import { activationRequest, type ActivationRequest } from './request.ts'
 
@@ -36,8 +36,25 @@ export const activate = defineHostProcedure<ActivationRequest, ActivationFacts>(
     ]
   },
   reason: ({ reason, release }) => `${reason} of ${release.id}`,
-  result({ release: { id } }, changed) {
-    const text = changed ? `${id} is in service and healthy` : `nothing to do, ${id} is in service`
-    return { text, data: { release: id } }
+  async standing({ root }, { reader }) {
+    const paths = hostPaths(root)
+    const link = await reader.readLink(paths.current)
+    return { release: (link === undefined ? undefined : releaseIn(link, paths)) ?? null }
+  },
+  result({ release: { id } }, changed, { undone, standing }) {
+    if (standing === undefined) {
+      const text = undone ? 'taken back' : changed ? `${id} was brought into service` : 'nothing to do'
+      return { text: `${text}; what is in service now was not asked`, data: {} }
+    }
+    const { release } = standing
+    const now = `${release ?? 'no release'} is in service`
+    const text = undone
+      ? `taken back, ${now}`
+      : !changed
+        ? `nothing to do, ${now}`
+        : release === id
+          ? `${now} and healthy`
+          : now
+    return { text, data: { release: release ?? null } }
   },
 })

@@ -212,7 +212,12 @@ export function planCleanUp(request: CleanUpRequest, facts: CleanUpFacts): Group
   // What no record of ours names is not ours to remove.
   const named = new Set([...facts.runs.map(({ netops }) => netops), ...facts.emptyBuilds])
   const builds = facts.builds.filter((build) => !needed.has(build))
-  const pushed = facts.incoming.filter(({ run, at }) => run !== request.run && !open.has(run) && old(at))
+  // What a run has brought is of no use once it is over. Where that is not known here, it may be on its way for a day.
+  const over = new Set(facts.runs.flatMap((one) => (one.over ? [one.run] : [])))
+  const isLeft = (run: string): boolean => over.has(run) || over.has(run.replace(/\.[^.]*$/, ''))
+  const pushed = facts.incoming.filter(
+    ({ run, at }) => run !== request.run && !open.has(run) && (isLeft(run) || old(at)),
+  )
   const incoming = pushed.filter(({ run }) => runName.test(run))
   const litter = facts.litter.filter(({ at }) => old(at))
   return sequence(`Clean up on ${request.host}`, [

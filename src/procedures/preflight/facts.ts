@@ -8,6 +8,7 @@ import { hostPaths, serverExecutable, serviceName } from '../../model/paths.ts'
 import type { ProgramNeeds } from '../../model/program-needs.ts'
 import { readTemplate } from '../../system/assets.ts'
 import { listeningPorts } from '../deploy/facts.ts'
+import { noexecIn } from '../ground.ts'
 import { readEnvironment } from '../environment-mark.ts'
 import { allCommands, glibcIn } from '../deploy/host-needs.ts'
 import { readLacking } from '../deploy/program.ts'
@@ -50,6 +51,8 @@ export interface Look {
   readonly cpus: number | undefined
   readonly memory: { readonly total: number; readonly available: number } | undefined
   readonly disks: readonly Disk[]
+  /** Where file systems are mounted from which no program may be started. */
+  readonly noexec: ReadonlySet<string>
   /** The size of the wanted release's executable, where the host has one. */
   readonly releaseBytes: number | undefined
   /** The ports of what was brought into service last. */
@@ -197,6 +200,7 @@ export function parseLook(text: string): Look {
     cpus: cpusIn(at('cpus')[0], at('quota')[0]),
     memory: memoryIn(at('memory'), at('bound')),
     disks: at('disks').flatMap(diskIn),
+    noexec: noexecIn(at('mounts').join('\n')),
     releaseBytes: numberIn(at('release')[0]),
     ownPorts: recordedPorts(at('record')),
     listeners: listenersIn(at('listeners')),

@@ -5,6 +5,7 @@ import { quoteCommand } from '../../model/quote.ts'
 import { formatBytes, formatDuration } from '../../model/units.ts'
 import { refuseOtherEnvironment } from '../environment-mark.ts'
 import type { ProgramNeeds } from '../../model/program-needs.ts'
+import { remountHint } from '../ground.ts'
 import { isOlder, oldestGlibc } from '../deploy/host-needs.ts'
 import { cannotRun } from '../deploy/program.ts'
 import type { Disk, Network, PreflightFacts } from './facts.ts'
@@ -124,7 +125,7 @@ const leastFree = 16 * mebibyte
 const leastInodes = 100
 const fewPercent = 10
 
-const disk: Judge = ({ disks, releaseBytes }, { release }) => {
+const disk: Judge = ({ disks, noexec, releaseBytes }, { release }) => {
   const size = release?.size ?? usualRelease
   // As a deployment counts: the copy that becomes the release, and as much again while it starts.
   const isThere = release !== undefined && releaseBytes === release.size
@@ -140,6 +141,9 @@ const disk: Judge = ({ disks, releaseBytes }, { release }) => {
     const told = `${formatBytes(first.freeBytes)} free on ${mount} (${places})`
     const counted = first.inodes > 0
     const bad: Verdict[] = []
+    if (noexec.has(mount) && here.some(({ place }) => place === 'releases')) {
+      bad.push(problem(`${mount} is mounted noexec, and releases are to run from there`, remountHint(mount)))
+    }
     if (first.freeBytes < needed) {
       const why = release === undefined && needed > leastFree ? ' for a release of the usual size' : ''
       bad.push(problem(`${told}, ${formatBytes(needed)} are needed${why}`, `free space on ${mount}: netops gc, du -x`))

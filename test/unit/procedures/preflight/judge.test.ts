@@ -181,6 +181,12 @@ const table: readonly (readonly [string, PreflightFacts, Partial<PreflightTarget
 
   ['clock', clock(-900), {}, ['good: the clock agrees with this machine and follows a time source']],
   ['clock', clock(0, 0, { synchronised: undefined }), {}, ['good: the clock agrees with this machine']],
+  [
+    'disk',
+    look('mounts', '36 35 98:0 / / rw shared:1 - ext4 /dev/sda1 rw\n40 36 98:0 / / rw,noexec - ext4 /dev/sda1 rw'),
+    {},
+    ['problem: / is mounted noexec, and releases are to run from there', 'good: 50.0 GB free on /var/log (logs)'],
+  ],
   ['clock', clock(1001), {}, ["warning: the clock is 1.0 s ahead of this machine's"]],
   // The round trip may be all of it.
   ['clock', clock(1900, 2000), {}, ['good: the clock agrees with this machine and follows a time source']],

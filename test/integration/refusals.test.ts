@@ -1,10 +1,10 @@
 // What keeps a deployment from its places is found before anything is brought or stopped: something else that lies there, or a
-// file system that lets nothing be started from it.
-import { mkdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
+// file system that lets nothing be started from it. And what results say is what is so.
+import { mkdir, readdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { execText } from '../../src/system/exec.ts'
-import { filesBelow, makeSite, siteInService, smallRelease } from '../support/site.ts'
+import { filesBelow, foreignRelease, makeSite, siteInService, smallRelease } from '../support/site.ts'
 
 describe('something else in the way of a deployment', () => {
   test('is named with what it is, nothing is stopped or left, and status says what is so', async () => {
@@ -50,7 +50,7 @@ describe('something else in the way of a deployment', () => {
     expect({ pid: await site.mainPid(), answering: await site.answering() }).toEqual({ pid, answering: release.id })
 
     // Without its link the service still runs; a release that fails is followed by the one that was in service.
-    const broken = await smallRelease(site, '1.2.0', 'exit 1')
+    const broken = await foreignRelease(site, 'broken', 'exit 1')
     expect(await site.deploy(broken)).toMatchObject({ code: 8, json: { outcome: 'rolled-back' } })
     expect(await site.answering()).toBe(release.id)
     expect(await readlink(paths.current)).toBe(link)
@@ -81,5 +81,20 @@ describe.skipIf(process.getuid?.() !== 0)('a file system that is mounted noexec'
       expect(refused.json.error?.hint).toContain(`mount -o remount,exec '${disk}'`)
     }
     expect(await filesBelow(site.folder)).toEqual(before)
+  })
+})
+
+describe('a deployment that is taken back', () => {
+  test('is told with the release that is in service then, and what was brought for it goes', async () => {
+    const { site, release } = await siteInService()
+    const next = await smallRelease(site, '1.1.0')
+    const cut = await site.deploy(next, [], { NETOPS_FAULT: 'kill-after:done:switch' })
+    expect(cut.code).not.toBe(0)
+    const undone = await site.netops(['runs', 'undo', cut.json.run ?? ''])
+    expect(undone).toMatchObject({ code: 0, stdout: `local: taken back, ${release.id} is in service\n` })
+    expect(await site.answering()).toBe(release.id)
+    expect(await readdir(site.paths.incoming)).toEqual([])
+    const again = await site.netops(['runs', 'undo', cut.json.run ?? '', '--json'])
+    expect(again).toMatchObject({ code: 0, json: { hosts: [{ host: 'local', release: release.id }] } })
   })
 })
