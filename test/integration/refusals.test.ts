@@ -19,7 +19,9 @@ describe('something else in the way of a deployment', () => {
     for (const words of [[], ['--dry-run'], []]) {
       const refused = await site.deploy(next, words)
       expect(refused).toMatchObject({ code: 7, json: { outcome: 'refused', error: { code: 'refused' } } })
-      expect(refused.json.error?.message).toBe(`${paths.current} is a folder, and a link of netops belongs there`)
+      expect(refused.json.error?.message).toMatch(
+        `${paths.current} is a folder, and a file or link is to take its place`,
+      )
       expect(refused.json.error?.hint).toContain(`mv -- ${paths.current} ${paths.current}.before-netops`)
     }
     expect(await filesBelow(paths.base)).toEqual(before)
@@ -29,7 +31,7 @@ describe('something else in the way of a deployment', () => {
     )
 
     const others = [
-      [paths.serverLink, 'a file', 'a link of netops'],
+      [paths.current, 'a file', 'a link of netops'],
       [paths.config, 'a folder', 'a file'],
       [paths.incoming, 'a file', 'a folder'],
       [paths.incoming, 'a link to nothing', 'a folder'],

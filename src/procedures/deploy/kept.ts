@@ -4,6 +4,7 @@ import type { HostReader } from '../../drivers/hosts/port.ts'
 import type { Effect } from '../../model/effects.ts'
 import { NetopsError } from '../../model/errors.ts'
 import type { HostPaths } from '../../model/paths.ts'
+import { quoteCommand } from '../../model/quote.ts'
 
 /** What lies at a path; a link counts by itself, not by what it points to. */
 export interface Present {
@@ -46,7 +47,7 @@ export function refuseUnreplaceable(host: string, present: PresentFiles): void {
     throw new NetopsError('refused', {
       host,
       message: `${path} is ${kind === 'folder' ? 'a folder' : 'no file'}, and a file or link is to take its place: it could not be put back as it was`,
-      hint: 'move it aside, then run the same command again',
+      hint: `move it aside, then run the same command again: ${quoteCommand(['mv', '--', path, `${path}.before-netops`])}`,
     })
   }
 }
