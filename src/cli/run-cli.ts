@@ -1,5 +1,6 @@
 // The process around a command line: its streams, its terminal, Ctrl-C, and its exit code.
 import { addAbortSignal } from 'node:stream'
+import { Sources } from '../config/file-sources.ts'
 import { notWaitedFor } from '../drivers/hosts/leavable.ts'
 import { connectionsFor } from '../fleet/connections.ts'
 import { exitCodes } from '../model/errors.ts'
@@ -62,6 +63,7 @@ function contextOf(flags: CommonFlags, { spinner, screen, interrupts, output }: 
   const { leaving } = interrupts
   const outside = {
     env: process.env,
+    sources: new Sources({ env: process.env, leaving }),
     progress: jsonl ? () => undefined : (line: Line) => spinner.line(line),
     write: (line: Line) => spinner.out(line),
     color: process.stderr.isTTY && process.env.NO_COLOR === undefined,

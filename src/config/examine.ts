@@ -1,5 +1,4 @@
 // Configuration files as commands take them: which kind a file is, and everything that is to be said of it.
-import { homedir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { checkFleetFile, hostsOf, located, type FleetFile } from './fleet-file.ts'
 import type { Problem } from './problems.ts'
@@ -8,6 +7,7 @@ import { readYaml } from './yaml.ts'
 import { messageOf, NetopsError } from '../model/errors.ts'
 import { inventorySchema } from '../model/inventory.ts'
 import { serverSections } from '../model/server-config.ts'
+import { homeFolder } from '../system/account.ts'
 import { mostOfConfig, readFileUpTo } from '../system/bounded.ts'
 
 export type FileKind = 'server' | 'fleet'
@@ -62,7 +62,7 @@ async function examineFleet(text: string, file: string, cwd: string): Promise<Ex
   const fleet = checkFleetFile(text, file)
   if ('problems' in fleet) return { file, kind: 'fleet', problems: fleet.problems, notes: [] }
   const { inventory } = fleet
-  const place = { folder: dirname(resolve(cwd, file)), home: homedir() }
+  const place = { folder: dirname(resolve(cwd, file)), home: homeFolder() }
   const hosts = hostsOf(fleet, undefined, place)
   const notes = inventory.hosts_from === undefined ? [] : ['hosts_from was not asked: netops inventory list asks it']
   const problems: Problem[] = []

@@ -19,9 +19,10 @@ export interface Executor {
   lastWords(host: string, probe: Probe, first: ProbeAnswer): Promise<readonly string[]>
   /**
    * Runs one of the operator's own commands with a JSON document on standard input.
-   * @throws NetopsError `failed` when it does not end well
+   * @param folder where it runs; without one where netops does
+   * @throws NetopsError `failed` when it does not end well, `interrupted` when it is stopped
    */
-  hook(argv: readonly string[], document: string): Promise<void>
+  hook(argv: readonly string[], document: string, folder: string | undefined): Promise<void>
   /** In ms; only differences count. */
   now(): number
   /** Returns after the time or, sooner, when the signal is aborted. */

@@ -1,7 +1,7 @@
 // A lease as a file: who holds it, whether the holder still lives, and how it passes from the dead to the living.
 import { randomBytes } from 'node:crypto'
 import { constants, promises as fs, fstatSync, statSync } from 'node:fs'
-import { hostname, userInfo } from 'node:os'
+import { hostname } from 'node:os'
 import { basename, dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
@@ -13,6 +13,7 @@ import { writerOf } from '../system/open-files.ts'
 import { identifySelf, isAlive, processIdentity, signalProcess, type ProcessIdentity } from '../system/processes.ts'
 import { makeStateFolder, readStateText } from '../system/state-file.ts'
 import { HeartbeatWatch } from './heartbeat.ts'
+import { accountName } from '../system/account.ts'
 
 const lease = z.strictObject({
   schema: z.literal('netops/lease/v1'),
@@ -199,7 +200,7 @@ export async function takeLease(path: string, wish: LeaseWish): Promise<Judged |
     run,
     reason,
     host: remote?.host ?? hostname(),
-    user: remote?.user ?? userInfo().username,
+    user: remote?.user ?? accountName(),
     since: new Date().toISOString(),
     process: await identifySelf(),
     ...(remote === undefined ? {} : { remote: true }),

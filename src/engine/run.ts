@@ -1,6 +1,6 @@
 // Carries out a plan from its beginning or from where its journal ends, with the operator's hooks before and after.
 import { locate, NetopsError, type Outcome } from '../model/errors.ts'
-import type { Failure, Hooks, JournalRecord, RunRecord } from '../model/journal.ts'
+import type { Failure, JournalRecord, RunRecord } from '../model/journal.ts'
 import { partsOf, type Plan, type Step } from '../model/plan.ts'
 import type { Branch } from './branch.ts'
 import { Execution } from './execution.ts'
@@ -35,7 +35,7 @@ export async function runPlan(
   const execution = new Execution(start.plan, journal, executor, control)
   if (state.direction === 'back') return settle(journal, await execution.back('done'), 'back')
 
-  const refused = await runHooks('pre', { journal, executor, start })
+  const refused = await runHooks('pre', { journal, executor, start, control })
   if (refused !== undefined) {
     const outcome = refused.code === 'interrupted' ? refused.code : 'failed'
     return settle(journal, { state: 'failed', outcome, changed: false, failures: [refused] }, 'forward')
@@ -49,7 +49,7 @@ export async function runPlan(
   }
   if (branch.state === 'open' || branch.state === 'parked') return settle(journal, branch, 'forward')
   const { outcome, changed, failures } = branch
-  const failed = await runHooks('post', { journal, executor, start, result: { outcome, changed, failures } })
+  const failed = await runHooks('post', { journal, executor, start, control, result: { outcome, changed, failures } })
   return settle(journal, failed === undefined ? branch : afterPostHook(branch, failed), 'forward')
 }
 
@@ -163,13 +163,14 @@ interface HookCall {
   readonly journal: Journal
   readonly executor: Executor
   readonly start: RunRecord
+  readonly control: Control
   readonly result?: Omit<RunResult, 'open'>
 }
 
 /** Runs what is left of the hooks of one phase, in order; returns why one failed. A failing hook ends its phase. */
 async function runHooks(
-  phase: keyof Hooks,
-  { journal, executor, start, result }: HookCall,
+  phase: 'pre' | 'post',
+  { journal, executor, start, control, result }: HookCall,
 ): Promise<Failure | undefined> {
   const before = journal.records.filter((record) => record.type === 'hook' && record.phase === phase)
   const failed = before.find((record) => record.type === 'hook' && record.error !== undefined)
@@ -188,8 +189,12 @@ async function runHooks(
     ...(phase === 'post' && Object.keys(results).length > 0 ? { results } : {}),
   })
   for (const argv of (start.hooks?.[phase] ?? []).slice(before.length)) {
+    // What was done is told whatever happens; before that, a stop begins nothing.
+    if (phase === 'pre' && (control.stop.aborted || control.undo.aborted)) {
+      return { code: 'interrupted', message: `stopped by the operator before the pre hook ${argv[0] ?? ''}` }
+    }
     try {
-      await executor.hook(argv, document)
+      await executor.hook(argv, document, start.hooks?.folder)
       journal.append({ type: 'hook', phase, argv, outcome: 'done' })
     } catch (thrown) {
       const { code, message, hint } = locate(thrown, {})

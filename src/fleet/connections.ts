@@ -1,10 +1,11 @@
 // From a target to a connection. All hosts of a command share what they can: ssh_config, keys, passphrases, hosts on the way.
-import { homedir } from 'node:os'
+import type { Sources } from '../config/file-sources.ts'
 import { leavable, untilLeft } from '../drivers/hosts/leavable.ts'
 import type { HostConnection } from '../drivers/hosts/port.ts'
 import type { SshSettings } from '../drivers/hosts/ssh-settings.ts'
 import type { SshHosts } from '../drivers/hosts/ssh.ts'
 import type { SshTargetData, Target } from '../model/target.ts'
+import { homeFolder } from '../system/account.ts'
 
 /** How the hosts of a command are reached; a command gets it with its context, a test puts its own in its place. */
 export interface Connections {
@@ -20,6 +21,7 @@ export interface Connections {
 /** What connections may use of the outside. */
 export interface ConnectionsOutside {
   readonly env: Readonly<Record<string, string | undefined>>
+  readonly sources: Sources
   /** Asks for a passphrase or a password; undefined where nobody sits at a terminal. */
   readonly askSecret?: ((question: string) => Promise<string>) | undefined
   /** Where the operator hears of keys that were pinned. */
@@ -74,7 +76,7 @@ interface Shared {
 
 async function load({ env, askSecret, progress, acceptNewHostKeys }: ConnectionsOutside): Promise<Shared> {
   const { SshHosts: Hosts } = await import('../drivers/hosts/ssh.ts')
-  const hosts = new Hosts({ home: homedir(), env, ask: askSecret, tell: progress, acceptNewHostKeys })
+  const hosts = new Hosts({ home: homeFolder(), env, ask: askSecret, tell: progress, acceptNewHostKeys })
   return { hosts, passwords: new Map() }
 }
 
@@ -82,7 +84,7 @@ async function load({ env, askSecret, progress, acceptNewHostKeys }: Connections
 function passwordOf(
   { becomePassword, user = '' }: SshTargetData,
   passwords: Shared['passwords'],
-  { env, askSecret }: ConnectionsOutside,
+  { sources, askSecret }: ConnectionsOutside,
 ): Promise<string | undefined> {
   const key = JSON.stringify(becomePassword ?? user)
   const there = passwords.get(key)
@@ -92,8 +94,7 @@ function passwordOf(
       const answer = (await askSecret?.(`Password of ${user || 'the account'} for sudo: `)) ?? ''
       return answer === '' ? undefined : answer
     }
-    const { readSecret } = await import('../config/file-sources.ts')
-    return readSecret('ssh.become_password', becomePassword.source, { cwd: becomePassword.folder, env })
+    return sources.secret('ssh.become_password', becomePassword.source, becomePassword.folder)
   }
   const made = read()
   passwords.set(key, made)

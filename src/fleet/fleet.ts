@@ -1,5 +1,4 @@
 // From options to hosts: the fleet file or a relocated root, connections, and what every fleet command needs of them.
-import { homedir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import {
   checkFleetFile,
@@ -18,6 +17,7 @@ import type { Target } from '../model/target.ts'
 import { mostOfConfig } from '../system/bounded.ts'
 import { readTextIfAnyNow } from '../system/files.ts'
 import type { FleetContext } from './context.ts'
+import { accountName, hasHome, homeFolder } from '../system/account.ts'
 
 /** Which hosts are meant: a relocated root of this machine, or those of a fleet file that fit all that is said. */
 export interface FleetOptions {
@@ -80,7 +80,7 @@ export async function readFleet(options: FleetOptions, context: ReadContext): Pr
       inventory.config === undefined
         ? undefined
         : {
-            path: located(inventory.config.file, { folder, home: homedir() }),
+            path: located(inventory.config.file, { folder, home: homeFolder() }),
             name: shortest(resolve(folder, inventory.config.file), context.cwd),
           },
     file: path,
@@ -88,7 +88,10 @@ export async function readFleet(options: FleetOptions, context: ReadContext): Pr
     minHealthyMs: inventory.deploy?.min_healthy_time,
     healthyDeadlineMs: inventory.deploy?.healthy_deadline,
     hooks: hooksOf(inventory, folder),
-    runs: operatorRuns(context),
+    // Commands that only look need no place for runs.
+    get runs() {
+      return operatorRuns(context)
+    },
   }
 }
 
@@ -135,7 +138,7 @@ async function readInventory(
   }
   const folder = dirname(path)
   const said = source === undefined ? undefined : await askFor(source, folder, read)
-  return { read, path, folder, hosts: hostsOf(read, said, { folder, home: homedir() }) }
+  return { read, path, folder, hosts: hostsOf(read, said, { folder, home: homeFolder() }) }
 }
 
 /** The hosts that the fleet's command says. */
@@ -168,7 +171,13 @@ function hooksOf({ hooks }: Inventory, folder: string): Fleet['hooks'] {
 export function operatorRuns({ env }: Pick<FleetContext, 'env'>): string {
   if (env.NETOPS_STATE_DIR !== undefined) return join(env.NETOPS_STATE_DIR, 'runs')
   if (process.getuid?.() === 0) return hostPaths('/').runs
-  return join(env.XDG_STATE_HOME ?? join(homedir(), '.local', 'state'), 'netops', 'runs')
+  if (env.XDG_STATE_HOME === undefined && !hasHome()) {
+    throw new NetopsError('usage', {
+      message: `${accountName()} has no home folder to keep runs in: HOME is not set, and passwd(5) does not know the account`,
+      hint: 'name a folder: NETOPS_STATE_DIR=/path/of/yours',
+    })
+  }
+  return join(env.XDG_STATE_HOME ?? join(homeFolder(), '.local', 'state'), 'netops', 'runs')
 }
 
 /** An absolute folder without a slash at its end; `/` itself is a host of its own. */

@@ -1,6 +1,6 @@
 // A fleet procedure from the operator's side: every host is looked at, the plan is made, and shown or carried out.
 import { dirname, join } from 'node:path'
-import { userInfo, hostname } from 'node:os'
+import { hostname } from 'node:os'
 import { readerOf } from '../drivers/hosts/readers.ts'
 import { locate, NetopsError } from '../model/errors.ts'
 import { failureOf } from '../model/failure.ts'
@@ -24,6 +24,7 @@ import type { FleetContext } from './context.ts'
 import type { Fleet } from './fleet.ts'
 import { ownNetops } from './own-netops.ts'
 import { netopsOnHost, runHosts } from './run-hosts.ts'
+import { accountName } from '../system/account.ts'
 
 export interface FleetRunOptions {
   readonly dryRun: boolean
@@ -76,10 +77,12 @@ export async function startFleetRun<Input, Found>(
   const run = newRunId(name, new Date())
   const hosts = runHosts(fleet.targets, { netops: netops.sha256, environment: fleet.environment }, context.connections)
   try {
-    const { prepared, refused } = await prepareAll({ procedure, input, fleet, run, netops }, hosts, options)
-    const fleetRun: FleetRun = { run, procedure: name, by: `${userInfo().username}@${hostname()}` }
+    const preparation = { procedure, input, fleet, run, netops, signal: context.signal }
+    const { prepared, refused } = await prepareAll(preparation, hosts, options)
+    const fleetRun: FleetRun = { run, procedure: name, by: `${accountName()}@${hostname()}` }
     if (options.dryRun) return { shown: prepared.map((one) => show(one, fleetRun)), refused }
     await options.confirm?.()
+    begunNothing(context.signal)
     await writeDown(prepared.flatMap(({ share }) => share.writes ?? []))
     const shares = prepared.map(({ share }) => share)
     const impossible = refused.map(({ host, error }) => ({ host, failure: failureOf(error) }))
@@ -109,12 +112,18 @@ export async function startFleetRun<Input, Found>(
   }
 }
 
+/** @throws NetopsError `interrupted` where the operator has stopped it: then nothing is begun, not even a hook */
+function begunNothing(signal: AbortSignal): void {
+  if (signal.aborted)
+    throw new NetopsError('interrupted', { message: 'stopped before the run began; nothing was touched' })
+}
+
 /** The fleet file's own commands around this procedure: `pre_deploy`, `post_rolling_update`. */
-function hooksOf({ hooks }: Fleet, procedure: string): Hooks | undefined {
+function hooksOf({ hooks, folder }: Fleet, procedure: string): Hooks | undefined {
   const name = procedure.replaceAll('-', '_')
   const [pre = [], post = []] = [hooks[`pre_${name}`], hooks[`post_${name}`]]
   const plain = (calls: typeof pre) => calls.map((call) => [...call])
-  return pre.length + post.length === 0 ? undefined : { pre: plain(pre), post: plain(post) }
+  return pre.length + post.length === 0 ? undefined : { pre: plain(pre), post: plain(post), folder }
 }
 
 /** One host as it was looked at, and what it is to do. */
@@ -131,6 +140,7 @@ interface Preparation<Input, Found> {
   readonly fleet: Fleet
   readonly run: string
   readonly netops: LocalFile
+  readonly signal: AbortSignal
 }
 
 /**
@@ -151,6 +161,7 @@ async function prepareAll<Input, Found>(
   const budget = policy?.maxFailures ?? 0
   const failures = new Map<string, NetopsError>()
   const note = (settled: typeof reached): void => {
+    begunNothing(preparation.signal)
     for (const { host, error } of settled) if (error !== undefined) failures.set(host, failures.get(host) ?? error)
     const [first] = [...failures.values()]
     if (first === undefined || (failures.size <= budget && failures.size < targets.length)) return

@@ -6,7 +6,12 @@ import { plan, waitOutcome } from './plan.ts'
 export type { Failure } from './failure.ts'
 
 /** The operator's own commands before and after a run, argv each; they get the run as JSON on standard input. */
-const hooks = z.strictObject({ pre: z.array(z.array(z.string())), post: z.array(z.array(z.string())) })
+const hooks = z.strictObject({
+  pre: z.array(z.array(z.string())),
+  post: z.array(z.array(z.string())),
+  /** The folder that they run in: that of the fleet file. */
+  folder: z.string().exactOptional(),
+})
 export type Hooks = z.infer<typeof hooks>
 
 /** What pushes sent to a host, of how much there was to bring. */

@@ -1,4 +1,5 @@
 // What carrying out a run may use of the outside. No terminal is needed for it.
+import type { Sources } from '../config/file-sources.ts'
 import type { Control } from '../engine/halt.ts'
 import type { JournalRecord } from '../model/journal.ts'
 
@@ -12,6 +13,8 @@ export interface RunWatcher {
 
 export interface RunContext {
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Where the content of placed files is read, each command of theirs once. */
+  readonly sources: Sources
   /** Where a line goes that no record holds. */
   readonly progress: (line: string) => void
   /** Aborted when the operator stops the run. */

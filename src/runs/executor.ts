@@ -13,7 +13,7 @@ import { askHere, askProbe } from './probes.ts'
 import { lastWords, withLastWords } from './last-words.ts'
 import { itemFault } from './run-journal.ts'
 
-type ExecutorContext = Pick<RunContext, 'env' | 'progress' | 'signal' | 'undoSignal'>
+type ExecutorContext = Pick<RunContext, 'env' | 'sources' | 'progress' | 'signal' | 'undoSignal'>
 
 /** An executor, and the end of what goes on beside the run: the heartbeats of its leases. */
 export interface LiveExecutor extends Executor {
@@ -41,7 +41,7 @@ export function executorOf(
   context: ExecutorContext,
   { guard, items }: OwnRun = {},
 ): LiveExecutor {
-  const { env, progress } = context
+  const { sources, progress } = context
   const leases = new FleetLeases()
   const effects = effectsOf({
     leases,
@@ -60,7 +60,7 @@ export function executorOf(
       guard?.()
       if (effect.kind !== 'lease') await leases.assure(name)
       const connection = () => host.connection()
-      const site = { host: name, services: host.services, connection, env, report, progress }
+      const site = { host: name, services: host.services, connection, sources, report, progress }
       if (effect.kind !== 'service' || effect.action !== 'start') return applyEffect(effects, effect, site)
       return applyEffect(effects, effect, site).catch(async (error: unknown) => {
         throw await withLastWords(error, host, effect.unit)
@@ -70,11 +70,14 @@ export function executorOf(
     probe: (name, probe, first) => (name === operatorHost ? askHere(probe) : askProbe(hostNamed(name), probe, first)),
     lastWords: (name, probe, { logFrom }) =>
       'unit' in probe && logFrom !== undefined ? lastWords(hostNamed(name), probe.unit, logFrom) : Promise.resolve([]),
-    async hook(argv, document) {
+    async hook(argv, document, folder) {
       const said = { stdout: '', stderr: '' }
       const { code } = await exec(argv, {
+        ...(folder === undefined ? {} : { cwd: folder }),
         stdin: { text: document },
         timeoutMs: hookTimeoutMs,
+        // One that begins after a stop tells of the end, and is not stopped by it.
+        signal: context.signal.aborted ? undefined : context.signal,
         onOutput: (bytes, stream) => {
           said[stream] = `${said[stream]}${Buffer.from(bytes).toString('utf8')}`.slice(-mostOfHook)
         },

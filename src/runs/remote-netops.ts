@@ -1,10 +1,11 @@
 // Calls netops on a host: its own commands, whose documents are read, and the commands of effects that it carries out.
-import { userInfo, hostname } from 'node:os'
+import { hostname } from 'node:os'
 import * as z from 'zod'
 import type { HostCommand, HostConnection } from '../drivers/hosts/port.ts'
 import { errorCodes, NetopsError } from '../model/errors.ts'
 import { parseJson } from '../model/json.ts'
 import type { LeaseEffect, RunEffect } from '../model/effects.ts'
+import { accountName } from '../system/account.ts'
 
 const failed = z.object({ code: z.enum(errorCodes), message: z.string(), hint: z.string().optional() })
 
@@ -52,7 +53,7 @@ export function remoteCommand(effect: RunEffect): HostCommand {
     case 'undo-host-run':
       return { argv: [netops, 'host', 'undo', ...place] }
     case 'lease': {
-      const holder = { run, reason: effect.reason, user: userInfo().username, host: hostname() }
+      const holder = { run, reason: effect.reason, user: accountName(), host: hostname() }
       const stdin = effect.action === 'take' ? { stdin: { text: JSON.stringify(holder) } } : {}
       const names = effect.leases === undefined ? [] : ['--leases', effect.leases.join(',')]
       return { argv: [netops, 'host', 'lease', effect.action, ...place, ...names], ...stdin }

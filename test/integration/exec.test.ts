@@ -248,6 +248,69 @@ async function forced(host: string, command: string): Promise<void> {
   })
 }
 
+describe('a hook of the fleet file', () => {
+  async function withHook(script: string): Promise<string> {
+    const place = await scratch()
+    await writeFile(
+      join(place, 'netops.yml'),
+      `${await readFile(fleet.inventory, 'utf8')}hooks: { pre_gc: [sh, -c, '${script}'] }\n`,
+    )
+    return place
+  }
+  const gc = (place: string) =>
+    start(
+      [
+        ...['env', `NETOPS_STATE_DIR=${place}/state`, inject('builds').netops, 'gc', '--older-than', '90d'],
+        ...['--inventory', join(place, 'netops.yml'), '--hosts', 'database2'],
+      ],
+      { output: join(place, 'said') },
+    )
+
+  test('runs in the folder of that file, as its other commands do', async () => {
+    const place = await withHook('pwd > seen; exit 1')
+    const { ended } = await gc(place)
+    expect(await ended).not.toBe(0)
+    expect(await readTextIfAny(join(place, 'seen'))).toBe(`${place}\n`)
+  })
+
+  test('is not run after Ctrl-C while hosts are connected to, and no run is left', async () => {
+    const place = await withHook(`touch ran; exit 1`)
+    await forced('database2', `sh -c 'touch ${place}/reached; sleep 600'`)
+    const { pid, ended } = await gc(place)
+    await until(() => Promise.resolve(existsSync(join(place, 'reached'))))
+    const begun = performance.now()
+    process.kill(pid, 'SIGINT')
+    expect(await ended).toBe(130)
+    expect(performance.now() - begun).toBeLessThan(6000)
+    expect([existsSync(join(place, 'ran')), existsSync(join(place, 'state', 'runs'))]).toEqual([false, false])
+  })
+})
+
+test.runIf(process.getuid?.() === 0)(
+  'an account without a name and a home looks at hosts, and is told what runs need',
+  async () => {
+    const place = await scratch()
+    await execText(['chmod', '0755', place])
+    // The folder of the builds is closed to others.
+    await execText(['ln', inject('builds').netops, join(place, 'netops')])
+    await writeFile(join(place, 'netops.yml'), 'hosts: { web1: { address: 127.0.0.1, port: 1 } }\n')
+    const nobody = [
+      'setpriv',
+      '--reuid=54321',
+      '--regid=54321',
+      '--clear-groups',
+      'env',
+      '--unset=HOME',
+      join(place, 'netops'),
+    ]
+    const run = (...more: string[]) => exec([...nobody, ...more], { cwd: place, timeoutMs: 30_000 })
+    expect((await run('inventory', 'list')).code).toBe(0)
+    expect(await run('status')).toMatchObject({ code: 4, stderr: expect.not.stringContaining('defect') as unknown })
+    const { code, stderr } = await run('runs', 'list')
+    expect([code, stderr]).toEqual([2, expect.stringContaining('NETOPS_STATE_DIR')])
+  },
+)
+
 describe('where a login shell hangs', () => {
   test.each([
     ['inventory check', 'SIGTERM', []],

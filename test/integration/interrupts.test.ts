@@ -88,6 +88,23 @@ describe('Ctrl-C during a deployment', () => {
   })
 })
 
+test('a terminal that goes away is a lost connection: the run is parked at once, the host finishes, a resume tells', async () => {
+  const { site, next } = await deployed()
+  const { run, pid, ended } = await waiting(site, next)
+  const begun = performance.now()
+  process.kill(pid, 'SIGHUP')
+  expect(await ended).toBe(130)
+  expect(performance.now() - begun).toBeLessThan(5000)
+  expect((await journalsOf(site)).get(run)?.at(-1)).toMatchObject({ type: 'parked' })
+  const own = await until(async () => {
+    const last = (await journalsOf(site, 'torn')).get(`${run}.local`)?.at(-1)
+    return (last?.type === 'end' || last?.type === 'parked') && last
+  })
+  expect(own).toMatchObject({ type: 'end', outcome: 'done' })
+  expect(await site.netops(['runs', 'resume', run, '--json'])).toMatchObject({ code: 0, json: { outcome: 'done' } })
+  expect(await site.answering()).toBe(next.id)
+})
+
 describe('netops gc', () => {
   test('removes what is over and what was left half written; open runs and their netops stay', async () => {
     const { site, next } = await deployed()

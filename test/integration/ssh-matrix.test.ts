@@ -15,6 +15,7 @@ import { connectSsh, SshHosts, type SshTarget } from '../../src/drivers/hosts/ss
 import type { SshOutside } from '../../src/drivers/hosts/ssh-connect.ts'
 import { holdKeysAsObjects, leaveOutHabits } from '../../src/drivers/hosts/ssh-transport.ts'
 import { makeAccount, type Account } from '../support/accounts.ts'
+import { startSlowLink } from '../support/slow-link.ts'
 import { startSshd, type Sshd } from '../support/sshd.ts'
 
 const run = promisify(execFile)
@@ -487,6 +488,30 @@ describe.skipIf(process.getuid?.() !== 0)('accounts', () => {
     await expect(host.run(['true'])).rejects.toMatchObject({ code: 'unreachable' })
     await host.close()
     await expect.poll(() => readFile(askpass, 'utf8').catch(() => 'gone'), { timeout: 10_000 }).toBe('gone')
+  })
+
+  test('become root by sudo, and the password is there only while commands need it, also where a network is cut silently', async () => {
+    const user = await account({ password, sudo: 'ALL=(ALL) ALL' })
+    const link = await startSlowLink(plain, join(folder, 'cut-known-hosts'))
+    const host = await connectSsh(
+      { ...as(user, become(password)), port: link.target.port, knownHosts: link.target.knownHosts },
+      noAgent,
+    )
+    try {
+      const { stdout } = await host.run(['sh', '-c', everything])
+      const [, askpass = ''] = /SUDO_ASKPASS=(\/\S+\/askpass)/.exec(stdout) ?? []
+      const secret = () => readFile(askpass.replace(/askpass$/, 'secret'), 'utf8')
+      await expect.poll(secret, { timeout: 8000 }).toBe('')
+      const cut = host.run(['sh', '-c', 'id -u; sleep 60'])
+      await expect.poll(secret, { timeout: 8000 }).toBe(`${password}\n`)
+      // Nothing comes through any more, and nobody is told: sshd keeps the connection.
+      link.limitTo(0.01)
+      await expect.poll(secret, { timeout: 8000 }).toBe('')
+      await link.close()
+      await expect(cut).rejects.toMatchObject({ code: 'unreachable' })
+    } finally {
+      await host.close()
+    }
   })
 
   test.each<[string, Parameters<typeof makeAccount>[0], string | undefined, RegExp]>([

@@ -44,7 +44,7 @@ export const deploy = defineCommand({
       release,
       configs: await readFleetConfigs(parsed.config, fleet, context.cwd),
       files: new Map([...fleet.members].map(([name, { files }]) => [name, files])),
-      sources: { cwd: fleet.folder, env: context.env },
+      sources: { cwd: fleet.folder, sources: context.sources, withoutCommands: parsed.dryRun },
       environment: fleet.environment,
       timing: timingOf(parsed, fleet),
     }

@@ -1,4 +1,5 @@
 // How each kind of effect is shown and applied. Every port registers its own kinds; runs/effects.ts holds them together.
+import type { Sources } from '../../config/file-sources.ts'
 import type { OwnRecord, Pushed } from '../../model/journal.ts'
 import type { Json } from '../../model/json.ts'
 import type { HostCommand, HostConnection } from '../hosts/port.ts'
@@ -24,8 +25,8 @@ export interface EffectSite {
   readonly services: ServiceManager
   /** The way to the host, made when it is first needed. */
   readonly connection: () => Promise<HostConnection>
-  /** Where variables that an effect names are looked up. */
-  readonly env: Readonly<Record<string, string | undefined>>
+  /** Where the content of files comes from that an effect names by their source. */
+  readonly sources: Sources
   readonly report: StepReport
   /** Where the operator hears of what no record holds. */
   readonly progress: (line: string) => void

@@ -1,5 +1,4 @@
 // The effects on a host's files, accounts and kernel.
-import { readSource } from '../../config/file-sources.ts'
 import type { HostEffect } from '../../model/effects.ts'
 import type { AppliedEffect, EffectHandlers } from '../effects/port.ts'
 import { applyCommands } from './apply.ts'
@@ -39,10 +38,10 @@ export const hostEffects: EffectHandlers<HostEffect> = {
   },
   provide: {
     show,
-    async apply(effect, { connection, env }) {
+    async apply(effect, { connection, sources }) {
       const there = await connection()
       await guardFolders(there, effect)
-      const content = await readSource(effect.source, { cwd: effect.cwd, env })
+      const content = await sources.read(effect.source, effect.cwd)
       await applyCommands(there, provideCommands(effect, content))
       return false
     },

@@ -1,9 +1,10 @@
 // How a host is reached: what the fleet file says, then what ssh_config says, then ours. Pure.
-import { userInfo, hostname } from 'node:os'
+import { hostname } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { NetopsError } from '../../model/errors.ts'
 import { hop, reachedName, userName } from '../../model/login-names.ts'
 import { quoteCommand } from '../../model/quote.ts'
+import { accountName } from '../../system/account.ts'
 
 /** What the fleet file says of a login; what it leaves open is for ssh_config(5) to say. */
 export interface SshLogin {
@@ -204,13 +205,13 @@ function expandTokens(text: string, { address, given, port, user, home }: Tokens
     '%': () => '%',
     d: () => home,
     h: () => address,
-    i: () => String(userInfo().uid),
+    i: () => String(process.getuid?.() ?? ''),
     L: () => hostname().split('.')[0] ?? '',
     l: () => hostname(),
     n: () => given,
     p: () => String(port),
     r: () => user,
-    u: () => userInfo().username,
+    u: () => accountName(),
   }
   return text.replace(/%(.?)/g, (token, letter: string) => {
     const value = values[letter]

@@ -1,6 +1,5 @@
 // A host over SSH: one connection, a channel a command.
 import { once } from 'node:events'
-import { homedir } from 'node:os'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type ssh2 from 'ssh2'
@@ -16,6 +15,7 @@ import { noOneWaits, SshConnector, type LoggedIn, type SshOutside } from './ssh-
 import { unreachable } from './ssh-dial.ts'
 import { inProxysWords } from './ssh-proxy.ts'
 import type { SshLogin, SshSettings } from './ssh-settings.ts'
+import { homeFolder } from '../../system/account.ts'
 
 /** How to log in to a host, and whether to become root there. */
 export interface SshTarget extends SshLogin {
@@ -35,7 +35,7 @@ export class SshHosts {
 
   constructor(outside: Partial<SshOutside> = {}) {
     const nobody = { acceptNewHostKeys: false, ask: undefined, tell: noOneWaits }
-    this.#connector = new SshConnector({ home: homedir(), env: process.env, ...nobody, ...outside })
+    this.#connector = new SshConnector({ home: homeFolder(), env: process.env, ...nobody, ...outside })
   }
 
   /**
@@ -149,7 +149,11 @@ class SshConnection implements HostConnection {
 
   async #runNow(argv: readonly string[], options: RunOptions): Promise<ExecResult> {
     if (options.signal?.aborted === true) throw left(argv)
-    const opened = await Promise.race([this.#openChannel(argv, options), this.#lost])
+    const used = await Promise.race([this.#privileges.use(), this.#lost])
+    const opened = await Promise.race([this.#openChannel(argv, options), this.#lost]).catch((error: unknown) => {
+      used()
+      throw error
+    })
     const stopped = stopper(opened, argv, { ...options, kill: (signal, group) => this.#kill(signal, group) })
     try {
       const ended = await Promise.race([opened.result, stopped.promise, this.#lost])
@@ -159,6 +163,7 @@ class SshConnection implements HostConnection {
       throw stopped.isStopping() && error instanceof NoEnd ? left(argv) : await this.#explain(error)
     } finally {
       stopped.clear()
+      used()
     }
   }
 
@@ -185,8 +190,13 @@ class SshConnection implements HostConnection {
 
   /** Signals a process group on the host, over a channel of its own: sshd passes no signals on where root has logged in. */
   async #kill(signal: 'TERM' | 'KILL', group: number): Promise<void> {
-    const { result } = await this.#openChannel(['sh', '-c', `kill -s ${signal} -- -${group}`], {})
-    await result
+    const used = await this.#privileges.use()
+    try {
+      const { result } = await this.#openChannel(['sh', '-c', `kill -s ${signal} -- -${group}`], {})
+      await result
+    } finally {
+      used()
+    }
   }
 
   async #openChannel(argv: readonly string[], options: RunOptions): Promise<Opened> {

@@ -1,5 +1,7 @@
 // Becoming root by sudo. A password goes over a channel of its own into a file of the host's memory, from where sudo's own
-// askpass reads it: it is never in a command's input, arguments or environment, and it goes when the connection does.
+// askpass reads it: it is never in a command's input, arguments or environment, and it goes a few seconds after the last word
+// from here, or when the connection does.
+import { setTimeout as sleep } from 'node:timers/promises'
 import { NetopsError } from '../../model/errors.ts'
 import type { ExecResult } from '../../system/exec.ts'
 import type { RunOptions } from './port.ts'
@@ -17,11 +19,19 @@ export interface Become {
 export interface Privileges {
   /** Stands before every command. */
   readonly prefix: readonly string[]
+  /** Has the password ready for a command; to be awaited before it begins, and what it returns called when it has ended. */
+  readonly use: () => Promise<() => void>
   /** Removes the password from the host. */
   readonly giveUp: () => void
 }
 
-export const noPrivileges: Privileges = { prefix: [], giveUp: () => undefined }
+const nothingUsed = (): void => undefined
+
+export const noPrivileges: Privileges = {
+  prefix: [],
+  use: () => Promise.resolve(nothingUsed),
+  giveUp: () => undefined,
+}
 
 type Run = (argv: readonly string[], options: RunOptions) => Promise<ExecResult>
 
@@ -48,7 +58,8 @@ export async function becomeRoot(run: Run, become: Become, settings: SshSettings
   }
   const kept = await keepPassword(run, password, settings)
   try {
-    const asked = await run([...kept.prefix, 'true'], { timeoutMs: askTimeoutMs })
+    const used = await kept.use()
+    const asked = await run([...kept.prefix, 'true'], { timeoutMs: askTimeoutMs }).finally(used)
     if (asked.code !== 0) throw refuse(asked, 'see which password sudo asks for: rootpw, targetpw in sudoers(5)')
     return kept
   } catch (error) {
@@ -69,8 +80,9 @@ const refusal =
   }
 
 /**
- * Holds the password for as long as its input stays open, which is as long as the connection: whatever ends that, the shell
- * sees the end of its input and removes the folder. Only file systems in memory are used, so that it is on no disk.
+ * Holds the password for as long as it is told again and again: sshd may keep a connection that was cut for hours, and a file
+ * that only its end removes would stay as long. Each line is the password; a file that got none for a few seconds is emptied.
+ * At the end of the input, or when the shell is gone, the folder goes too. Only file systems in memory are used.
  */
 const keeper = `umask 077
 for base in "$XDG_RUNTIME_DIR" /dev/shm /run/lock /tmp; do
@@ -82,31 +94,39 @@ for base in "$XDG_RUNTIME_DIR" /dev/shm /run/lock /tmp; do
   printf '#!/bin/sh\\nexec cat "%s/secret"\\n' "$folder" > "$folder/askpass" && chmod 0700 "$folder/askpass"
   : > "$folder/secret"
   "$folder/askpass" 2> /dev/null || { rm -rf -- "$folder"; continue; }
-  IFS= read -r secret && printf '%s\\n' "$secret" > "$folder/secret" || exit 1
-  secret=
+  while sleep 2; do
+    kill -0 $$ 2> /dev/null || { rm -rf -- "$folder"; exit; }
+    if [ -e "$folder/told" ]; then rm -f -- "$folder/told"; else : > "$folder/secret"; fi
+  done < /dev/null > /dev/null 2>&1 &
+  watch=$!
+  trap 'kill "$watch"; rm -rf -- "$folder"' EXIT
   printf 'folder %s\\n' "$folder"
-  cat > /dev/null
+  while IFS= read -r secret; do
+    : > "$folder/told"
+    printf '%s\\n' "$secret" > "$folder/secret" || exit 1
+    secret=
+    echo there
+  done
   exit 0
 done
 echo 'no file system in memory that programs may be run from' >&2
 exit 1`
 
+// The host looks every two seconds whether it was told meanwhile.
+const tellEveryMs = 700
+
 async function keepPassword(run: Run, password: string, settings: SshSettings): Promise<Privileges> {
-  const over = Promise.withResolvers<undefined>()
   const folder = Promise.withResolvers<string>()
-  const input = async function* () {
-    yield Buffer.from(`${password}\n`)
-    await over.promise
-  }
+  const telling = new PasswordTelling(`${password}\n`)
   const kept = run(['sh', '-c', keeper], {
-    stdin: { stream: input },
+    stdin: { stream: () => telling.words() },
     longestLine: 64 * 1024,
     onLine: (line) => {
       const [, path] = /^folder (\/.+)$/.exec(line) ?? []
       if (path !== undefined) folder.resolve(path)
+      else if (line === 'there') telling.heard()
     },
   })
-  const giveUp = (): void => over.resolve(undefined)
   const ended = kept.then((result) => {
     throw refusal(settings)(
       result,
@@ -114,8 +134,68 @@ async function keepPassword(run: Run, password: string, settings: SshSettings): 
     )
   })
   // After the folder is there, its end is that of the connection.
-  ended.catch(() => undefined)
+  ended.catch(() => telling.over())
   const path = await Promise.race([folder.promise, ended])
-  // sudo(8): -A asks the program of SUDO_ASKPASS.
-  return { prefix: ['env', `SUDO_ASKPASS=${path}/askpass`, 'sudo', '-A', '-p', '', '--'], giveUp }
+  return {
+    // sudo(8): -A asks the program of SUDO_ASKPASS.
+    prefix: ['env', `SUDO_ASKPASS=${path}/askpass`, 'sudo', '-A', '-p', '', '--'],
+    use: () => telling.use(),
+    giveUp: () => telling.over(),
+  }
+}
+
+/** Tells a host a password while commands need it, and says when the host has it. */
+class PasswordTelling {
+  readonly #line: Buffer
+  #users = 0
+  #isOver = false
+  /** How often it was told, and how often the host said that it has it. */
+  readonly #count = { told: 0, heard: 0 }
+  #wake = Promise.withResolvers<undefined>()
+  #news = Promise.withResolvers<undefined>()
+
+  constructor(line: string) {
+    this.#line = Buffer.from(line)
+  }
+
+  /** What goes to the host: the password at once when somebody needs it, and again as long as somebody does. */
+  async *words(): AsyncIterable<Uint8Array> {
+    for (;;) {
+      if (this.#users === 0) await this.#wake.promise
+      if (this.#isOver) return
+      this.#wake = Promise.withResolvers<undefined>()
+      this.#count.told += 1
+      yield this.#line
+      await Promise.race([this.#wake.promise, sleep(tellEveryMs, undefined, { ref: false })])
+    }
+  }
+
+  heard(): void {
+    this.#count.heard += 1
+    this.#tellNews()
+  }
+
+  /** Returns when the host was told after now; the password stays there until all have called what it returns. */
+  async use(): Promise<() => void> {
+    this.#users += 1
+    const wanted = this.#count.told + 1
+    this.#wake.resolve(undefined)
+    while (this.#count.heard < wanted && !this.#isOver) await this.#news.promise
+    let used = true
+    return () => {
+      if (used) this.#users -= 1
+      used = false
+    }
+  }
+
+  over(): void {
+    this.#isOver = true
+    this.#wake.resolve(undefined)
+    this.#tellNews()
+  }
+
+  #tellNews(): void {
+    this.#news.resolve(undefined)
+    this.#news = Promise.withResolvers<undefined>()
+  }
 }

@@ -1,11 +1,17 @@
 // Files of this machine that a deployment brings: which of them a host has already.
 import { dirname } from 'node:path'
 import type { PlacedFile } from '../../config/fleet-file.ts'
-import { readSource, type SourcePlace } from '../../config/file-sources.ts'
+import type { Sources } from '../../config/file-sources.ts'
 import type { HostReader } from '../../drivers/hosts/port.ts'
 import { refuseDistrusted } from '../../system/folder-trust.ts'
 
-export type { SourcePlace } from '../../config/file-sources.ts'
+/** Where the sources of files are looked up. */
+export interface SourcePlace {
+  readonly cwd: string
+  readonly sources: Sources
+  /** Whether commands are left alone: what they print is then taken for another content than the host has. */
+  readonly withoutCommands: boolean
+}
 
 export interface FileLook {
   /** Whether content, mode and owner are as wanted. */
@@ -22,7 +28,7 @@ const isAs = (present: string, wanted: string): boolean =>
  */
 export async function lookAtFiles(
   files: readonly PlacedFile[],
-  sources: SourcePlace,
+  { cwd, sources, withoutCommands }: SourcePlace,
   reader: HostReader,
 ): Promise<readonly FileLook[]> {
   if (files.length === 0) return []
@@ -30,13 +36,17 @@ export async function lookAtFiles(
   await refuseDistrusted((argv) => reader.query(argv), folders, reader.name)
   return Promise.all(
     files.map(async (file) => {
+      const isPrinted = 'command' in file.from
       const [content, present, about] = await Promise.all([
-        readSource(file.from, sources),
+        isPrinted ? undefined : sources.read(file.from, cwd),
         reader.sha256(file.to),
         reader.query(['stat', '--format=%a %U:%G', '--', file.to]),
       ])
       const wanted = `${file.mode.replace(/^0/, '')} ${file.owner}`
-      return { same: present === content.sha256 && isAs(about.stdout.trim(), wanted) }
+      // What is to be brought whatever it holds is printed when it is brought.
+      if (present === undefined || !isAs(about.stdout.trim(), wanted)) return { same: false }
+      if (isPrinted && withoutCommands) return { same: false }
+      return { same: present === (content ?? (await sources.read(file.from, cwd))).sha256 }
     }),
   )
 }
