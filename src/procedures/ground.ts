@@ -19,7 +19,7 @@ interface FileSystem {
   readonly freeBytes: number
 }
 
-export interface Ground {
+interface Ground {
   /** What lies at each path that was asked for, links as such; none where nothing does. */
   readonly things: ReadonlyMap<string, Thing>
   /** The same with links followed; none where they lead nowhere. */
@@ -45,7 +45,7 @@ export async function refuseUnfit(reader: HostReader, host: string, demands: rea
 }
 
 /** What templates/ground.sh printed of these paths. */
-export function parseGround(text: string, paths: readonly string[]): Ground {
+function parseGround(text: string, paths: readonly string[]): Ground {
   const [looked = '', disks = '', mounts = ''] = text.split(/^@@.*\n/m)
   const things = (mark: string): ReadonlyMap<string, Thing> =>
     new Map(
@@ -82,7 +82,7 @@ export function noexecIn(text: string): ReadonlySet<string> {
 }
 
 /** @throws NetopsError `refused` */
-export function judgeGround(host: string, ground: Ground, demands: readonly Demand[]): void {
+function judgeGround(host: string, ground: Ground, demands: readonly Demand[]): void {
   refuseInTheWay(host, ground, demands)
   refuseNoexec(host, ground, demands)
   refuseLackOfSpace(host, ground, demands)
