@@ -1,4 +1,5 @@
 // A host run: a procedure on this host, under the host's lease, from its beginning or from where its journal ends.
+import { join } from 'node:path'
 import { begin, readJournal, requireStart, runState, type Journal } from '../engine/journal.ts'
 import { ItemLog, itemLogPath } from '../engine/item-log.ts'
 import { carryRun, isCarried, takeHost, type Taken } from '../engine/lease.ts'
@@ -13,6 +14,7 @@ import { connectHere, readerOf } from '../drivers/hosts/readers.ts'
 import { servicesFor } from '../drivers/services/choose.ts'
 import { refuseUnfit } from '../procedures/ground.ts'
 import type { HostRequest } from '../procedures/host-request.ts'
+import { removeTree } from '../system/files.ts'
 import { refuseSharedRoot } from '../system/folder-trust.ts'
 import { decide, procedureNamed } from '../procedures/list.ts'
 import { controlOf, type RunContext } from './context.ts'
@@ -75,7 +77,7 @@ async function takeFor(request: HostRequest, context: RunContext): Promise<Taken
     // Another run holds the host: this one ends before it began. A run that had begun stays as it is.
     if (runState((await readJournal(paths.runs, request.run)) ?? []).start === undefined) {
       const journal = await openJournal(paths.runs, request.run, context)
-      endWith(journal, error, request.host)
+      await endBefore(journal, error, request)
       journal.close()
       await settle(paths.runs, request, journal)
     }
@@ -144,12 +146,17 @@ async function proceed(
     begin(journal, { run, procedure, by: decidedBy, input: plain(request), facts: plain(facts), plan })
     return await runPlan(journal, executor, control)
   } catch (error) {
-    return endWith(journal, error, host)
+    return endBefore(journal, error, request)
   }
 }
 
-/** A run that could not begin ends at once, and says why to whoever follows it. */
-function endWith(journal: Journal, thrown: unknown, host: string): RunResult {
+/**
+ * A run that could not begin ends at once, and says why to whoever follows it. What was brought for it takes room, and nobody
+ * will ask for it again.
+ */
+async function endBefore(journal: Journal, thrown: unknown, { host, root, run }: HostRequest): Promise<RunResult> {
+  const begun = runState(journal.records).start !== undefined
+  if (!begun) await removeTree(join(hostPaths(root).incoming, run)).catch(() => undefined)
   const error = failureOf(locate(thrown, { host }))
   const { code } = error
   journal.append({ type: 'end', outcome: code, changed: false, error })

@@ -2,7 +2,7 @@
 import { appendFile, readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { operator, reached, wordsFor } from '../support/operators.ts'
-import { siteInService, smallRelease } from '../support/site.ts'
+import { filesBelow, siteInService, smallRelease } from '../support/site.ts'
 
 test(
   'a host that was changed since the plan was made refuses it, and nothing is done',
@@ -23,6 +23,8 @@ test(
     expect(await site.answering()).toBe(before.id)
     expect(await site.mainPid()).toBe(pid)
     expect(await readFile(site.paths.config, 'utf8')).toContain('# by hand')
+    // What was brought for it takes no room any more.
+    expect(await filesBelow(site.paths.incoming)).toEqual([])
     expect(await site.deploy(release, ['--config', config])).toMatchObject({ code: 0 })
     expect(await site.answering()).toBe(release.id)
   },

@@ -1,7 +1,9 @@
 // Executes the commands of an effect over a connection, and names what failed.
+import type { HostEffect } from '../../model/effects.ts'
 import { NetopsError } from '../../model/errors.ts'
 import type { ExecResult } from '../../system/exec.ts'
 import { quoteCommand } from '../../model/quote.ts'
+import { commandsOf, halfMadeBy } from './commands.ts'
 import type { HostCommand, HostConnection } from './port.ts'
 
 const commandTimeoutMs = 600_000
@@ -33,6 +35,26 @@ function batchOf(commands: readonly HostCommand[]): readonly HostCommand[] {
     return stdin !== undefined || okCodes !== undefined || skipNextIfOk !== undefined || length > longestBatch
   })
   return last === -1 ? commands : commands.slice(0, last + 1)
+}
+
+/**
+ * Carries out an effect. One that fails leaves nothing half made where the host can still be reached.
+ * @throws NetopsError as {@link applyCommands}
+ */
+export async function applyEffect(
+  there: HostConnection,
+  effect: HostEffect,
+  commands: readonly HostCommand[] = commandsOf(effect),
+): Promise<void> {
+  try {
+    await applyCommands(there, commands)
+  } catch (error) {
+    const left = halfMadeBy(effect)
+    const reached = error instanceof NetopsError && error.code !== 'unreachable' && error.code !== 'interrupted'
+    // Why it failed is what matters.
+    if (left !== undefined && reached) await there.run(['rm', '-f', '--', left]).catch(() => undefined)
+    throw error
+  }
 }
 
 const mark = 'netops-failed'

@@ -67,6 +67,20 @@ export function commandsOf(effect: HostEffect): readonly HostCommand[] {
   }
 }
 
+/** What an effect that failed may have left half made; of a push the next one makes use. */
+export function halfMadeBy(effect: HostEffect): string | undefined {
+  switch (effect.kind) {
+    case 'write':
+    case 'copy':
+    case 'duplicate':
+    case 'provide':
+    case 'link':
+      return temporaryFor(effect.path)
+    default:
+      return undefined
+  }
+}
+
 type Push = Extract<HostEffect, { kind: 'push' }>
 
 /** The name under which a pushed file is made ready. */

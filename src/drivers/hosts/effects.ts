@@ -1,7 +1,7 @@
 // The effects on a host's files, accounts and kernel.
 import type { HostEffect } from '../../model/effects.ts'
 import type { AppliedEffect, EffectHandlers } from '../effects/port.ts'
-import { applyCommands } from './apply.ts'
+import { applyEffect } from './apply.ts'
 import { commandsOf, provideCommands, showCommand } from './commands.ts'
 import { guardFolders } from './guard.ts'
 import { pushFile } from './push.ts'
@@ -13,7 +13,7 @@ const byCommands = (changes: boolean): AppliedEffect<HostEffect> => ({
   async apply(effect, { connection }) {
     const there = await connection()
     await guardFolders(there, effect)
-    await applyCommands(there, commandsOf(effect))
+    await applyEffect(there, effect)
     return changes
   },
 })
@@ -42,7 +42,7 @@ export const hostEffects: EffectHandlers<HostEffect> = {
       const there = await connection()
       await guardFolders(there, effect)
       const content = await sources.read(effect.source, effect.cwd)
-      await applyCommands(there, provideCommands(effect, content))
+      await applyEffect(there, effect, provideCommands(effect, content))
       return false
     },
   },

@@ -4,6 +4,7 @@ import {
   lstat,
   mkdir,
   mkdtemp,
+  readdir,
   readFile,
   readlink,
   rm,
@@ -15,8 +16,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { applyCommands } from '../../../../src/drivers/hosts/apply.ts'
-import { commandsOf } from '../../../../src/drivers/hosts/commands.ts'
+import { applyEffect } from '../../../../src/drivers/hosts/apply.ts'
 import { connectHere } from '../../../../src/drivers/hosts/readers.ts'
 import type { HostEffect } from '../../../../src/model/effects.ts'
 
@@ -26,7 +26,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
 
-const apply = (effect: HostEffect) => applyCommands(connectHere('here'), commandsOf(effect))
+const apply = (effect: HostEffect) => applyEffect(connectHere('here'), effect)
 const about = async (path: string) => {
   const { uid, mode } = await stat(path)
   return [uid, mode & 0o777]
@@ -51,6 +51,24 @@ describe.runIf(process.getuid?.() === 0)('a folder for another account', () => {
     expect(await about(join(folder, 'roots'))).toEqual([0, 0o755])
     await writeFile(join(folder, 'file'), '')
     await expect(make(join(folder, 'file'))).rejects.toThrow('something else is in its place')
+  })
+})
+
+describe('what cannot take its place', () => {
+  test.each<HostEffect>([
+    { kind: 'link', path: 'taken', target: 'elsewhere' },
+    { kind: 'write', path: 'taken', content: 'text', mode: '0644' },
+    { kind: 'copy', from: 'source', path: 'taken', mode: '0644' },
+    { kind: 'duplicate', from: 'source', path: 'taken' },
+  ])('is not left half made: $kind', async (effect) => {
+    await writeFile(join(folder, 'source'), 'text')
+    await mkdir(join(folder, 'taken/by'), { recursive: true })
+    const at = {
+      ...('path' in effect ? { path: join(folder, effect.path) } : {}),
+      ...('from' in effect ? { from: join(folder, 'source') } : {}),
+    }
+    await expect(apply({ ...effect, ...at })).rejects.toThrow('taken')
+    expect(await readdir(folder)).toEqual(['source', 'taken'])
   })
 })
 
