@@ -21,7 +21,12 @@ const marked = (mark: string): FakeHost => ({
         mark === environment ? { stdout: 'up 3 days\nload 0.1\n' } : { code: 1, stderr: `${word} ${mark}\n` },
     ],
     [/false$/, { code: 3, stdout: 'half\u001b[31m', stderr: 'no\n' }],
-    [/wc -c$/, (_, { stdin }) => ({ stdout: `${stdin !== undefined && 'file' in stdin ? readFileSync(stdin.file).length : 0}\n` })],
+    [
+      /wc -c$/,
+      (_, { stdin }) => ({
+        stdout: `${stdin !== undefined && 'file' in stdin ? readFileSync(stdin.file).length : 0}\n`,
+      }),
+    ],
   ],
 })
 const connections = fakeConnections({ web1: marked('staging'), web2: marked('production'), db1: unreachable })
