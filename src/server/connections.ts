@@ -91,7 +91,8 @@ export function trackConnections(
     socket.once('close', () => {
       places.exit(guest)
       accepted.delete(socket)
-      byPeer.delete(peer)
+      // Its client may have come back by the same port meanwhile.
+      if (byPeer.get(peer) === socket) byPeer.delete(peer)
     })
   }
   const follow = (socket: Socket) => {
@@ -214,5 +215,5 @@ function readerOf(talk: Talk): Reader {
 }
 
 /** The same for a TLS socket and the one that it speaks over. */
-const peerOf = ({ remoteAddress = '', remotePort = 0, localPort = 0 }: Socket): string =>
-  `${remoteAddress} ${remotePort} ${localPort}`
+const peerOf = ({ remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 }: Socket): string =>
+  `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`

@@ -62,8 +62,8 @@ export function guard({ places, tlsPort, tokens }: GuardRules, handler: Handler)
   }
 }
 
-// What Node would answer by itself, and without a word.
-function brokenBy({ headers, httpVersion }: IncomingMessage): readonly [number, string, Headers?] | undefined {
+/** What Node would answer by itself, and without a word; undefined where nothing is wrong with the request. */
+export function brokenBy({ headers, httpVersion }: IncomingMessage): readonly [number, string, Headers?] | undefined {
   if (httpVersion !== '1.1') return undefined
   // RFC 9112, 3.2
   if (headers.host === undefined) return [400, 'the header Host is missing', { connection: 'close' }]

@@ -4,6 +4,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import type { ServerConfig } from '../model/server-config.ts'
 import { closeIfBodyIsMissing } from './bodies.ts'
 import { trackConnections } from './connections.ts'
+import { brokenBy } from './guard.ts'
 import { limitsOf, prepared } from './http-server.ts'
 import { createPlaces } from './places.ts'
 import { sendProblem } from './problem.ts'
@@ -73,6 +74,11 @@ export function createMetricsServer(registry: Registry, config: Pick<ServerConfi
   const server = prepared(
     createServer(limitsOf(config), (request, response) => {
       if (request.socket.destroyed) return
+      const broken = brokenBy(request)
+      if (broken !== undefined) {
+        sendProblem(response, ...broken)
+        return
+      }
       const path = request.url?.split('?')[0]
       if (path !== '/metrics' || (request.method !== 'GET' && request.method !== 'HEAD')) {
         sendProblem(response, 404, 'only GET /metrics is served here')

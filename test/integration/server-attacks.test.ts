@@ -199,10 +199,12 @@ describe('heads', () => {
     ],
   ])('%s are refused, and their connection ends', async (_, text, detail) => {
     await serve()
-    const wire = await dial()
-    wire.socket.write(text)
-    await wire.ended
-    expect(wire.received()).toMatch(/^HTTP\/1\.1 400 /)
-    expect(wire.received()).toContain(`"detail":"${detail}"`)
+    for (const port of [here.ports.server, here.ports.metrics]) {
+      const wire = await dial(port)
+      wire.socket.write(text)
+      await wire.ended
+      expect(wire.received()).toMatch(/^HTTP\/1\.1 400 /)
+      expect(wire.received()).toContain(`"detail":"${detail}"`)
+    }
   })
 })

@@ -270,7 +270,7 @@ export function hostContract(name: string, connect: () => Promise<HostConnection
       })
 
       test('with an error where something cannot be read', async () => {
-        await expect(readerOver(host).readText(folder)).rejects.toMatchObject({ code: 'failed', host: host.name })
+        await expect(readerOver(host).readText(folder)).rejects.toMatchObject({ code: 'refused', host: host.name })
       })
     })
 
