@@ -6,6 +6,7 @@ import { locate, NetopsError } from '../model/errors.ts'
 import { failureOf } from '../model/failure.ts'
 import { digestOf } from '../engine/plan-digest.ts'
 import type { Hooks } from '../model/journal.ts'
+import { stepsOf, type Plan } from '../model/plan.ts'
 import type { Target } from '../model/target.ts'
 import { bringing, planFleet, type FleetRun, type HostShare, type RolloutPolicy } from '../procedures/fleet-plan.ts'
 import { refuseUnfit } from '../procedures/ground.ts'
@@ -87,6 +88,8 @@ export async function startFleetRun<Input, Found>(
     const shares = prepared.map(({ share }) => share)
     const impossible = refused.map(({ host, error }) => ({ host, failure: failureOf(error) }))
     const { targets, environment } = fleet
+    const plan = planFleet(fleetRun, { shares, impossible }, options.policy)
+    await readSources(plan, context.sources)
     const ran = await beginFleetRun(
       {
         runs: fleet.runs,
@@ -99,7 +102,7 @@ export async function startFleetRun<Input, Found>(
           ...(environment === undefined ? {} : { environment }),
         },
         facts: Object.fromEntries(prepared.map(({ host, decision }) => [host.name, decision?.facts ?? null])),
-        plan: planFleet(fleetRun, { shares, impossible }, options.policy),
+        plan,
         hooks: hooksOf(fleet, name),
       },
       hosts,
@@ -116,6 +119,19 @@ export async function startFleetRun<Input, Found>(
 function begunNothing(signal: AbortSignal): void {
   if (signal.aborted)
     throw new NetopsError('interrupted', { message: 'stopped before the run began; nothing was touched' })
+}
+
+/**
+ * Reads what is to be placed before anything is touched; what a command printed is kept until it is brought.
+ * @throws NetopsError `usage` where there is nothing to be placed
+ */
+async function readSources(plan: Plan, sources: RunContext['sources']): Promise<void> {
+  const provided = new Map(
+    stepsOf(plan)
+      .flatMap(({ act }) => act)
+      .flatMap((effect) => (effect.kind === 'provide' ? [[JSON.stringify([effect.cwd, effect.source]), effect]] : [])),
+  )
+  for (const { source, cwd } of provided.values()) await sources.read(source, cwd)
 }
 
 /** The fleet file's own commands around this procedure: `pre_deploy`, `post_rolling_update`. */

@@ -9,6 +9,7 @@ import { stepsOf, type Plan } from '../model/plan.ts'
 import { target, type Target } from '../model/target.ts'
 import type { HostRequest } from '../procedures/host-request.ts'
 import { parseRequest } from '../procedures/list.ts'
+import { clearBrought } from './brought.ts'
 import { controlOf, type RunContext } from './context.ts'
 import { executorOf } from './executor.ts'
 import type { Direction } from './host-run.ts'
@@ -62,6 +63,7 @@ export async function beginFleetRun(
     begin(journal, { run, procedure, by: decidedBy, input, facts: plain(start.facts), plan, hooks })
     return acting(hosts, context, (executor) => runPlan(journal, executor, controlOf(context)))
   })
+  await clearBrought(hosts, requestsIn(plan), ran.result)
   if (neverBegan(ran)) await forgetRun(runs, run)
   return { ...ran, standings: await readStandings(hosts, requestsIn(plan), ran.result) }
 }
@@ -102,6 +104,7 @@ export async function resumeFleetRun(
         await openRun(runs, { run, scope: 'fleet', procedure, started: at }, new Date())
         return acting(hosts, context, (executor) => goOn(journal, direction, executor, context))
       })
+      await clearBrought(hosts, requestsIn(plan), result)
       standings = await readStandings(hosts, requestsIn(plan), result)
       return result
     } finally {

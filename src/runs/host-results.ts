@@ -41,8 +41,9 @@ export function hostResults(ran: Ran, hosts: readonly string[]): readonly HostRe
       .reduce<Pushed | undefined>(addPushed, undefined)
     const own = ran.result.failures.filter((entry) => entry.host === host)
     const [failure] = own
-    // What had to follow whatever happened, and did not: then the host is not as it was, as the run's own end says.
-    const unclear = own.some(({ step }) => step !== undefined && always.has(step))
+    // What had to follow whatever happened, and did not: then the host is not as it was, as the run's own end says. Of one
+    // that is out of reach that is what matters.
+    const unclear = own.some(({ step, code }) => code !== 'unreachable' && step !== undefined && always.has(step))
     const outcome =
       (unclear ? 'partly' : failure?.code) ??
       end?.outcome ??

@@ -163,6 +163,16 @@ describe('a file that changed', () => {
     expect(refused.json.error?.message).toContain(reason)
     expect(await listing('web1')).toEqual(before)
   })
+
+  test('that is gone when it is to be brought leaves nothing of what was brought before it', async () => {
+    const text = await readFile(join(folder, 'netops.staging.yml'), 'utf8')
+    const file = `  - { from: { file: keys/brief }, to: /etc/network/brief }\nhooks: { pre_deploy: [[rm, keys/brief]] }\n`
+    await writeFile(join(folder, 'netops.bad.yml'), text + file)
+    await writeFile(join(folder, 'keys/brief'), 'brief')
+    const failed = await netops(['deploy', '--inventory', 'netops.bad.yml', ...release(), '--hosts', 'web1', '--json'])
+    expect(failed).toMatchObject({ code: 2, json: { hosts: [{ outcome: 'usage' }] } })
+    expect((await on('web1', 'find', '/opt/network_system/incoming', '-mindepth', '1')).stdout).toBe('')
+  })
 })
 
 describe('a host that is marked as another environment', () => {

@@ -76,7 +76,7 @@ describe('a fleet of twenty with a host that is dead, one that hangs at SSH and 
   test('is not touched at all unless failures are allowed', async () => {
     await powerOff(host(dead))
     await execOnHost(host(hanging), ['systemctl', 'kill', '--signal=STOP', 'ssh.service'])
-    await execOnHost(host(full), ['mount', '-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', '/opt'])
+    await execOnHost(host(full), ['mount', '-t', 'tmpfs', '-o', 'size=1m,mode=755', 'tmpfs', '/opt'])
     const refused = await netops('deploy', '--release', good.file, '--config', await writeConfig(folder, 'c', 1000))
     expect(refused.code).toBe(4)
     expect(refused.stdout).toMatch(/--max-failures 2/)
