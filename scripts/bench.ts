@@ -1,4 +1,4 @@
-// `npm run bench -- startup|fanout|inventory|journal|runs|against [--json] [--only PART] [--rounds N] [--checkout DIR]`: figures of netops beside its peers, for docs/benchmarks.md.
+// `npm run bench -- startup|fanout|noisy|inventory|journal|runs|against [--json] [--only PART] [--rounds N] [--checkout DIR]`: figures of netops beside its peers, for docs/benchmarks.md.
 import { parseArgs } from 'node:util'
 
 interface Options {
@@ -15,6 +15,7 @@ const benchmarks: Readonly<Record<string, (options: Options) => Promise<void>>> 
   journal: async ({ json, rounds }) => (await import('./bench/journal.ts')).journal({ json, rounds }),
   against: async (options) => (await import('./bench/against.ts')).against(options),
   fanout: async (options) => (await import('./bench/fanout.ts')).fanout(options),
+  noisy: async ({ json, rounds }) => (await import('./bench/noisy.ts')).noisy({ json, rounds }),
 }
 
 const { values, positionals } = parseArgs({

@@ -1,10 +1,7 @@
 // What connections take: the most memory that one netops held with 10, 100 and 500 of them open at once.
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Bench } from './fanout-bench.ts'
 import { table } from './figures.ts'
+import { watch } from './peak.ts'
 
 // Long enough for all connections to be open at the same time.
 const seconds = 3
@@ -14,7 +11,6 @@ const runs = [
   { hosts: 500, atOnce: 500, seconds },
   { hosts: 500, atOnce: 50, seconds: 1 },
 ]
-const samplingMs = 10
 
 export async function measureMemory(bench: Bench) {
   const results = []
@@ -41,25 +37,8 @@ export async function measureMemory(bench: Bench) {
   return { data: { unit: 'MB', rows }, text }
 }
 
-/** The high-water mark of a run's resident memory; it is read while the process is there, so the very last may be missed. */
 async function peakOf({ hosts, netops, env, signal }: Bench, run: (typeof runs)[number]): Promise<number> {
   const { inventory } = await hosts.take(run.hosts)
   const words = ['exec', '--inventory', inventory, '--at-once', `${run.atOnce}`, '--', 'sleep', `${run.seconds}`]
-  const child = spawn(netops, words, {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'ignore', 'inherit'],
-    signal,
-  })
-  const exited = once(child, 'exit') as Promise<[code: number | null]>
-  let ended = false
-  exited.then(() => (ended = true)).catch(() => (ended = true)) // it is awaited below
-  let kilobytes = 0
-  // proc(5): VmHWM, in units of 1,024 bytes.
-  for (; !ended; await sleep(samplingMs)) {
-    const status = await readFile(`/proc/${child.pid ?? 0}/status`, 'utf8').catch(() => '') // it has just ended
-    kilobytes = Math.max(kilobytes, Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0))
-  }
-  const [code] = await exited
-  if (code !== 0) throw new Error(`netops ${words.join(' ')} exited with ${code ?? 'a signal'}`)
-  return kilobytes / 1024
+  return (await watch([netops, ...words], { env, signal })).megabytes
 }
