@@ -45,9 +45,12 @@ const isFolder = (path: string): Promise<boolean> =>
     () => false,
   )
 
-/** Removes what lies at a path with all below it, fine where nothing does. No link is followed, whoever may write meanwhile. */
+/**
+ * Removes what lies at a path with all below it, fine where nothing does. The way to it must be nobody else's; from there on no
+ * link is followed, whoever may write meanwhile.
+ */
 export async function removeTree(path: string): Promise<void> {
-  const folder = await openFolder(dirname(path))
+  const folder = await openFolder(dirname(path), 'links too')
   if (folder === undefined) return
   try {
     await removeFrom(folder, basename(path))
@@ -78,9 +81,10 @@ async function removeFrom(folder: FileHandle, name: string): Promise<void> {
   })
 }
 
-async function openFolder(path: string): Promise<FileHandle | undefined> {
+async function openFolder(path: string, follow?: 'links too'): Promise<FileHandle | undefined> {
+  const how = constants.O_RDONLY | constants.O_DIRECTORY
   try {
-    return await fs.open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+    return await fs.open(path, follow === undefined ? how | constants.O_NOFOLLOW : how)
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined
     throw error

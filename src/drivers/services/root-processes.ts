@@ -2,6 +2,7 @@
 // A start marks the environment, which children inherit, also in a session of their own; without root nothing else on Linux
 // holds them together. What clears its environment and leaves the supervisor's session too is not found.
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { systemCode } from '../../model/errors.ts'
 import { hostPaths } from '../../model/paths.ts'
 import { statFields } from '../../system/processes.ts'
 
@@ -27,13 +28,23 @@ export interface RootProcess {
   readonly kind: 'supervisor' | 'server' | 'started'
 }
 
+/** As it stands in an environment; undefined where the root is gone: then its processes are known by their words alone. */
+function markOf(root: string): string | undefined {
+  try {
+    return Object.entries(serviceMark(root)).map((pair) => pair.join('='))[0]
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
 /**
  * The processes of a root's service that this user may end: all but this process and those that it comes from. Everything is
  * read at once, since whoever asks waits for it: a /proc of 300 processes takes a few milliseconds.
  * @param session a supervisor's own session, of which all belong to the root
  */
 export function processesOf(root: string, session?: number): readonly RootProcess[] {
-  const mark = Object.entries(serviceMark(root)).map((pair) => pair.join('='))[0]
+  const mark = markOf(root)
   const own = namespaceOf(process.pid)
   const table = readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? (look(Number(name)) ?? []) : []))
   const ours = ancestry(table)

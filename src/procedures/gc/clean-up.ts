@@ -95,7 +95,7 @@ const filesAndLinks = ['(', '-type', 'f', '-o', '-type', 'l', ')']
 
 /** What lies below a folder, with when it was last changed; none where there is no such folder. */
 async function timesIn(reader: HostReader, folder: string, depth: number, type: readonly string[]) {
-  const find = ['find', folder, '-mindepth', '1', '-maxdepth', String(depth), ...type, '-printf', '%T@ %p\\0']
+  const find = ['find', '-H', folder, '-mindepth', '1', '-maxdepth', String(depth), ...type, '-printf', '%T@ %p\\0']
   const { stdout } = await reader.query(find, ofAllRuns)
   return stdout
     .split('\0')
@@ -130,7 +130,7 @@ async function readRuns(reader: HostReader, folder: string): Promise<readonly Ol
 async function readRunFiles(reader: HostReader, runs: string): Promise<ReadonlyMap<string, RunFile>> {
   const named = ['-mindepth', '2', '-maxdepth', '2', '-name', 'run.json', '-type', 'f']
   const { stdout } = await reader.query(
-    ['find', runs, ...named, '-exec', 'grep', '-h', '^{', '--', '{}', '+'],
+    ['find', '-H', runs, ...named, '-exec', 'grep', '-h', '^{', '--', '{}', '+'],
     ofAllRuns,
   )
   return new Map(

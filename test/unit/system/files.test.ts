@@ -88,5 +88,10 @@ test('a tree is removed without what links in it lead to', async () => {
   await symlink('kept', join(folder, 'link'))
   await removeTree(join(folder, 'link'))
   expect(await readdir(join(folder, 'kept'))).toEqual(['f'])
+  // Who moved a folder of ours to another disk has left a link.
+  await writeFile(join(folder, 'kept/g'), '')
+  await symlink('kept', join(folder, 'moved'))
+  await removeTree(join(folder, 'moved/g'))
+  expect(await readdir(join(folder, 'kept'))).toEqual(['f'])
   await expect(removeTree(join(folder, 'kept/f/g'))).rejects.toMatchObject({ code: 'ENOTDIR' })
 })

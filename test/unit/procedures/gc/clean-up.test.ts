@@ -160,7 +160,7 @@ test('what a push leaves when it breaks off is known as half written', async () 
     sha256: nothing,
     list: () => Promise.resolve([]),
     exists: () => Promise.resolve(false),
-    query([command, folder]) {
+    query([command, , folder]) {
       const names = command === 'find' && folder?.endsWith('/netops') === true ? [...left, 'netops', '.netops'] : []
       const stdout = names.map((name) => `1.5 ${folder ?? ''}/abc/${name}\0`).join('')
       return Promise.resolve({ code: 0, stdout, stderr: '' })
