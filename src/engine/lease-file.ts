@@ -8,7 +8,7 @@ import * as z from 'zod'
 import { NetopsError, systemCode } from '../model/errors.ts'
 import { runsCommand } from '../model/paths.ts'
 import { damagedState, parseState, putAside, type StateSource } from '../model/state-text.ts'
-import { sha256OfText, syncFolder } from '../system/files.ts'
+import { linked, sha256OfText, syncFolder } from '../system/files.ts'
 import { writerOf } from '../system/open-files.ts'
 import { identifySelf, isAlive, processIdentity, signalProcess, type ProcessIdentity } from '../system/processes.ts'
 import { makeStateFolder, readStateText } from '../system/state-file.ts'
@@ -327,14 +327,4 @@ async function replaceDead(ticket: string, path: string, dead: Judged): Promise<
   if (ours) await fs.rename(ticket, path)
   for (const done of ours ? claims : [claim]) await fs.rm(done, { force: true })
   return ours
-}
-
-async function linked(from: string, to: string): Promise<boolean> {
-  try {
-    await fs.link(from, to)
-    return true
-  } catch (error) {
-    if (systemCode(error) === 'EEXIST') return false
-    throw error
-  }
 }

@@ -156,6 +156,7 @@ async function proceed(
  */
 async function endBefore(journal: Journal, thrown: unknown, { host, root, run }: HostRequest): Promise<RunResult> {
   const begun = runState(journal.records).start !== undefined
+  // `netops gc` finds what cannot be removed now.
   if (!begun) await removeTree(join(hostPaths(root).incoming, run)).catch(() => undefined)
   const error = failureOf(locate(thrown, { host }))
   const { code } = error

@@ -46,6 +46,20 @@ const isFolder = (path: string): Promise<boolean> =>
   )
 
 /**
+ * Gives a file a second name, as a claim that one alone can have (link(2)).
+ * @returns false where the name is taken
+ */
+export async function linked(from: string, to: string): Promise<boolean> {
+  try {
+    await fs.link(from, to)
+    return true
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST') return false
+    throw error
+  }
+}
+
+/**
  * Removes what lies at a path with all below it, fine where nothing does. The way to it must be nobody else's; from there on no
  * link is followed, whoever may write meanwhile.
  */

@@ -3,9 +3,8 @@
 import { randomBytes } from 'node:crypto'
 import { promises as fs } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { systemCode } from '../model/errors.ts'
 import { parseJson } from '../model/json.ts'
-import { readTextIfAny, sha256OfText } from './files.ts'
+import { linked, readTextIfAny, sha256OfText } from './files.ts'
 import { identifySelf, isAlive, processIdentity } from './processes.ts'
 
 export interface ProcessLock {
@@ -61,14 +60,4 @@ async function replaceDead(ticket: string, path: string, dead: string): Promise<
   if (ours) await fs.rename(ticket, path)
   for (const done of ours ? claims : claims.slice(-1)) await fs.rm(done, { force: true })
   return ours
-}
-
-async function linked(from: string, to: string): Promise<boolean> {
-  try {
-    await fs.link(from, to)
-    return true
-  } catch (error) {
-    if (systemCode(error) === 'EEXIST') return false
-    throw error
-  }
 }
