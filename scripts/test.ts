@@ -37,6 +37,7 @@ interface Sum {
 const database = 'postgresql'
 const packages = [
   ...new Set([
+    'acl',
     'openssh-server',
     'openssh-client',
     'procps',

@@ -9,6 +9,8 @@ export interface OnTheWay {
   readonly uid: number
   readonly user: string
   readonly group: string
+  /** Whether a list of accounts and groups of its own (acl(5)) says who else may write to it, besides these. */
+  readonly isListed: boolean
 }
 
 /** Somebody else has a say in what lies in a folder. */
@@ -46,6 +48,9 @@ export function distrustOf(entry: OnTheWay, uid: number, as: 'way' | 'place'): D
   const isSticky = (mode & 0o1000) !== 0
   if (isSticky && as === 'way') return undefined
   if ((mode & 0o002) !== 0) return distrust('may be written to by anybody', ['chmod', 'go-w', folder])
+  if ((mode & 0o020) !== 0 && entry.isListed) {
+    return distrust('has an access control list that lets others write to it', ['setfacl', '-b', folder])
+  }
   if ((mode & 0o020) !== 0 && !isOwnGroup(entry)) {
     return distrust(`may be written to by the group ${entry.group}`, ['chmod', 'g-w', folder])
   }

@@ -18,8 +18,12 @@ export interface TrustLook {
   readonly there: readonly string[]
 }
 
-// A login banner may stand before it.
-const look = `printf 'netops %s\\0' "$(id -u)"; exec stat --printf='%n\\0%f\\0%u\\0%U\\0%G\\0' -- "$@" 2> /dev/null`
+// A login banner may stand before it. Folders with an access control list come first, up to an empty name: of one that the
+// group may write to, the group's bits in the mode are what anybody on that list may do at most (acl(5)).
+const look = `printf 'netops %s\\0' "$(id -u)"
+find "$@" -prune -type d -perm -020 -exec sh -c 'for f; do case $(ls -ldn -- "$f") in ??????????+*) printf "%s\\0" "$f"; esac; done' sh {} + 2> /dev/null
+printf '\\0'
+exec stat --printf='%n\\0%f\\0%u\\0%U\\0%G\\0' -- "$@" 2> /dev/null`
 const mostLinks = 40 // path_resolution(7)
 
 /** Looks at all folders on the way to some, through links as the kernel follows them. */
@@ -86,10 +90,12 @@ class Ways {
       throw new NetopsError('failed', { message: 'cannot look at the folders there: id and stat gave no answer' })
     }
     this.#uid = Number(uid)
+    const end = fields.indexOf('')
+    const listed = new Set(fields.splice(0, end + 1))
     for (let at = 0; at + 4 < fields.length; at += 5) {
       const [path = '', mode = '', uid = '', user = '', group = ''] = fields.slice(at, at + 5)
       const known = user !== 'UNKNOWN'
-      const whose = { uid: Number(uid), user: known ? user : `user ${uid}`, group }
+      const whose = { uid: Number(uid), user: known ? user : `user ${uid}`, group, isListed: listed.has(path) }
       this.#known.set(path, parseEntry(path, Number.parseInt(mode, 16), whose))
     }
   }
@@ -130,7 +136,7 @@ class Ways {
 // inode(7), S_IFMT.
 const kinds: Readonly<Record<number, OnTheWay['kind']>> = { 0x4000: 'folder', 0xa000: 'link' }
 
-const parseEntry = (path: string, mode: number, whose: Pick<OnTheWay, 'uid' | 'user' | 'group'>): OnTheWay => ({
+const parseEntry = (path: string, mode: number, whose: Omit<OnTheWay, 'path' | 'kind' | 'mode'>): OnTheWay => ({
   path,
   kind: kinds[mode & 0xf000] ?? 'other',
   mode: mode & 0o7777,

@@ -44,6 +44,20 @@ describe('below a root', () => {
     expect(await listIfAny(site.root)).toEqual([])
   })
 
+  test('nothing is made where an access control list lets another account write', async () => {
+    const { site } = await siteInService()
+    const next = await smallRelease(site, '1.1.0')
+    // The mode says 0775 from now on: no more than that a group of root's may write.
+    await execText(['setfacl', '-m', 'u:nobody:rwx', site.paths.releases])
+    const refused = await site.deploy(next)
+    expect(refused).toMatchObject({ code: 7, json: { ok: false, error: { code: 'refused' } } })
+    expect(refused.json.error?.message).toContain(`${site.paths.releases} has an access control list that lets others`)
+    expect(refused.json.error?.hint).toContain(`setfacl -b ${site.paths.releases}`)
+    await execText(['setfacl', '-b', site.paths.releases])
+    await execText(['setfacl', '-m', 'u:nobody:rx', site.paths.releases])
+    expect(await site.deploy(next, ['--min-healthy-time', '300ms'])).toMatchObject({ code: 0 })
+  })
+
   test('nothing is run or removed that others may have put there', async () => {
     const { site } = await siteInService()
     const next = await smallRelease(site, '1.1.0')

@@ -107,7 +107,7 @@ function lookAtPresent(
   links: Readonly<Record<string, string>>,
   [shell = '', , script = '', , ...paths]: readonly string[],
 ): Reply | undefined {
-  if (shell !== 'sh' || !script.startsWith('for path; do if [ -L')) return undefined
+  if (shell !== 'sh' || !script.startsWith('printf "\\0"; for path; do if [ -L')) return undefined
   const kindOf = (path: string): string => (known.includes(path) ? 'file' : 'absent')
   const found = paths.map((path) => (links[path] === undefined ? kindOf(path) : `link ${links[path]}`))
   return { stdout: [...found, ''].join('\0') }
@@ -117,7 +117,7 @@ function lookAtPresent(
 function lookAtWays([shell = '', , script = '', , ...paths]: readonly string[]): Reply | undefined {
   if (shell !== 'sh' || !script.startsWith("printf 'netops ")) return undefined
   const entries = paths.map((path) => [path, '41ed', '0', 'root', 'root'].join('\0'))
-  return { stdout: ['netops 0', ...entries, ''].join('\0') }
+  return { stdout: ['netops 0', '', ...entries, ''].join('\0') }
 }
 
 /** A reply as a connection gives it back: whole, or in pieces to whoever takes them. */

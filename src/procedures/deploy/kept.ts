@@ -21,13 +21,13 @@ export const replacedPaths = (paths: HostPaths): readonly string[] => [
   ...[paths.current, paths.serverLink, paths.netopsLink],
 ]
 
+// A login banner may stand before the first.
 const look =
-  'for path; do if [ -L "$path" ]; then printf "link %s\\0" "$(readlink -- "$path")"; elif [ -f "$path" ]; then printf "file\\0"; elif [ -d "$path" ]; then printf "folder\\0"; elif [ -e "$path" ]; then printf "other\\0"; else printf "absent\\0"; fi; done'
+  'printf "\\0"; for path; do if [ -L "$path" ]; then printf "link %s\\0" "$(readlink -- "$path")"; elif [ -f "$path" ]; then printf "file\\0"; elif [ -d "$path" ]; then printf "folder\\0"; elif [ -e "$path" ]; then printf "other\\0"; else printf "absent\\0"; fi; done'
 
 /** Looks at paths by one command. */
 export async function readPresent(reader: HostReader, paths: readonly string[]): Promise<PresentFiles> {
   const { stdout } = await reader.query(['sh', '-c', look, 'sh', ...paths])
-  // A login banner may stand before the first.
   const found = stdout.split('\0').slice(-1 - paths.length, -1)
   return Object.fromEntries(paths.map((path, index) => [path, parsePresent(found[index] ?? '')]))
 }

@@ -8,6 +8,7 @@ const entry = (changes: Partial<OnTheWay> = {}): OnTheWay => ({
   uid: 0,
   user: 'root',
   group: 'root',
+  isListed: false,
   ...changes,
 })
 const alice = { uid: 1000, user: 'alice', group: 'alice' }
@@ -34,6 +35,13 @@ describe('what lies on the way', () => {
     ['a folder of an account and its own group', entry({ ...alice, mode: 0o775 }), [1000, 'place'], undefined],
     ['one that the group of root may write to', entry({ mode: 0o775 }), [1000, 'place'], undefined],
     ['/usr/local as Debian once made it', entry({ mode: 0o2775, group: 'staff' }), [0, 'place'], undefined],
+    [
+      'one whose group may write, by a list of accounts',
+      entry({ mode: 0o775, isListed: true }),
+      [0, 'place'],
+      'has an access control list that lets others write to it',
+    ],
+    ['one whose list lets nobody write', entry({ isListed: true }), [0, 'place'], undefined],
   ])('%s', (_, given, [uid, as], why) => {
     expect(distrustOf(given, uid, as)?.why).toBe(why)
   })
