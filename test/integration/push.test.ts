@@ -348,7 +348,8 @@ describe.each([
       const begun = link.passed()
       const { bytes } = await pushFile(over, effect, (line) => told.push(line))
       await over.close()
-      expect(bytes).toBeLessThanOrEqual(content.length - (hasNetops ? arrived - blockSize - 1000 : 0))
+      // On a busy machine the link looks slow: the content, which is random, is zipped and grows by a little.
+      expect(bytes).toBeLessThanOrEqual(1.001 * (content.length - (hasNetops ? arrived - blockSize - 1000 : 0)))
       expect(Math.abs(link.passed() - begun - bytes)).toBeLessThan(0.02 * bytes + 50_000)
     } finally {
       await link.close()
