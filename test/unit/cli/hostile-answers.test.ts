@@ -1,4 +1,6 @@
 // Hosts whose every answer would command the operator's terminal, or pass for a line about another host.
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { fakeConnections } from '../../support/fake-hosts.ts'
 import { runCommand } from '../../support/run-in-process.ts'
@@ -7,6 +9,8 @@ import { smallFleet, type SmallFleet } from '../../support/small-fleet.ts'
 let fleet: SmallFleet
 beforeAll(async () => {
   fleet = await smallFleet()
+  for (const name of ['netops', 'network_server'])
+    await writeFile(join(fleet.cwd, name), '#!/bin/sh\n', { mode: 0o755 })
 })
 afterAll(() => fleet.remove())
 
@@ -30,7 +34,7 @@ const commands = [
   ['tune', 'show'],
   ['tune', 'verify'],
   ['config', 'diff', 'web1'],
-  ['deploy', '--dry-run', '--release', process.execPath],
+  ['deploy', '--dry-run', '--release', 'network_server'],
   ['rollback', '--dry-run'],
   ['gc', '--dry-run'],
 ]
@@ -54,11 +58,13 @@ test.each(
     commands: [[/^ls -1t /, { stdout: 'aaaa\n' }] as const, [/./s, { code, stdout, stderr: hostile }] as const],
   }
   const connections = fakeConnections({ web1: host, web2: host, db1: host })
-  const seen = await runCommand(words, { cwd: fleet.cwd, connections })
+  // Without a netops to push, nothing that changes hosts would ask them anything.
+  const given = { cwd: fleet.cwd, connections, env: { NETOPS_EXECUTABLE: join(fleet.cwd, 'netops') } }
+  const seen = await runCommand(words, given)
   expect(seen.stderr).not.toMatch(unsafe)
   // What lines of hosts are to a pipe are bytes (HostLines).
   if (words[0] !== 'logs') expect(seen.stdout).not.toMatch(unsafe)
   expect(`${seen.stdout}${seen.stderr}`.split('\n').filter((line) => line.startsWith('web9'))).toEqual([])
-  const { json } = await runCommand([...words, '--json'], { cwd: fleet.cwd, connections })
+  const { json } = await runCommand([...words, '--json'], given)
   expect(json).not.toMatch(unsafe)
 })

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { readYaml, type Path, type YamlDocument } from '../../../src/config/yaml.ts'
+import { samples } from '../../support/samples.ts'
 
 const documentOf = (text: string): YamlDocument => {
   const read = readYaml(text)
@@ -170,7 +171,7 @@ describe('any text at all', () => {
         expect(place.column).toBeGreaterThanOrEqual(1)
         expect(place.column).toBeLessThanOrEqual((lines[place.line - 1] ?? '').length + 2)
       }),
-      { numRuns: 5000 },
+      samples(5000),
     )
   })
 
@@ -197,7 +198,7 @@ describe('any text at all', () => {
           expect(lines[line - 1]?.slice(column - 1)).toMatch(new RegExp(`^"${leaf}"`))
         }
       }),
-      { numRuns: 1000 },
+      samples(1000),
     )
   })
 })

@@ -8,6 +8,7 @@ import { NetopsError } from '../../../src/model/errors.ts'
 import type { JournalRecord } from '../../../src/model/journal.ts'
 import { allOrNone, sequence, tolerantly, type Plan, type Step, type WaitOutcome } from '../../../src/model/plan.ts'
 import { Killed, modelWorld, step } from '../../support/model-world.ts'
+import { samples } from '../../support/samples.ts'
 import { quickFolder } from '../../support/scratch.ts'
 
 let runs: string
@@ -16,10 +17,6 @@ beforeEach(async () => {
   runs = await quickFolder('fleet-properties')
 })
 afterEach(() => rm(runs, { recursive: true, force: true, maxRetries: 3 }))
-
-const seed = process.env.NETOPS_SEED === undefined ? {} : { seed: Number(process.env.NETOPS_SEED) }
-const effort = process.env.NETOPS_ENDURANCE === '1' ? 20 : 1
-const opts = (numRuns: number) => ({ ...seed, numRuns: numRuns * effort })
 
 // ---- fleets
 
@@ -261,7 +258,7 @@ describe('a fleet', () => {
         const elsewhere = site.applied.slice(before).filter((mark) => !lost.includes(hostOf(mark)))
         expect(elsewhere.filter((mark) => !/-(lease|back)\./.test(mark))).toEqual([])
       }),
-      opts(120),
+      samples(120),
     )
   }, 120_000)
 
@@ -290,7 +287,7 @@ describe('a fleet', () => {
           else expectUntouched(site, host.name)
         }
       }),
-      opts(120),
+      samples(120),
     )
   }, 120_000)
 
@@ -315,7 +312,7 @@ describe('a fleet', () => {
           }
         }
       }),
-      opts(120),
+      samples(120),
     )
   }, 120_000)
 
@@ -339,7 +336,7 @@ describe('a fleet', () => {
         const taken = names(fleet, 'none', 'lost', 'fails')
         for (const name of taken) expect(isMade(site, `${name}-back`), `${name} is given back`).toBe(true)
       }),
-      opts(120),
+      samples(120),
     )
   }, 180_000)
 
@@ -365,7 +362,7 @@ describe('a fleet', () => {
         expect(third).toMatchObject({ open: false, outcome: 'done' })
         for (const name of changed) expectUntouched(site, name)
       }),
-      opts(120),
+      samples(120),
     )
   }, 120_000)
 })
@@ -402,7 +399,7 @@ describe('a group whose lost hosts count as failed', () => {
         }
         if (lost.length > 0) expect(result.outcome).toBe(lost.length === fleet.hosts.length ? 'unreachable' : 'partly')
       }),
-      opts(60),
+      samples(60),
     )
   }, 60_000)
 })

@@ -19,6 +19,7 @@ import {
 } from '../../../src/model/plan.ts'
 import { Killed, modelWorld, step } from '../../support/model-world.ts'
 import { expectedEnd, groupsOf, type Trouble } from '../../support/reference-plan.ts'
+import { samples } from '../../support/samples.ts'
 import { quickFolder } from '../../support/scratch.ts'
 
 let runs: string
@@ -27,9 +28,6 @@ beforeEach(async () => {
   runs = await quickFolder('properties')
 })
 afterEach(() => rm(runs, { recursive: true, force: true, maxRetries: 3 }))
-
-const seed = process.env.NETOPS_SEED === undefined ? {} : { seed: Number(process.env.NETOPS_SEED) }
-const effort = process.env.NETOPS_ENDURANCE === '1' ? 20 : 1
 
 // ---- plans
 
@@ -303,8 +301,6 @@ function expectReference(site: Site): void {
   expect(firm.filter((id) => !body.has(id)).every((id) => cleared.has(id))).toBe(true)
 }
 
-const opts = (numRuns: number) => ({ ...seed, numRuns: numRuns * effort })
-
 describe('any plan', () => {
   test('with steps that fail or time out ends as the reference says', async () => {
     await fc.assert(
@@ -317,7 +313,7 @@ describe('any plan', () => {
         const { outcome } = expectedEnd(site.plan, site.trouble)
         if (outcome === 'failed') expect(result?.outcome).not.toBe('done')
       }),
-      opts(80),
+      samples(80),
     )
   }, 120_000)
 
@@ -345,7 +341,7 @@ describe('any plan', () => {
           expectReference(site)
         },
       ),
-      opts(80),
+      samples(80),
     )
   }, 180_000)
 
@@ -366,7 +362,7 @@ describe('any plan', () => {
         expectSound(site)
         expectReference(site)
       }),
-      opts(80),
+      samples(80),
     )
   }, 120_000)
 
@@ -389,7 +385,7 @@ describe('any plan', () => {
         expectSound(site)
         expectReference(site)
       }),
-      opts(80),
+      samples(80),
     )
   }, 120_000)
 
@@ -417,7 +413,7 @@ describe('any plan', () => {
         expect(['done', 'interrupted', 'partly']).toContain(ended.outcome)
         expectOnlyCommitted(site)
       }),
-      opts(80),
+      samples(80),
     )
   }, 120_000)
 
@@ -449,7 +445,7 @@ describe('any plan', () => {
         expectOnlyCommitted(site)
         await expect(attempt(site, { direction: 'back' })).rejects.toMatchObject({ code: 'refused' })
       }),
-      opts(80),
+      samples(80),
     )
   }, 120_000)
 })

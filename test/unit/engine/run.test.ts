@@ -17,6 +17,7 @@ import {
   type Wait,
 } from '../../../src/model/plan.ts'
 import { Killed, killer, modelWorld, step, type ModelWorld, type Script } from '../../support/model-world.ts'
+import { samples } from '../../support/samples.ts'
 import { quickFolder } from '../../support/scratch.ts'
 
 let runs: string
@@ -26,7 +27,6 @@ beforeEach(async () => {
 })
 afterEach(() => rm(runs, { recursive: true, force: true, maxRetries: 3 }))
 
-const seed = process.env.NETOPS_SEED === undefined ? {} : { seed: Number(process.env.NETOPS_SEED) }
 const nothing: JournalObserver = () => undefined
 
 interface Ended {
@@ -119,7 +119,7 @@ describe('a plan that fails', () => {
           open: false,
         })
       }),
-      { ...seed, numRuns: 60 },
+      samples(60),
     )
   })
 
@@ -150,7 +150,7 @@ describe('a plan that fails', () => {
           bad.flatMap((fails, index) => (fails ? [`b${index}/two`] : [])),
         )
       }),
-      { ...seed, numRuns: 40 },
+      samples(40),
     )
   })
 
@@ -192,7 +192,7 @@ describe('a run that was cut off', () => {
           expect(later.applied.filter((mark) => finished.includes(mark))).toEqual([])
         },
       ),
-      { ...seed, numRuns: 100 },
+      samples(100),
     )
   }, 30_000)
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { SharedMap } from '../../../../../src/cli/present/progress/shared-map.ts'
+import { samples } from '../../../../support/samples.ts'
 
 const names = ['a', 'b', 'c', 'd', 'e']
 const contentOf = (map: Pick<SharedMap<number>, 'get' | 'size'> & { values(): Iterable<number> }): unknown => ({
@@ -29,7 +30,7 @@ describe('a shared map', () => {
         }
         for (const { shared, model } of versions.toReversed()) expect(contentOf(shared)).toEqual(contentOf(model))
       }),
-      process.env.NETOPS_SEED === undefined ? {} : { seed: Number(process.env.NETOPS_SEED) },
+      samples(100),
     )
   })
 })

@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { connectHere, readerOf } from '../../../../src/drivers/hosts/readers.ts'
-import { readerOver } from '../../../../src/drivers/hosts/reader.ts'
+import { connectHere, readerOf } from '../../src/drivers/hosts/readers.ts'
+import { readerOver } from '../../src/drivers/hosts/reader.ts'
 
 let folder = ''
 beforeAll(async () => {

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { HostConnection } from '../../../../src/drivers/hosts/port.ts'
-import { pushFile } from '../../../../src/drivers/hosts/push.ts'
-import { sha256OfFile } from '../../../../src/system/files.ts'
+import type { HostConnection } from '../../src/drivers/hosts/port.ts'
+import { pushFile } from '../../src/drivers/hosts/push.ts'
+import { sha256OfFile } from '../../src/system/files.ts'
 
 let folder: string
 beforeEach(async () => {

@@ -4,8 +4,8 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { identifySelf } from '../../../src/system/processes.ts'
-import { tryProcessLock } from '../../../src/system/process-lock.ts'
+import { identifySelf } from '../../src/system/processes.ts'
+import { tryProcessLock } from '../../src/system/process-lock.ts'
 
 async function lockPath(): Promise<{ readonly folder: string; readonly path: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'netops-lock-'))
@@ -15,7 +15,7 @@ async function lockPath(): Promise<{ readonly folder: string; readonly path: str
 
 /** Processes that each take the lock or tell that they cannot, and stay until they are killed. */
 async function contenders(path: string, count: number): Promise<readonly { pid: number; took: boolean }[]> {
-  const lock = join(import.meta.dirname, '../../../src/system/process-lock.ts')
+  const lock = join(import.meta.dirname, '../../src/system/process-lock.ts')
   const script = `import { tryProcessLock } from ${JSON.stringify(lock)}
     console.log((await tryProcessLock(${JSON.stringify(path)})) !== undefined)
     setInterval(() => undefined, 1000)`
@@ -71,7 +71,7 @@ describe('a lock of a process', () => {
     const script = `import fs from 'node:fs'
       const link = fs.promises.link
       fs.promises.link = (from, to) => link(from, to).then(() => process.kill(process.pid, 'SIGKILL'))
-      const { tryProcessLock } = await import(${JSON.stringify(join(import.meta.dirname, '../../../src/system/process-lock.ts'))})
+      const { tryProcessLock } = await import(${JSON.stringify(join(import.meta.dirname, '../../src/system/process-lock.ts'))})
       await tryProcessLock(${JSON.stringify(path)})`
     const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'inherit' })
     expect(await new Promise((resolve) => child.once('exit', (_, signal) => resolve(signal)))).toBe('SIGKILL')

@@ -1,6 +1,6 @@
 // Configurations that nobody would write: whatever their length and depth, they are answered in time, in lines with a place.
 import { describe, expect, it } from 'vitest'
-import { mustAnswer } from '../../support/answered.ts'
+import { mustAnswer } from '../support/answered.ts'
 
 // A text of a few KB takes milliseconds; a machine under load gets plenty more before it is called a hang.
 const longestMs = 20_000

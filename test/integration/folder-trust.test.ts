@@ -2,8 +2,8 @@ import { chmod, mkdir, mkdtemp, realpath, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { exec } from '../../../src/system/exec.ts'
-import { lookAtWays, refuseDistrustedHere } from '../../../src/system/folder-trust.ts'
+import { exec } from '../../src/system/exec.ts'
+import { lookAtWays, refuseDistrustedHere } from '../../src/system/folder-trust.ts'
 
 let folder: string
 beforeEach(async () => {

@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectOverTls, type TLSSocket } from 'node:tls'
 import { afterAll, afterEach, beforeEach, describe, expect, it, test, vi } from 'vitest'
-import { trackConnections, type Connections } from '../../../src/server/connections.ts'
-import { createPlaces } from '../../../src/server/places.ts'
-import { makeCertificate } from '../../support/certificates.ts'
+import { trackConnections, type Connections } from '../../src/server/connections.ts'
+import { createPlaces } from '../../src/server/places.ts'
+import { makeCertificate } from '../support/certificates.ts'
 
 const nobody = () => undefined
 const placesFor = (most: number) => createPlaces({ most, reserved: 0, onGivenUp: nobody, onRefused: nobody })

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { SharedFiles, type Opener, type SharedFile } from '../../../src/system/shared-files.ts'
+import { SharedFiles, type Opener, type SharedFile } from '../../src/system/shared-files.ts'
 
 const mebibyte = 1024 * 1024
 const content = randomBytes(40 * mebibyte + 5)
