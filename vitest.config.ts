@@ -42,7 +42,14 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     projects: [
       // Unit tests leave nothing behind in their process: sharing it saves loading every module for each file.
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 30_000, isolate: false } },
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          testTimeout: process.env.NETOPS_ENDURANCE === '1' ? 600_000 : 30_000,
+          isolate: false,
+        },
+      },
       // Each file in a process of its own: what it takes of memory is its own too.
       {
         test: {

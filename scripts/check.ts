@@ -3,16 +3,17 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { formatDuration } from '../src/model/units.ts'
 import { exec } from '../src/system/exec.ts'
+import { makeFolder } from '../src/system/files.ts'
+import { lint } from './lint.ts'
 
 const top = join(import.meta.dirname, '..')
 
-// What did not change since the last time is not looked at again, where that is safe: what lint says of a file hangs on the
-// types of others.
+// What did not change since the last time is not looked at again; what lint says of a file hangs on the types of others
+// (scripts/lint.ts).
 const cache = (name: string): string => join(top, 'node_modules', '.cache', 'netops-check', name)
 
 // Slowest first, so that the last ones to run are short.
-const checks: Readonly<Record<string, readonly string[]>> = {
-  lint: ['eslint/bin/eslint.js', '--max-warnings=0', '.'],
+const programs: Readonly<Record<string, readonly string[]>> = {
   types: ['typescript/bin/tsc', '-p', '.', '--incremental', '--tsBuildInfoFile', cache('types.json')],
   'unit tests': ['vitest/vitest.mjs', 'run', '--project', 'unit', '--passWithNoTests'],
   'dead code': ['knip/bin/knip.js', '--no-progress'],
@@ -29,18 +30,26 @@ interface Outcome {
   readonly output: string
 }
 
-async function runCheck(name: string, [script = '', ...args]: readonly string[]): Promise<Outcome> {
-  const begun = performance.now()
+type Check = () => Promise<{ readonly code: number | undefined; readonly output: string }>
+
+async function runProgram([script = '', ...args]: readonly string[]): ReturnType<Check> {
   const argv = [process.execPath, '--disable-warning=ExperimentalWarning', join(top, 'node_modules', script), ...args]
-  const { code, stdout, stderr } = await exec(argv, {
-    cwd: top,
-    env: { NO_COLOR: '1', FORCE_COLOR: undefined, NETOPS_QUICK: '1' },
-  })
-  return { name, passed: code === 0, ms: performance.now() - begun, output: `${stdout}${stderr}`.trim() }
+  const env = { NO_COLOR: '1', FORCE_COLOR: undefined, NETOPS_QUICK: '1' }
+  const { code, stdout, stderr } = await exec(argv, { cwd: top, env })
+  return { code, output: `${stdout}${stderr}` }
+}
+
+async function runCheck(name: string, check: Check): Promise<Outcome> {
+  const begun = performance.now()
+  const { code, output } = await check()
+  return { name, passed: code === 0, ms: performance.now() - begun, output: output.trim() }
 }
 
 async function runAll(): Promise<readonly Outcome[]> {
-  const waiting = Object.entries(checks)
+  const waiting: [string, Check][] = [
+    ['lint', () => lint(cache('lint.json'))],
+    ...Object.entries(programs).map(([name, argv]): [string, Check] => [name, () => runProgram(argv)]),
+  ]
   const outcomes: Outcome[] = []
   const worker = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) outcomes.push(await runCheck(...next))
@@ -50,6 +59,7 @@ async function runAll(): Promise<readonly Outcome[]> {
 }
 
 const begun = performance.now()
+await makeFolder(cache(''))
 const outcomes = await runAll()
 for (const { name, output } of outcomes.filter(({ passed }) => !passed)) console.log(`--- ${name}\n${output}\n`)
 for (const { name, passed, ms } of outcomes) {
