@@ -46,11 +46,14 @@ async function measured(command: readonly string[], limitMs = 30_000) {
   )
   let over = false
   let peak = 0
-  void ended.then(() => (over = true))
-  for (const deadline = Date.now() + limitMs; !over; await pause(20)) {
+  const limit = setTimeout(() => process.kill(pid, 'SIGKILL'), limitMs)
+  void ended.then(() => {
+    over = true
+    clearTimeout(limit)
+  })
+  for (; !over; await pause(20)) {
     const status = await readTextIfAny(`/proc/${pid}/status`).catch(() => undefined)
     peak = Math.max(peak, Number(/^VmHWM:\s+(\d+) kB$/m.exec(status ?? '')?.[1] ?? 0) * 1024)
-    if (Date.now() > deadline) process.kill(pid, 'SIGKILL')
   }
   return { code: await ended, peak, said: await readFile(output, 'utf8') }
 }
