@@ -17,17 +17,21 @@ export interface Rollback {
 interface Found {
   readonly history: History
   readonly place: InPlace
+  /** The releases that are on the host. */
+  readonly releases: readonly string[]
 }
 
 export const rollback: FleetProcedure<Rollback, Found> = {
   name: 'rollback',
   async look(_, { root }, reader) {
     const paths = hostPaths(root)
-    const history = await readHistory(reader, paths)
+    const [history, releases] = await Promise.all([readHistory(reader, paths), reader.list(paths.releases)])
     // What is in place tells only whether a record that cannot be read is the one of it.
-    if (history.unread.length === 0) return { history, place: { current: undefined, configSha256: undefined } }
+    if (history.unread.length === 0) {
+      return { history, releases, place: { current: undefined, configSha256: undefined } }
+    }
     const [link, configSha256] = await Promise.all([reader.readLink(paths.current), reader.sha256(paths.config)])
-    return { history, place: { current: link && basename(link), configSha256 } }
+    return { history, releases, place: { current: link && basename(link), configSha256 } }
   },
   assign({ to, timing }, place, found) {
     if (found === undefined) {
@@ -37,8 +41,9 @@ export const rollback: FleetProcedure<Rollback, Found> = {
         hint: 'roll this host back when it is back: netops rollback --hosts NAME',
       })
     }
-    if (to === undefined) refuseUnread(place.host, found.history, found.place)
-    const restored = chooseRollback(place.host, found.history.activations, to)
+    const { history, releases } = found
+    if (to === undefined) refuseUnread(place.host, history, found.place, releases)
+    const restored = chooseRollback(place.host, { activations: history.activations, releases }, to)
     const request: ActivationRequest = {
       procedure: 'activate',
       ...fieldsOf(place),
