@@ -1,6 +1,7 @@
 // Configuration files as commands take them: which kind a file is, and everything that is to be said of it.
 import { basename, dirname, join, resolve } from 'node:path'
 import { checkFleetFile, hostsOf, located, type FleetFile } from './fleet-file.ts'
+import { besideTheTarget } from './linked-file.ts'
 import type { Problem } from './problems.ts'
 import { checkServerConfig, type ReadConfig, type Sources } from './server-config.ts'
 import { readYaml } from './yaml.ts'
@@ -65,7 +66,8 @@ async function examineFleet(text: string, file: string, cwd: string): Promise<Ex
   const place = { folder: dirname(resolve(cwd, file)), home: homeFolder() }
   const hosts = hostsOf(fleet, undefined, place)
   const notes = inventory.hosts_from === undefined ? [] : ['hosts_from was not asked: netops inventory list asks it']
-  const problems: Problem[] = []
+  const problems: Problem[] = [...besideTheTarget(fleet, resolve(cwd, file))]
+  if (problems.some(({ path }) => path === 'config.file')) return { file, kind: 'fleet', problems, notes }
   if (inventory.config !== undefined) {
     const config = join(dirname(file), inventory.config.file)
     const given = await readText(located(inventory.config.file, place)).catch((error: unknown) => {

@@ -8,6 +8,7 @@ import {
   type FleetFile,
   type FleetHost,
 } from '../config/fleet-file.ts'
+import { besideTheTarget } from '../config/linked-file.ts'
 import { formatProblems, type Problem } from '../config/problems.ts'
 import { NetopsError } from '../model/errors.ts'
 import type { Inventory } from '../model/inventory.ts'
@@ -136,6 +137,8 @@ async function readInventory(
       hint: `set environment: ${options.environment} in the file of that environment`,
     })
   }
+  const stray = besideTheTarget(read, path)
+  if (stray.length > 0) throw new NetopsError('usage', { message: formatProblems(stray) })
   const folder = dirname(path)
   const said = source === undefined ? undefined : await askFor(source, folder, read)
   return { read, path, folder, hosts: hostsOf(read, said, { folder, home: homeFolder() }) }

@@ -1,6 +1,6 @@
 // Deployment and rollback as a user does them, below a root folder: what comes into service, and what a failure leaves behind.
 import { spawn } from 'node:child_process'
-import { appendFile, readFile, readlink, stat, writeFile } from 'node:fs/promises'
+import { appendFile, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { systemCode } from '../../src/model/errors.ts'
@@ -248,7 +248,21 @@ describe('a rollback', () => {
 
     expect(await rollback(site, '--to', '1.1.0')).toMatchObject({ code: 0, json: { hosts: [{ release: next.id }] } })
     expect(await stateOf(site)).toEqual(after)
-    expect(await rollback(site, '--to', '7.7.7')).toMatchObject({ code: 7 })
+    expect(await rollback(site, '--to', '7.7.7')).toMatchObject({
+      code: 7,
+      json: { error: { hint: `kept here: ${release.id}; choose one with --to` } },
+    })
+
+    // A release that somebody removed is not offered, least of all as the way out of its being gone.
+    await rm(join(site.root, 'opt/network_system/releases', release.id), { recursive: true })
+    for (const words of [[], ['--to', '1.0.0'], ['--to', '7.7.7']]) {
+      const gone = await rollback(site, ...words)
+      expect([words, gone.code, gone.json.error?.hint]).toEqual([
+        words,
+        7,
+        expect.stringMatching(/^deploy (it again|another release): netops deploy --release FILE$/),
+      ])
+    }
   })
 })
 
