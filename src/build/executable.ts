@@ -13,6 +13,12 @@ export const entries: Readonly<Record<ExecutableName, string>> = {
   netops: 'src/cli/main.ts',
 }
 
+// What the threads of an executable run is a script of its own, which the executable carries as an asset `threads`
+// (server/threads/start.ts): they need other parts of the sources, and none of those twice.
+const threadEntries: Readonly<Partial<Record<ExecutableName, string>>> = {
+  network_server: 'src/server/threads/entry.ts',
+}
+
 export interface ExecutablePlan {
   readonly name: ExecutableName
   readonly checkout: string
@@ -47,8 +53,13 @@ const seaConfig = (plan: ExecutablePlan) => ({
   // As in a checkout (scripts/with-node): node:sqlite and zstd work, and warn on each start.
   execArgv: ['--disable-warning=ExperimentalWarning'],
   execArgvExtension: 'env',
-  assets: Object.fromEntries(plan.assets),
+  assets: {
+    ...Object.fromEntries(plan.assets),
+    ...(threadEntries[plan.name] === undefined ? {} : { threads: threadScript(plan) }),
+  },
 })
+
+const threadScript = ({ name }: ExecutablePlan): string => `${name}.threads.cjs`
 
 /** The command that makes the blob, run in the work folder. The fixed seed makes the code cache reproducible. */
 export const blobCommand = (plan: ExecutablePlan): readonly string[] => [
@@ -89,9 +100,16 @@ export async function makeExecutable(plan: ExecutablePlan, work: string, options
     await chmod(file, 0o755)
   })
   const preparing = (async () => {
-    const made = await timed('bundle', () => bundle({ ...plan, entry: entries[name], facts: factsOf(plan) }))
-    for (const warning of made.warnings) options.progress(`${name}: ${warning}`)
-    await writeFile(join(work, `${name}.cjs`), made.code)
+    const script = async (entry: string, to: string): Promise<void> => {
+      const made = await bundle({ ...plan, entry, facts: factsOf(plan) })
+      for (const warning of made.warnings) options.progress(`${name}: ${warning}`)
+      await writeFile(join(work, to), made.code)
+    }
+    await timed('bundle', async () => {
+      await script(entries[name], `${name}.cjs`)
+      const ofThreads = threadEntries[name]
+      if (ofThreads !== undefined) await script(ofThreads, threadScript(plan))
+    })
     await writeFile(join(work, `${name}.sea.json`), JSON.stringify(seaConfig(plan)))
     await timed('blob', () => execText(blobCommand(plan), inWork))
   })()

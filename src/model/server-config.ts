@@ -164,7 +164,6 @@ const server = section(
     worker_threads: key(
       z.union([z.literal('auto'), z.int().min(1).max(1024)]).default('auto'),
       'Threads that serve; auto is two a core, from 4 to 64 (guide: Thread Pool Tuning).',
-      { pending: 'this release serves from one thread', harmless: 1 },
     ),
   }),
   'Where the service listens, and how much it takes on at once.',

@@ -8,9 +8,9 @@ import { BodyRefusal, boundBodies, closeIfBodyIsMissing, refusalOfLength, type B
 import { guard, tryAgain, type Handler } from './guard.ts'
 import type { Health } from './health.ts'
 import { limitsOf, prepared } from './http-server.ts'
-import type { Logger } from './logger.ts'
 import type { Places } from './places.ts'
 import { problemBody, problemType, sendProblem } from './problem.ts'
+import type { EventLog } from './threads/thread-log.ts'
 import type { TokenCheck } from './tokens.ts'
 
 export interface AppOptions {
@@ -28,7 +28,7 @@ export interface AppOptions {
   readonly serving: () => boolean
   readonly version: string
   readonly release: string
-  readonly logger: Logger
+  readonly logger: Pick<EventLog, 'error'>
 }
 
 export interface App {
@@ -87,7 +87,7 @@ function addHealthRoutes(app: FastifyInstance, { health, serving, release, versi
 }
 
 /** Answers for what is not served and for what fails, also in routes that are added later. */
-export function addProblems(app: FastifyInstance, logger: Pick<Logger, 'error'>): void {
+export function addProblems(app: FastifyInstance, logger: Pick<EventLog, 'error'>): void {
   // Whoever adds a route that takes bodies says how they are read; here they are left as they come.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))

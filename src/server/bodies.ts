@@ -9,6 +9,7 @@ import type {
   onSendHookHandler,
   preParsingHookHandler,
 } from 'fastify'
+import type { Shared } from './threads/shared.ts'
 
 /** Memory that is shared by whoever needs it for a while. */
 export interface Budget {
@@ -18,20 +19,12 @@ export interface Budget {
   readonly give: (bytes: number) => void
 }
 
-export function createBudget(most: number): Budget {
-  let taken = 0
-  return {
-    free: () => most - taken,
-    take(bytes) {
-      if (taken + bytes > most) return false
-      taken += bytes
-      return true
-    },
-    give(bytes) {
-      taken -= bytes
-    },
-  }
-}
+/** A budget of all threads together. */
+export const sharedBudget = (shared: Pick<Shared, 'bodies' | 'takeBodies' | 'giveBodies'>, most: number): Budget => ({
+  free: () => most - shared.bodies(),
+  take: (bytes) => shared.takeBodies(bytes, most),
+  give: shared.giveBodies,
+})
 
 // A body is there twice while its pieces are put together: with an eighth, bodies take a quarter of the memory at most,
 // and the health check of memory begins to fail at nine tenths.

@@ -12,7 +12,11 @@ export interface Traffic {
   /** A client that takes nothing of an answer for this long is cut off, in ms. */
   readonly stalledMs: number
   /** A request was answered, or its connection broke, after that many seconds. */
-  readonly onRequestEnd: (seconds: number) => void
+  readonly onRequestEnd: (request: IncomingMessage, response: ServerResponse, seconds: number) => void
+  /** Told how many requests are answered or still arriving, whenever that has changed. */
+  readonly onInFlight?: (requests: number) => void
+  /** Sockets that hand their connections to one of the servers: closed with it. */
+  readonly beside?: readonly NetServer[]
 }
 
 export interface DrainLimits {
@@ -43,6 +47,8 @@ interface Talk {
 
 interface Connection extends Talk {
   readonly intake: Intake
+  /** The requests of it that were counted as being in flight. */
+  counted: number
 }
 
 export interface Connections {
@@ -60,7 +66,7 @@ export interface Connections {
 /** Tracks the connections of servers that do not listen yet. */
 export function trackConnections(
   servers: readonly Server[],
-  { places, stalledMs, onRequestEnd }: Traffic,
+  { places, stalledMs, onRequestEnd, onInFlight = () => undefined, beside = [] }: Traffic,
 ): Connections {
   // What was accepted, and what speaks HTTP: over TLS these are different sockets, one upon the other.
   const accepted = new Map<Socket, Guest>()
@@ -68,12 +74,19 @@ export function trackConnections(
   const connections = new Map<Socket, Connection>()
   let stopping = false
   let lingering = true
+  let inFlightNow = 0
 
   const isIdle = (socket: Socket, { responses, arriving, intake }: Connection): boolean =>
     responses.size === 0 && (socket.writableEnded || (!arriving && !intake.holds()))
   const inFlight = ([socket, connection]: readonly [Socket, Connection]): number =>
     Math.max(connection.responses.size, isIdle(socket, connection) ? 0 : 1)
-  const requestsInFlight = () => [...connections].reduce((sum, one) => sum + inFlight(one), 0)
+  const recount = (socket: Socket, connection: Connection) => {
+    const now = connections.get(socket) === connection ? inFlight([socket, connection]) : 0
+    if (now === connection.counted) return
+    inFlightNow += now - connection.counted
+    connection.counted = now
+    onInFlight(inFlightNow)
+  }
   const closeIdle = () => {
     for (const [socket, connection] of connections) if (isIdle(socket, connection)) socket.destroy()
     // What has sent nothing at all has not begun a handshake either.
@@ -104,8 +117,10 @@ export function trackConnections(
       return
     }
     const talk: Talk = { guest, below, unsent: 0, responses: new Set(), newest: undefined, arriving: false }
-    const intake = takeOneByOne(socket, readerOf(talk))
-    connections.set(socket, Object.assign(talk, { intake }))
+    const onPiece = () => recount(socket, connection)
+    const intake = takeOneByOne(socket, readerOf(talk, onPiece))
+    const connection: Connection = Object.assign(talk, { intake, counted: 0 })
+    connections.set(socket, connection)
     closeUnhurried(socket, {
       newest: () => talk.newest,
       onPart: () => {
@@ -113,7 +128,10 @@ export function trackConnections(
         intake.discard()
       },
     })
-    socket.once('close', () => connections.delete(socket))
+    socket.once('close', () => {
+      connections.delete(socket)
+      recount(socket, connection)
+    })
   }
   const track = (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request
@@ -127,14 +145,16 @@ export function trackConnections(
     connection.responses.add(response)
     connection.newest = request
     places.work(connection.guest)
+    recount(socket, connection)
     if (stopping) response.setHeader('Connection', 'close')
     response.once('close', () => {
-      onRequestEnd((performance.now() - started) / 1000)
+      onRequestEnd(request, response, (performance.now() - started) / 1000)
       connection.responses.delete(response)
       connection.arriving = !request.complete
       const over = connection.responses.size === 0 && !connection.intake.holds()
       if (over && !socket.writableEnded) places.rest(connection.guest)
       connection.intake.next()
+      recount(socket, connection)
       if (stopping && !lingering) closeIdle()
     })
   }
@@ -159,13 +179,13 @@ export function trackConnections(
 
   return {
     active: places.open,
-    requestsInFlight,
+    requestsInFlight: () => inFlightNow,
     async drain({ lingerMs, drainMs }) {
       stopping = true
       for (const { responses } of connections.values()) {
         for (const response of responses) if (!response.headersSent) response.setHeader('Connection', 'close')
       }
-      const closed = servers.map(
+      const closed = [...servers, ...beside].map(
         (server) =>
           // Not server.close(): that also closes idle connections at once, under requests that are on their way.
           new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve())),
@@ -176,7 +196,7 @@ export function trackConnections(
       }, lingerMs)
       let cut = 0
       const limit = setTimeout(() => {
-        cut = requestsInFlight()
+        cut = inFlightNow
         for (const socket of accepted.keys()) socket.destroy()
       }, drainMs)
       await Promise.all(closed)
@@ -195,7 +215,7 @@ function hasMoved(talk: Talk): boolean {
   return moved
 }
 
-function readerOf(talk: Talk): Reader {
+function readerOf(talk: Talk, onPiece: () => void): Reader {
   let seen: IncomingMessage | undefined
   let wasWhole = true
   return {
@@ -210,6 +230,7 @@ function readerOf(talk: Talk): Reader {
       talk.arriving = !whole || (newest === seen && wasWhole)
       seen = newest
       wasWhole = whole
+      onPiece()
     },
   }
 }

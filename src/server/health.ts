@@ -17,6 +17,12 @@ export interface Health {
   read(): Promise<HealthStatus>
 }
 
+/** Health where it is looked at. */
+export interface OwnHealth extends Health {
+  /** How long ago it was looked at for what `read` gives, in ms. */
+  readonly ageMs: () => number
+}
+
 export interface HealthOptions {
   readonly checks: Readonly<Record<CheckName, Check>>
   /** A clock in milliseconds that never goes back. */
@@ -26,11 +32,11 @@ export interface HealthOptions {
 }
 
 // Balancers and deployments probe once a second each: a younger answer would not tell them more.
-const freshMs = 1000
+export const freshMs = 1000
 // A check that hangs (a file system on a dead network mount) is a check that fails.
 const checkTimeLimitMs = 2000
 
-export function createHealth({ checks, now, onChange }: HealthOptions): Health {
+export function createHealth({ checks, now, onChange }: HealthOptions): OwnHealth {
   let last: { readonly at: number; readonly status: Promise<HealthStatus> } | undefined
   const before = new Map<CheckName, boolean>()
 
@@ -49,6 +55,7 @@ export function createHealth({ checks, now, onChange }: HealthOptions): Health {
       if (last === undefined || now() - last.at >= freshMs) last = { at: now(), status: run() }
       return last.status
     },
+    ageMs: () => (last === undefined ? 0 : now() - last.at),
   }
 }
 

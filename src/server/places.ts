@@ -1,5 +1,6 @@
 // How many connections may be open, and who gives way when all places are taken: whoever has sent nothing, then whoever
 // has waited longest for another request. The last places are for health alone.
+import type { Crowd } from './threads/crowd.ts'
 
 /** An open connection. */
 export interface Guest {
@@ -10,10 +11,12 @@ export interface Guest {
 }
 
 export interface PlacesOptions {
-  /** Connections that may be open at once. */
+  /** Connections that may be open at once, in all threads. */
   readonly most: number
   /** Connections beyond that, on which only health is answered, and one request each. */
   readonly reserved: number
+  /** The connections of the other threads. */
+  readonly crowd: Crowd
   /** A connection without a request was closed to make room. */
   readonly onGivenUp: () => void
   /** A connection or its request was turned away, because every other one is at work. */
@@ -21,6 +24,7 @@ export interface PlacesOptions {
 }
 
 export interface Places {
+  /** Those of this thread. */
   readonly open: () => number
   /** Whether the places for everything are all taken. */
   readonly full: () => boolean
@@ -38,52 +42,84 @@ export interface Places {
   readonly exit: (guest: Guest) => void
   /** Whether a request that is not for health may be answered; connections without a request give way to it. */
   readonly admit: () => boolean
+  /** Another thread has taken the place of one that may give way here: it is closed now, or as soon as there is one. */
+  readonly giveWay: () => void
 }
 
-export function createPlaces({ most, reserved, onGivenUp, onRefused }: PlacesOptions): Places {
+export function createPlaces({ most, reserved, crowd, onGivenUp, onRefused }: PlacesOptions): Places {
   // Sets keep the order in which their members came: the first is the one that has waited longest.
   const parting = new Set<Guest>()
   const silent = new Set<Guest>()
   const idle = new Set<Guest>()
   const working = new Set<Guest>()
   const giveWay = [parting, silent, idle]
+  // Places that others have taken here, while all who could make them were at work again.
+  let owed = 0
 
   const open = () => parting.size + silent.size + idle.size + working.size
-  const exit = (guest: Guest) => {
-    guest.among?.delete(guest)
+  const take = (guest: Guest, among: Set<Guest>) => {
+    among.add(guest)
+    guest.among = among
+    if (among !== working) crowd.addMayGiveWay(1)
+  }
+  const drop = (guest: Guest) => {
+    if (guest.among === undefined) return false
+    guest.among.delete(guest)
+    if (guest.among !== working) crowd.addMayGiveWay(-1)
     guest.among = undefined
+    return true
+  }
+  const exit = (guest: Guest) => {
+    if (!drop(guest)) return
+    if (owed === 0) {
+      crowd.addOpen(-1)
+      return
+    }
+    // Its place is another's already, who took it from both counts.
+    owed -= 1
+    crowd.addMayGiveWay(1)
+  }
+  const oldest = (): Guest | undefined => {
+    const [guest] = giveWay.find(({ size }) => size > 0) ?? idle
+    return guest
+  }
+  const close = (guest: Guest) => {
+    exit(guest)
+    onGivenUp()
+    guest.leave()
+  }
+  const settle = () => {
+    for (let guest = oldest(); owed > 0 && guest !== undefined; guest = oldest()) close(guest)
   }
   const move = (guest: Guest, to: Set<Guest>) => {
     // One that was closed meanwhile stays away.
     if (guest.among === undefined) return
-    guest.among.delete(guest)
-    to.add(guest)
-    guest.among = to
-  }
-  const makeRoom = (): boolean => {
-    const [guest] = giveWay.find(({ size }) => size > 0) ?? idle
-    if (guest === undefined) return false
-    exit(guest)
-    onGivenUp()
-    guest.leave()
-    return true
+    drop(guest)
+    take(guest, to)
+    settle()
   }
   const within = (limit: number): boolean => {
-    while (open() > limit) {
-      if (makeRoom()) continue
-      onRefused()
-      return false
+    while (crowd.open() > limit) {
+      const guest = oldest()
+      if (guest !== undefined) close(guest)
+      else if (!crowd.askOthers()) {
+        onRefused()
+        return false
+      }
     }
     return true
   }
 
   return {
     open,
-    full: () => open() > most,
+    full: () => crowd.open() > most,
     enter(guest) {
-      if (!within(most + reserved - 1)) return false
-      silent.add(guest)
-      guest.among = silent
+      crowd.addOpen(1)
+      if (!within(most + reserved)) {
+        crowd.addOpen(-1)
+        return false
+      }
+      take(guest, silent)
       return true
     },
     work: (guest) => move(guest, working),
@@ -91,5 +127,9 @@ export function createPlaces({ most, reserved, onGivenUp, onRefused }: PlacesOpt
     part: (guest) => move(guest, parting),
     exit,
     admit: () => within(most),
+    giveWay() {
+      owed += 1
+      settle()
+    },
   }
 }

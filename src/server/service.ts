@@ -1,24 +1,28 @@
 // The life of network_server: open the log, listen, get ready, serve until asked to stop, and end what is in flight.
 import { mkdirSync } from 'node:fs'
-import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
 import { exposureOf } from '../config/exposure.ts'
-import { messageOf, NetopsError, systemCode } from '../model/errors.ts'
+import { messageOf, NetopsError } from '../model/errors.ts'
 import { leastFreeDisk } from '../model/free-disk.ts'
 import { below, hostPaths } from '../model/paths.ts'
+import { threadsFor } from '../model/scale.ts'
 import type { ServerConfig } from '../model/server-config.ts'
-import { createApp } from './app.ts'
-import { bodyBudget, createBudget } from './bodies.ts'
+import { bodyBudget } from './bodies.ts'
 import { checkDatabase, checkDisk, checkNetwork, judgeMemory, readMemory } from './checks.ts'
-import { drainLimits, trackConnections, type Connections } from './connections.ts'
+import { drainLimits, type DrainLimits } from './connections.ts'
 import type { Credentials } from './credentials.ts'
 import { stateDatabase, type StateDatabase } from './database.ts'
-import { createHealth, type Health } from './health.ts'
+import { createHealth, type Health, type OwnHealth } from './health.ts'
+import { addressOf, checkFree, listen, show } from './listening.ts'
 import { logTargets, openLog, type Logger, type LogTarget } from './logger.ts'
-import { createMetrics, createMetricsServer, type Metrics } from './metrics.ts'
-import { createPlaces, type Places } from './places.ts'
-import { createTokenCheck, type TokenCheck } from './tokens.ts'
+import { createMetricsServer, createProcessMetrics } from './metrics.ts'
+import { dealOut, passedSockets } from './passed-sockets.ts'
+import { startGroup, type Group } from './threads/group.ts'
+import type { ListenAt, Listening, ServingData } from './threads/messages.ts'
+import { createSharedMemory, openShared, type Shared, type SharedMemory } from './threads/shared.ts'
+import { startThread } from './threads/start.ts'
 
 export interface ServiceOptions {
   readonly config: ServerConfig
@@ -47,9 +51,6 @@ export interface ServiceControls {
   /** Receives warnings of the runtime, once there is a log. */
   readonly onWarning: (listener: (warning: Error) => void) => void
 }
-
-// Accepting is Node's part; how many may wait for it is the kernel's (guide: net.core.somaxconn), which cuts this to its own.
-const backlog = 65_535
 
 // Until the service is ready for the first time, its checks run this often without being asked.
 const startCheckMs = 500
@@ -97,88 +98,143 @@ interface Log {
 }
 
 async function serve(options: ServiceOptions, controls: ServiceControls, { logger, targets }: Log): Promise<number> {
-  const { config, credentials, version, commit, release } = options
+  const { config, version, commit, release } = options
   const { dataDir } = hostPaths(options.root)
   const database = stateDatabase(`${dataDir}/state.db`)
-  let phase: 'starting' | 'serving' | 'stopping' = 'starting'
+  const wanted = config.server.worker_threads
+  const threads = wanted === 'auto' ? threadsFor(availableParallelism()) : wanted
+  const memory = createSharedMemory(threads)
+  const shared = openShared(memory)
   const logDirs = targets.flatMap((target) => (target.kind === 'file' ? [dirname(target.path)] : []))
   const folders = [...new Set([dataDir, ...logDirs])]
-  const health = createServiceHealth({ database, folders, addresses: () => servers.map(addressOf), logger })
-  const metrics: Metrics = createMetrics({ activeConnections: () => places.open(), version, commit, release })
-  const places = servicePlaces(config, { metrics, logger })
-  const { plain, tls } = await createApp({
-    ...{ config, health, places, version, release, logger },
-    bodies: createBudget(bodyBudget(readMemory().residentLimit, config.performance.max_request_size)),
-    tls: credentials.tls,
-    tokens: await tokenCheckFor(config, credentials),
-    serving: () => phase === 'serving',
-  })
-  const servers = tls === undefined ? [plain] : [plain, tls]
-  const connections = trackConnections(servers, {
-    places,
-    stalledMs: config.performance.request_timeout_ms,
-    onRequestEnd: (seconds) => {
-      metrics.requests.inc()
-      metrics.responseTime.observe(seconds)
-    },
-  })
+  let listening: readonly Listening[] = []
+  const health = createServiceHealth({ database, folders, addresses: () => listening, logger })
   makeDataDir(dataDir, logger)
-
-  const metricsServer = createMetricsServer(metrics.registry, config)
+  const plan = await listenPlan(config, threads, logger)
+  const group = startGroup({
+    start: (data) => startThread(data),
+    threads: servingData(options, { listen: plan, memory }),
+    log: logger,
+    health,
+  })
+  const metricsServer = createMetricsServer(
+    createProcessMetrics({
+      activeConnections: shared.open,
+      ofThreads: () => group.metrics(),
+      version,
+      commit,
+      release,
+    }),
+    config,
+  )
   try {
-    await listen(metricsServer, config.metrics, 'metrics.host, metrics.port')
-    await listen(plain, config.server, 'server.host, server.port')
-    if (tls !== undefined) {
-      await listen(tls, { host: config.server.host, port: config.server.tls_port }, 'server.host, server.tls_port')
-    }
-    for (const one of [metricsServer, ...servers]) {
-      // Out of descriptors, for one: those who wait are accepted once there are some again.
-      one.on('error', (error) => logger.error({ err: error }, `cannot accept connections: ${error.message}`))
-    }
+    await listen(metricsServer, config.metrics, 'alone', 'metrics.host, metrics.port')
+    metricsServer.on('error', (error) => logger.error({ err: error }, `cannot accept connections: ${error.message}`))
+    listening = await group.listening
     const { host, port } = config.metrics
     // A name says nothing of its address before it is listened on.
     const found = exposureOf(addressOf(metricsServer)?.address ?? host, port)
     for (const note of options.warnings.length === 0 ? found : []) logger.warn({ note }, note)
-    const address = show(addressOf(plain))
-    const overTls = tls === undefined ? {} : { tls: show(addressOf(tls)) }
-    logger.info({ address, ...overTls, metrics: show(addressOf(metricsServer)) }, 'listening')
-    const ready = whenReady(health, () => phase === 'starting').then((isReady) => {
+    const addressFor = (what: Listening['speaks']) => listening.find(({ speaks }) => speaks === what)
+    const address = show(addressFor('http'))
+    const overTls = options.credentials.tls === undefined ? {} : { tls: show(addressFor('tls')) }
+    logger.info({ address, ...overTls, metrics: show(addressOf(metricsServer)), threads }, 'listening')
+    const ready = whenReady(health, () => shared.phase() === 'starting').then((isReady) => {
       if (!isReady) return
-      phase = 'serving'
+      shared.setPhase('serving')
       logger.info({ address }, 'ready')
     })
     const end = await Promise.race([
       controls.stopped.then((signal) => ({ signal })),
       controls.crashed.then((thrown) => ({ thrown })),
+      group.died.then((why) => ({ why })),
       // A failure while getting ready ends the wait; getting ready does not.
       ready.then(() => new Promise<never>(() => undefined)),
     ])
-    phase = 'stopping'
+    shared.setPhase('stopping')
     if ('thrown' in end) throw end.thrown
-    await stop(end.signal, { connections, crashed: controls.crashed, logger })
+    if ('why' in end) {
+      // What the others are at comes to its end; connections that wait for the dead one would hang as long as the process.
+      await group.drain(drainAfterDeath)
+      throw end.why
+    }
+    await stop(end.signal, { group, shared, crashed: controls.crashed, logger })
     return 0
   } finally {
     metricsServer.close()
     metricsServer.closeAllConnections()
+    await group.end()
     database.close()
   }
 }
 
-async function tokenCheckFor({ auth }: ServerConfig, { tokenKey }: Credentials): Promise<TokenCheck | undefined> {
-  if (!auth.enabled) return undefined
-  // Without a key no token is good, and nothing may be served as if none were asked for.
-  if (tokenKey === undefined) return () => Promise.resolve(false)
-  return createTokenCheck({ key: tokenKey, issuer: auth.issuer, now: () => new Date() })
+// Enough for what is being answered; not for bodies that are still arriving.
+const drainAfterDeath: DrainLimits = { lingerMs: 500, drainMs: 5000 }
+
+interface ServingParts {
+  /** For each thread, where it listens. */
+  readonly listen: readonly (readonly ListenAt[])[]
+  readonly memory: SharedMemory
+}
+
+function servingData(options: ServiceOptions, { listen: plan, memory }: ServingParts): readonly ServingData[] {
+  const { config, credentials, version, commit, release } = options
+  const mostBodies = bodyBudget(readMemory().residentLimit, config.performance.max_request_size)
+  return plan.map((at, index) => ({
+    ...{ kind: 'serving', index, config, listen: at, shared: memory, mostBodies, version, commit, release },
+    tls: credentials.tls,
+    tokenKey: credentials.tokenKey,
+  }))
+}
+
+/**
+ * Where each thread listens: on sockets that were passed to the process, or else on its own beside those of the others.
+ * @throws NetopsError `failed` where an address is not free
+ */
+async function listenPlan(
+  { server, security }: ServerConfig,
+  threads: number,
+  logger: Logger,
+): Promise<readonly (readonly ListenAt[])[]> {
+  const passed = passedSockets()
+  const wanted = [
+    { speaks: 'http' as const, port: server.port, keys: 'server.host, server.port' },
+    ...(security.ssl_enabled
+      ? [{ speaks: 'tls' as const, port: server.tls_port, keys: 'server.host, server.tls_port' }]
+      : []),
+  ]
+  for (const [port, descriptors] of passed) {
+    if (wanted.some((one) => one.port === port)) continue
+    logger.warn({ port, sockets: descriptors.length }, `nobody serves port ${port}, for which sockets were passed`)
+  }
+  const perThread = Array.from({ length: threads }, (): ListenAt[] => [])
+  for (const { speaks, port, keys } of wanted) {
+    const descriptors = passed.get(port)
+    const at = { speaks, host: server.host, port }
+    if (descriptors === undefined) {
+      if (threads > 1) await checkFree(at, keys)
+      for (const thread of perThread) thread.push({ ...at, descriptors: [], idle: false })
+      continue
+    }
+    if (descriptors.length < threads) {
+      const note = `${descriptors.length} sockets were passed for port ${port}, and ${threads} threads could serve it`
+      logger.warn({ port }, note)
+    }
+    dealOut(descriptors, threads).forEach((own, index) =>
+      perThread[index]?.push({ ...at, descriptors: own, idle: own.length === 0 }),
+    )
+  }
+  return perThread
 }
 
 interface HealthParts {
   readonly database: StateDatabase
   readonly folders: readonly string[]
-  readonly addresses: () => readonly (AddressInfo | null)[]
+  readonly addresses: () => readonly AddressInfo[]
   readonly logger: Logger
 }
 
-const createServiceHealth = ({ database, folders, addresses, logger }: HealthParts): Health =>
+const createServiceHealth = ({ database, folders, addresses, logger }: HealthParts): OwnHealth =>
   createHealth({
     checks: {
       database: () => Promise.resolve(checkDatabase(database)),
@@ -212,80 +268,21 @@ async function whenReady(health: Health, starting: () => boolean): Promise<boole
 }
 
 interface StopParts {
-  readonly connections: Connections
+  readonly group: Group
+  readonly shared: Shared
   readonly crashed: Promise<unknown>
   readonly logger: Logger
 }
 
-async function stop(signal: string, { connections, crashed, logger }: StopParts): Promise<void> {
-  logger.info({ signal, connections: connections.active(), requests: connections.requestsInFlight() }, 'stopping')
+async function stop(signal: string, { group, shared, crashed, logger }: StopParts): Promise<void> {
+  logger.info({ signal, connections: shared.open(), requests: shared.requests() }, 'stopping')
   const failed = crashed.then((thrown): never => {
     throw thrown
   })
-  const cut = await Promise.race([connections.drain(drainLimits), failed])
+  const died = group.died.then((why): never => {
+    throw why
+  })
+  const cut = await Promise.race([group.drain(drainLimits), failed, died])
   if (cut > 0) logger.warn({ requests: cut }, `${cut} requests did not end in time and were cut off`)
   logger.info('stopped')
-}
-
-interface PlaceParts {
-  readonly metrics: Metrics
-  readonly logger: Logger
-}
-
-// Balancers and deployments ask for health once a second each, and have their answers within milliseconds.
-const placesForHealth = 16
-
-// Under a flood each refused connection would be a line of its own.
-const refusalLogMs = 10_000
-
-function servicePlaces({ server }: ServerConfig, { metrics, logger }: PlaceParts): Places {
-  let reportedAt = -Infinity
-  return createPlaces({
-    most: server.max_connections,
-    reserved: placesForHealth,
-    onGivenUp: () => metrics.givenUpConnections.inc(),
-    onRefused: () => {
-      metrics.refusedConnections.inc()
-      if (performance.now() - reportedAt < refusalLogMs) return
-      reportedAt = performance.now()
-      logger.warn(
-        { max_connections: server.max_connections },
-        'connections are refused: server.max_connections are open',
-      )
-    },
-  })
-}
-
-const listenProblems: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'the address is in use by another process',
-  EACCES: 'ports below 1024 need the capability CAP_NET_BIND_SERVICE',
-  EADDRNOTAVAIL: 'this host has no such address',
-  ENOTFOUND: 'there is no such host name',
-}
-
-/** @param keys what of the configuration says where, for the message */
-function listen(server: Server, at: { readonly host: string; readonly port: number }, keys: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onError = (error: Error) => {
-      const reason = listenProblems[systemCode(error) ?? ''] ?? messageOf(error)
-      const address = show({ address: at.host, port: at.port })
-      const message = `cannot listen on ${address} (${keys}): ${reason}`
-      reject(new NetopsError('failed', { message, cause: error }))
-    }
-    server.once('error', onError)
-    server.listen({ host: at.host, port: at.port, backlog }, () => {
-      server.removeListener('error', onError)
-      resolve()
-    })
-  })
-}
-
-const addressOf = (server: Server): AddressInfo | null => {
-  const address = server.address()
-  return typeof address === 'object' ? address : null
-}
-
-const show = (at: Pick<AddressInfo, 'address' | 'port'> | null): string => {
-  if (at === null) return 'nowhere'
-  return at.address.includes(':') ? `[${at.address}]:${at.port}` : `${at.address}:${at.port}`
 }

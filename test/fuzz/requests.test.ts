@@ -5,11 +5,13 @@ import { connect, type AddressInfo } from 'node:net'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApp } from '../../src/server/app.ts'
-import { createBudget } from '../../src/server/bodies.ts'
+import { sharedBudget } from '../../src/server/bodies.ts'
 import { trackConnections, type Connections } from '../../src/server/connections.ts'
 import { createPlaces } from '../../src/server/places.ts'
 import { readServerConfig } from '../../src/config/server-config.ts'
 import { fuzz } from '../support/fuzz.ts'
+import { aloneCrowd } from '../../src/server/threads/crowd.ts'
+import { createSharedMemory, openShared } from '../../src/server/threads/shared.ts'
 
 const nobody = () => undefined
 const timeLimitMs = 300
@@ -24,7 +26,7 @@ let connections: Connections
 let close = nobody as () => void
 
 beforeAll(async () => {
-  const places = createPlaces({ most: 50, reserved: 2, onGivenUp: nobody, onRefused: nobody })
+  const places = createPlaces({ most: 50, reserved: 2, crowd: aloneCrowd(), onGivenUp: nobody, onRefused: nobody })
   const checks = { database: true, memory: true, disk: true, network: true }
   const { plain } = await createApp({
     config,
@@ -32,7 +34,7 @@ beforeAll(async () => {
     tokens: undefined,
     health: { read: () => Promise.resolve({ healthy: true, status: 'healthy', checks }) },
     places,
-    bodies: createBudget(10_000),
+    bodies: sharedBudget(openShared(createSharedMemory(1)), 10_000),
     serving: () => true,
     version: '1.0.0',
     release: 'r',

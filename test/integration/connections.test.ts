@@ -10,9 +10,11 @@ import { afterAll, afterEach, beforeEach, describe, expect, it, test, vi } from 
 import { trackConnections, type Connections } from '../../src/server/connections.ts'
 import { createPlaces } from '../../src/server/places.ts'
 import { makeCertificate } from '../support/certificates.ts'
+import { aloneCrowd } from '../../src/server/threads/crowd.ts'
 
 const nobody = () => undefined
-const placesFor = (most: number) => createPlaces({ most, reserved: 0, onGivenUp: nobody, onRefused: nobody })
+const placesFor = (most: number) =>
+  createPlaces({ most, reserved: 0, crowd: aloneCrowd(), onGivenUp: nobody, onRefused: nobody })
 
 let server: Server
 let connections: Connections
@@ -27,7 +29,7 @@ beforeEach(async () => {
   connections = trackConnections([server], {
     places: placesFor(10),
     stalledMs: 60_000,
-    onRequestEnd: (seconds) => ended.push(seconds),
+    onRequestEnd: (_request, _response, seconds) => ended.push(seconds),
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
 })
@@ -176,7 +178,7 @@ describe('draining over TLS', () => {
     tracked = trackConnections([overTls], {
       places: placesFor(10),
       stalledMs: 60_000,
-      onRequestEnd: (seconds) => ended.push(seconds),
+      onRequestEnd: (_request, _response, seconds) => ended.push(seconds),
     })
     await new Promise<void>((resolve) => overTls.listen(0, '127.0.0.1', resolve))
   })

@@ -151,6 +151,13 @@ describe('when all connections are at work', () => {
     // Each is stuck in an answer that its client does not take.
     const busy = Buffer.from(`GET /${'x'.repeat(12_000)} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(400))
     for (const socket of await attacks(10)) socket.write(busy)
+    // Between two requests a connection may give way: not before each of them is stuck.
+    let before = -1
+    await eventually(async () => {
+      const [last, now] = [before, await metric('network_requests_total')]
+      before = now
+      expect([now > 0, now]).toEqual([true, last])
+    }, 500)
     await eventually(async () => expect(await ask('/x')).toMatchObject({ status: 503 }))
     const answer = await ask('/x')
     expect(answer.headers).toMatchObject({ 'retry-after': '1', connection: 'close' })

@@ -179,7 +179,7 @@ describe('starting', () => {
     expect(warnings.map(({ msg }) => msg)).toContain(
       'not in effect: security.allowed_origins: this release sends no CORS headers',
     )
-    expect(warnings).toHaveLength(5)
+    expect(warnings).toHaveLength(4)
     expect(await ask('/health')).toMatchObject({ status: 200 })
     expect(await readFile(join(here.root, 'var/log/network/server.log'), 'utf8')).toContain('"msg":"ready"')
   })
@@ -244,7 +244,7 @@ describe('the command line', () => {
     expect(status).toBe(0)
     expect(stdout.split('\n').slice(0, 2)).toEqual([
       `${file}: valid`,
-      `${file}: note: server.worker_threads: this release serves from one thread`,
+      `${file}: note: performance.connection_pool_size: this release has no pool`,
     ])
   })
 

@@ -120,15 +120,15 @@ const exitOf = (child: ChildProcess): Promise<number | string | null> =>
     else child.once('exit', (code, signal) => resolve(code ?? signal))
   })
 
-/** Tries again until it no longer throws, for at most 20 s. */
-export async function eventually<T>(attempt: () => T | Promise<T>): Promise<T> {
+/** Tries again until it no longer throws, for at most 20 s. @param pauseMs between two tries */
+export async function eventually<T>(attempt: () => T | Promise<T>, pauseMs = 20): Promise<T> {
   const deadline = performance.now() + 20_000
   for (;;) {
     try {
       return await attempt()
     } catch (error) {
       if (performance.now() > deadline) throw error
-      await sleep(20)
+      await sleep(pauseMs)
     }
   }
 }

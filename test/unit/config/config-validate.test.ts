@@ -28,14 +28,14 @@ describe('netops config validate', () => {
   })
 
   it('says for each file whether it is valid, and fails when one is not', async () => {
-    await writeFile(join(folder, 'a.yaml'), 'server: { worker_threads: 8 }\n')
+    await writeFile(join(folder, 'a.yaml'), 'performance: { buffer_size: 1MiB }\n')
     await writeFile(join(folder, 'b.yaml'), 'server: { prot: 81 }\n')
     const { outcome, text, data } = await run('a.yaml', 'b.yaml', 'c.yaml')
     expect(outcome).toBe('usage')
     const lines = text.split('\n')
     expect(lines.slice(0, 3)).toEqual([
       'a.yaml: valid',
-      'a.yaml: note: server.worker_threads: this release serves from one thread',
+      'a.yaml: note: performance.buffer_size: this release leaves buffers to the system',
       'b.yaml:1:11 server.prot: unknown key; did you mean port?',
     ])
     expect(lines[3]).toMatch(/^c\.yaml: cannot be read: ENOENT/)

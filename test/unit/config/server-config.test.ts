@@ -231,7 +231,6 @@ describe('what is not yet in effect', () => {
 
   it('names every such key of the guide’s configuration, in the order of the schema', () => {
     expect(notes(fixture('guide-config.yaml'))).toEqual([
-      'server.worker_threads: this release serves from one thread',
       'security.allowed_origins: this release sends no CORS headers',
       'performance.connection_pool_size: this release has no pool',
       'logging.max_size_mb: this release does not rotate its log file',
@@ -246,9 +245,8 @@ describe('what is not yet in effect', () => {
     ])
   })
 
-  it('names buffers and threads of the guide’s scale-up block', () => {
+  it('names pools and buffers of the guide’s scale-up block', () => {
     expect(notes(fixture('guide-scale-up.yaml'))).toEqual([
-      'server.worker_threads: this release serves from one thread',
       'performance.connection_pool_size: this release has no pool',
       'performance.buffer_size: this release leaves buffers to the system',
     ])

@@ -3,10 +3,12 @@ import { connect, type AddressInfo, type Socket } from 'node:net'
 import { fastify, type FastifyInstance } from 'fastify'
 import { afterEach, beforeEach, describe, expect, it, test, vi } from 'vitest'
 import { addProblems } from '../../../src/server/app.ts'
-import { bodyBudget, boundBodies, createBudget, type Budget } from '../../../src/server/bodies.ts'
+import { bodyBudget, boundBodies, sharedBudget, type Budget } from '../../../src/server/bodies.ts'
 import { trackConnections } from '../../../src/server/connections.ts'
 import { prepared } from '../../../src/server/http-server.ts'
 import { createPlaces } from '../../../src/server/places.ts'
+import { aloneCrowd } from '../../../src/server/threads/crowd.ts'
+import { createSharedMemory, openShared } from '../../../src/server/threads/shared.ts'
 
 const nobody = () => undefined
 const most = 100_000
@@ -16,11 +18,11 @@ let pieces: number
 let held: (() => void)[]
 
 beforeEach(async () => {
-  budget = createBudget(250_000)
+  budget = sharedBudget(openShared(createSharedMemory(1)), 250_000)
   pieces = 0
   held = []
   app = fastify({ bodyLimit: most })
-  const places = createPlaces({ most: 100, reserved: 0, onGivenUp: nobody, onRefused: nobody })
+  const places = createPlaces({ most: 100, reserved: 0, crowd: aloneCrowd(), onGivenUp: nobody, onRefused: nobody })
   trackConnections([prepared(app.server)], { places, stalledMs: 60_000, onRequestEnd: nobody })
   boundBodies(app, budget)
   addProblems(app, { error: nobody })

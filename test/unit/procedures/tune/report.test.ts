@@ -54,9 +54,9 @@ describe('before tuning', () => {
   })
 
   test('says of each server setting that this release does not act on it yet, and what it wins over', () => {
-    const facts = untunedHost({ config: { 'server.worker_threads': '8' } })
-    expect(itemOf('server.worker_threads', facts).notes).toEqual([
-      'server.worker_threads: this release serves from one thread',
+    const facts = untunedHost({ config: { 'performance.connection_pool_size': '8' } })
+    expect(itemOf('performance.connection_pool_size', facts).notes).toEqual([
+      'performance.connection_pool_size: this release has no pool',
       `wins over ${paths.config}, which says 8`,
     ])
   })

@@ -1,0 +1,137 @@
+// The serving threads, as the main thread sees them: started together, told together, and ended together when one of them dies.
+import type { Worker } from 'node:worker_threads'
+import { NetopsError } from '../../model/errors.ts'
+import type { DrainLimits } from '../connections.ts'
+import type { HealthStatus } from '../health.ts'
+import type { FromThread, Listening, MetricValues, ServingData, ToThread } from './messages.ts'
+import type { EventLog } from './thread-log.ts'
+
+export interface GroupOptions {
+  /** Starts a thread with its data. */
+  readonly start: (data: ServingData) => Worker
+  /** One entry a thread. */
+  readonly threads: readonly ServingData[]
+  readonly log: EventLog
+  readonly health: { readonly read: () => Promise<HealthStatus>; readonly ageMs: () => number }
+}
+
+export interface Group {
+  /**
+   * Resolves with where they listen, when all do.
+   * @throws NetopsError `failed` where one cannot
+   */
+  readonly listening: Promise<readonly Listening[]>
+  /** Resolves with why, as soon as one of them has ended by itself. */
+  readonly died: Promise<Error>
+  /** What each counts now; one that is too busy to say has what it said last. */
+  metrics(): Promise<readonly MetricValues[]>
+  /**
+   * Has them accept nothing more and end what they are at.
+   * @returns how many requests had to be cut off
+   */
+  drain(limits: DrainLimits): Promise<number>
+  end(): Promise<void>
+}
+
+// A scraper gives up after 10 s by default; a thread that does not answer within a second is stuck in something.
+const metricsTimeLimitMs = 1000
+// Beyond the time that a thread gives its own requests.
+const drainSlackMs = 2000
+
+interface Member {
+  readonly worker: Worker
+  readonly listening: Promise<readonly Listening[]>
+  readonly drained: Promise<number>
+  values: MetricValues
+  readonly onValues: Map<number, (values: MetricValues) => void>
+}
+
+export function startGroup({ start, threads, log, health }: GroupOptions): Group {
+  let ending = false
+  let died: (why: Error) => void
+  const death = new Promise<Error>((settle) => (died = settle))
+  const members = threads.map((data): Member => {
+    const worker = start(data)
+    const say = (message: ToThread) => worker.postMessage(message)
+    const onValues = new Map<number, (values: MetricValues) => void>()
+    const listening = Promise.withResolvers<readonly Listening[]>()
+    const drained = Promise.withResolvers<number>()
+    const member: Member = { worker, listening: listening.promise, drained: drained.promise, values: [], onValues }
+    // Whoever waits for it is told; nobody may be waiting.
+    listening.promise.catch(() => undefined)
+    worker.on('message', (message: FromThread) => {
+      switch (message.kind) {
+        case 'listening':
+          listening.resolve(message.addresses)
+          break
+        case 'failed':
+          listening.reject(new NetopsError('failed', { message: message.message }))
+          break
+        case 'log':
+          log[message.word]({ ...message.fields, thread: data.index }, message.message)
+          break
+        case 'drained':
+          drained.resolve(message.cut)
+          break
+        case 'metrics':
+          member.values = message.values
+          onValues.get(message.id)?.(message.values)
+          break
+        case 'ask-health':
+          void health.read().then((status) => say({ kind: 'health', id: message.id, status, ageMs: health.ageMs() }))
+          break
+        case 'make-room':
+          members[message.of]?.worker.postMessage({ kind: 'give-way' } satisfies ToThread)
+          break
+      }
+    })
+    const ended = (why: Error) => {
+      if (ending) return
+      died(why)
+      drained.resolve(0)
+      listening.reject(new NetopsError('failed', { message: why.message }))
+    }
+    worker.once('error', (error) =>
+      ended(new Error(`serving thread ${data.index} failed: ${error.message}`, { cause: error })),
+    )
+    worker.once('exit', (code) => ended(new Error(`serving thread ${data.index} ended with code ${code}`)))
+    return member
+  })
+
+  const valuesOf = (member: Member, id: number): Promise<MetricValues> => {
+    const answer = new Promise<MetricValues>((resolve) => member.onValues.set(id, resolve))
+    member.worker.postMessage({ kind: 'metrics', id } satisfies ToThread)
+    return withinTime(answer, metricsTimeLimitMs, () => member.values).finally(() => member.onValues.delete(id))
+  }
+  let scrapes = 0
+
+  return {
+    listening: Promise.all(members.map((member) => member.listening)).then((all) => all.flat()),
+    died: death,
+    metrics() {
+      scrapes += 1
+      return Promise.all(members.map((member) => valuesOf(member, scrapes)))
+    },
+    async drain({ lingerMs, drainMs }) {
+      for (const { worker } of members) worker.postMessage({ kind: 'drain', lingerMs, drainMs } satisfies ToThread)
+      const cut = await Promise.all(members.map(({ drained }) => withinTime(drained, drainMs + drainSlackMs, () => 0)))
+      return cut.reduce((sum, one) => sum + one, 0)
+    },
+    async end() {
+      ending = true
+      await Promise.all(members.map(({ worker }) => worker.terminate()))
+    },
+  }
+}
+
+async function withinTime<T>(wanted: Promise<T>, ms: number, late: () => T): Promise<T> {
+  let limit: NodeJS.Timeout | undefined
+  const end = new Promise<T>((resolve) => {
+    limit = setTimeout(() => resolve(late()), ms)
+  })
+  try {
+    return await Promise.race([wanted, end])
+  } finally {
+    clearTimeout(limit)
+  }
+}

@@ -1,0 +1,69 @@
+// What the threads of the server are given at their start, and what they tell each other; plain data all of it.
+import type { SecureContextOptions } from 'node:tls'
+import type { ServerConfig } from '../../model/server-config.ts'
+import type { HealthStatus } from '../health.ts'
+import type { SharedMemory } from './shared.ts'
+
+/** One port that a thread serves. */
+export interface ListenAt {
+  readonly speaks: 'http' | 'tls'
+  readonly host: string
+  readonly port: number
+  /** Sockets that were passed to the process and that this thread accepts from; without any it listens by itself. */
+  readonly descriptors: readonly number[]
+  /** Nothing is listened on: this thread has none of the sockets that were passed for this port. */
+  readonly idle: boolean
+}
+
+export interface ServingData {
+  readonly kind: 'serving'
+  readonly index: number
+  readonly config: ServerConfig
+  readonly tls: SecureContextOptions | undefined
+  /** What tokens are signed with; undefined where there is no key, and no token is good. */
+  readonly tokenKey: Uint8Array | undefined
+  readonly listen: readonly ListenAt[]
+  readonly shared: SharedMemory
+  /** What the bodies of all requests of the process may hold, in bytes. */
+  readonly mostBodies: number
+  readonly version: string
+  readonly commit: string
+  readonly release: string
+}
+
+export type ThreadData = ServingData
+
+export type LogWord = 'info' | 'warn' | 'error'
+
+/** To a serving thread. */
+export type ToThread =
+  | { readonly kind: 'drain'; readonly lingerMs: number; readonly drainMs: number }
+  /** Close one connection that may give way: another thread has taken its place. */
+  | { readonly kind: 'give-way' }
+  | { readonly kind: 'metrics'; readonly id: number }
+  | { readonly kind: 'health'; readonly id: number; readonly status: HealthStatus; readonly ageMs: number }
+
+/** From a serving thread. */
+export type FromThread =
+  | { readonly kind: 'listening'; readonly addresses: readonly Listening[] }
+  | { readonly kind: 'failed'; readonly message: string }
+  | {
+      readonly kind: 'log'
+      readonly word: LogWord
+      readonly fields: Readonly<Record<string, unknown>>
+      readonly message: string
+    }
+  | { readonly kind: 'drained'; readonly cut: number }
+  | { readonly kind: 'metrics'; readonly id: number; readonly values: MetricValues }
+  | { readonly kind: 'ask-health'; readonly id: number }
+  | { readonly kind: 'make-room'; readonly of: number }
+
+export interface Listening {
+  readonly speaks: 'http' | 'tls'
+  readonly address: string
+  readonly port: number
+  readonly family: string
+}
+
+/** As prom-client's `getMetricsAsJSON` gives them. */
+export type MetricValues = readonly object[]

@@ -1,0 +1,156 @@
+// A thread that serves: its own application on its own sockets, within limits that all threads share.
+import { createServer, type Server as NetServer } from 'node:net'
+import type { MessagePort } from 'node:worker_threads'
+import { messageOf } from '../../model/errors.ts'
+import { createApp } from '../app.ts'
+import { sharedBudget } from '../bodies.ts'
+import { trackConnections } from '../connections.ts'
+import { addressOf, listen, listenOnPassed } from '../listening.ts'
+import { createThreadMetrics, type ThreadMetrics } from '../metrics.ts'
+import { createPlaces, type Places } from '../places.ts'
+import { createTokenCheck, type TokenCheck } from '../tokens.ts'
+import { askedHealth } from './asked-health.ts'
+import { threadCrowd } from './crowd.ts'
+import type { FromThread, ListenAt, Listening, ServingData, ToThread } from './messages.ts'
+import { openShared, type Shared } from './shared.ts'
+import { threadLog, type EventLog } from './thread-log.ts'
+
+/** Serves until the process ends. */
+export async function serveInThread(data: ServingData, main: MessagePort): Promise<void> {
+  const { config, version, release } = data
+  const tell = (message: FromThread): void => main.postMessage(message)
+  const log = threadLog(tell)
+  warnThrough(log)
+  const shared = openShared(data.shared)
+  const health = askedHealth(
+    (id) => tell({ kind: 'ask-health', id }),
+    () => performance.now(),
+  )
+  const metrics = createThreadMetrics()
+  const places = threadPlaces(data, { shared, metrics, log, tell })
+  const { plain, tls } = await createApp({
+    ...{ config, health, places, version, release, logger: log, tls: data.tls },
+    bodies: sharedBudget(shared, data.mostBodies),
+    tokens: await tokenCheckFor(data),
+    serving: () => shared.phase() === 'serving',
+  })
+  const servers = tls === undefined ? [plain] : [plain, tls]
+  const beside: NetServer[] = []
+  const connections = trackConnections(servers, {
+    places,
+    beside,
+    stalledMs: config.performance.request_timeout_ms,
+    onInFlight: (count) => shared.setRequests(data.index, count),
+    onRequestEnd: (_request, _response, seconds) => {
+      metrics.requests.inc()
+      metrics.responseTime.observe(seconds)
+    },
+  })
+  main.on('message', (message: ToThread) => {
+    switch (message.kind) {
+      case 'drain':
+        void connections.drain(message).then((cut) => tell({ kind: 'drained', cut }))
+        break
+      case 'give-way':
+        places.giveWay()
+        break
+      case 'metrics':
+        void metrics.registry.getMetricsAsJSON().then((values) => tell({ kind: 'metrics', id: message.id, values }))
+        break
+      case 'health':
+        health.onAnswer(message.id, message.status, message.ageMs)
+        break
+    }
+  })
+  try {
+    for (const at of data.listen) {
+      const server = at.speaks === 'tls' ? tls : plain
+      if (server !== undefined) beside.push(...(await open(server, at, shared.threads)))
+    }
+  } catch (error) {
+    tell({ kind: 'failed', message: messageOf(error) })
+    return
+  }
+  for (const server of [...servers, ...beside]) {
+    // Out of descriptors, for one: those who wait are accepted once there are some again.
+    server.on('error', (error) => log.error({ err: error }, `cannot accept connections: ${error.message}`))
+  }
+  tell({ kind: 'listening', addresses: servers.flatMap((server) => addressesOf(server, server === tls)) })
+}
+
+// As Node opens the sockets of its HTTP servers.
+const likeHttp = { allowHalfOpen: true, noDelay: true }
+
+/**
+ * Has a server accept where it is to.
+ * @returns sockets beside its own, which hand it their connections
+ */
+async function open(server: NetServer, at: ListenAt, threads: number): Promise<readonly NetServer[]> {
+  if (at.idle) return []
+  const keys = at.speaks === 'tls' ? 'server.host, server.tls_port' : 'server.host, server.port'
+  const [own, ...others] = at.descriptors
+  if (own === undefined) {
+    await listen(server, at, threads > 1 ? 'among threads' : 'alone', keys)
+    return []
+  }
+  await listenOnPassed(server, own, at, keys)
+  const beside: NetServer[] = []
+  for (const descriptor of others) {
+    const socket = createServer(likeHttp, (connection) => server.emit('connection', connection))
+    await listenOnPassed(socket, descriptor, at, keys)
+    beside.push(socket)
+  }
+  return beside
+}
+
+const addressesOf = (server: NetServer, overTls: boolean): readonly Listening[] => {
+  const address = addressOf(server)
+  return address === null ? [] : [{ ...address, speaks: overTls ? 'tls' : 'http' }]
+}
+
+async function tokenCheckFor({ config: { auth }, tokenKey }: ServingData): Promise<TokenCheck | undefined> {
+  if (!auth.enabled) return undefined
+  // Without a key no token is good, and nothing may be served as if none were asked for.
+  if (tokenKey === undefined) return () => Promise.resolve(false)
+  return createTokenCheck({ key: tokenKey, issuer: auth.issuer, now: () => new Date() })
+}
+
+/** Node's own listener writes to standard error, between lines of JSON. */
+function warnThrough(log: EventLog): void {
+  process.removeAllListeners('warning')
+  process.on('warning', (warning) => {
+    if (warning.name !== 'ExperimentalWarning') log.warn({ err: warning }, 'a warning of the runtime')
+  })
+}
+
+interface PlaceParts {
+  readonly shared: Shared
+  readonly metrics: ThreadMetrics
+  readonly log: EventLog
+  readonly tell: (message: FromThread) => void
+}
+
+// Balancers and deployments ask for health once a second each, and have their answers within milliseconds.
+const placesForHealth = 16
+
+// Under a flood each refused connection would be a line of its own.
+const refusalLogMs = 10_000
+
+function threadPlaces({ index, config }: ServingData, { shared, metrics, log, tell }: PlaceParts): Places {
+  let reportedAt = -Infinity
+  return createPlaces({
+    most: config.server.max_connections,
+    reserved: placesForHealth,
+    crowd: threadCrowd(shared, index, (of) => tell({ kind: 'make-room', of })),
+    onGivenUp: () => metrics.givenUpConnections.inc(),
+    onRefused: () => {
+      metrics.refusedConnections.inc()
+      if (performance.now() - reportedAt < refusalLogMs) return
+      reportedAt = performance.now()
+      log.warn(
+        { max_connections: config.server.max_connections },
+        'connections are refused: server.max_connections are open',
+      )
+    },
+  })
+}

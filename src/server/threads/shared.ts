@@ -1,0 +1,95 @@
+// What all threads of the process know of each other without a message: counters in memory that they share.
+
+/** Where the process is in its life; the numbers are what is shared. */
+export const phases = ['starting', 'serving', 'stopping'] as const
+export type Phase = (typeof phases)[number]
+
+/** The memory itself, as it is handed to a thread. */
+export interface SharedMemory {
+  readonly counts: SharedArrayBuffer
+  readonly bytes: SharedArrayBuffer
+}
+
+// The first places of `counts`; then come the threads' own, `perThread` each.
+const places = { phase: 0, open: 1, maintenance: 2, standby: 3 } as const
+const first = Object.keys(places).length
+const own = { mayGiveWay: 0, requests: 1 } as const
+const perThread = Object.keys(own).length
+
+/** Memory for so many serving threads, in which everything is 0. */
+export const createSharedMemory = (threads: number): SharedMemory => ({
+  counts: new SharedArrayBuffer((first + threads * perThread) * Int32Array.BYTES_PER_ELEMENT),
+  bytes: new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT),
+})
+
+/** The shared counters, as any thread reads and changes them. */
+export interface Shared {
+  readonly threads: number
+  readonly phase: () => Phase
+  readonly setPhase: (phase: Phase) => void
+  /** Whether new work is turned away; health is answered. */
+  readonly maintenance: () => boolean
+  readonly setMaintenance: (on: boolean) => void
+  /** Whether writes are turned away. */
+  readonly standby: () => boolean
+  readonly setStandby: (on: boolean) => void
+  /** Open connections of all threads, less those that a thread has promised to close. */
+  readonly open: () => number
+  /** @returns how many are open with the change */
+  readonly addOpen: (change: number) => number
+  /** Connections of a thread that may be closed to make room, less those that it was asked to close. */
+  readonly addMayGiveWay: (thread: number, change: number) => void
+  /** Takes one of a thread's connections that may be closed; false where it has none. */
+  readonly claim: (thread: number) => boolean
+  readonly setRequests: (thread: number, count: number) => void
+  /** Requests of all threads that are answered or still arriving. */
+  readonly requests: () => number
+  /** Memory that bodies of requests hold, in bytes. */
+  readonly bodies: () => number
+  /** @returns false, and nothing is taken, where that would be more than the most */
+  readonly takeBodies: (bytes: number, most: number) => boolean
+  readonly giveBodies: (bytes: number) => void
+}
+
+export function openShared({ counts, bytes }: SharedMemory): Shared {
+  const numbers = new Int32Array(counts)
+  const sizes = new BigInt64Array(bytes)
+  const threads = (numbers.length - first) / perThread
+  const at = (thread: number, which: keyof typeof own): number => first + thread * perThread + own[which]
+  const isSet = (place: keyof typeof places) => Atomics.load(numbers, places[place]) !== 0
+  const set = (place: keyof typeof places, on: boolean) => void Atomics.store(numbers, places[place], on ? 1 : 0)
+  return {
+    threads,
+    phase: () => phases[Atomics.load(numbers, places.phase)] ?? 'starting',
+    setPhase: (phase) => void Atomics.store(numbers, places.phase, phases.indexOf(phase)),
+    maintenance: () => isSet('maintenance'),
+    setMaintenance: (on) => set('maintenance', on),
+    standby: () => isSet('standby'),
+    setStandby: (on) => set('standby', on),
+    open: () => Atomics.load(numbers, places.open),
+    addOpen: (change) => Atomics.add(numbers, places.open, change) + change,
+    addMayGiveWay: (thread, change) => void Atomics.add(numbers, at(thread, 'mayGiveWay'), change),
+    claim(thread) {
+      const place = at(thread, 'mayGiveWay')
+      for (;;) {
+        const count = Atomics.load(numbers, place)
+        if (count <= 0) return false
+        if (Atomics.compareExchange(numbers, place, count, count - 1) === count) return true
+      }
+    },
+    setRequests: (thread, count) => void Atomics.store(numbers, at(thread, 'requests'), count),
+    requests() {
+      let sum = 0
+      for (let thread = 0; thread < threads; thread += 1) sum += Atomics.load(numbers, at(thread, 'requests'))
+      return sum
+    },
+    bodies: () => Number(Atomics.load(sizes, 0)),
+    takeBodies(taken, most) {
+      const before = Atomics.add(sizes, 0, BigInt(taken))
+      if (Number(before) + taken <= most) return true
+      Atomics.sub(sizes, 0, BigInt(taken))
+      return false
+    },
+    giveBodies: (given) => void Atomics.sub(sizes, 0, BigInt(given)),
+  }
+}

@@ -1,0 +1,21 @@
+// Starts a thread of the server: from the script that an executable carries for its threads, or from the sources.
+import { getAsset, isSea } from 'node:sea'
+import { Worker, type TransferListItem } from 'node:worker_threads'
+import type { ThreadData } from './messages.ts'
+
+/** The name under which an executable carries the threads' script (build/executable.ts). */
+const asset = 'threads'
+
+/**
+ * Starts a thread.
+ * @param data what it is and works with
+ * @param transfer ports in the data, which are the thread's from then on
+ * @returns the thread; it tells by `exit` that it has ended, and by `error` first where it failed
+ */
+export function startThread(data: ThreadData, transfer: readonly TransferListItem[] = []): Worker {
+  const options = { workerData: data, transferList: [...transfer], name: nameOf(data) }
+  if (isSea()) return new Worker(getAsset(asset, 'utf8'), { ...options, eval: true })
+  return new Worker(new URL('./entry.ts', import.meta.url), options)
+}
+
+const nameOf = (data: ThreadData): string => `${data.kind}-${data.index}`
