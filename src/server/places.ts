@@ -6,8 +6,9 @@ import type { Crowd } from './threads/crowd.ts'
 export interface Guest {
   /** Closes it at once. */
   readonly leave: () => void
-  /** Those that are at the same as it is; kept by the places. */
+  /** Those that are at the same as it is; kept by the places, as is since when, in ms of a clock of all threads. */
   among?: Set<Guest> | undefined
+  since?: number
 }
 
 export interface PlacesOptions {
@@ -46,6 +47,12 @@ export interface Places {
   readonly giveWay: () => void
 }
 
+// Longer than any process runs, in ms: whatever gives way sooner does so however short its wait.
+const longestRun = 2 ** 43
+
+/** The same clock in every thread, which nobody sets. */
+const now = (): number => Number(process.hrtime.bigint() / 1000n) / 1000
+
 export function createPlaces({ most, reserved, crowd, onGivenUp, onRefused }: PlacesOptions): Places {
   // Sets keep the order in which their members came: the first is the one that has waited longest.
   const parting = new Set<Guest>()
@@ -56,17 +63,26 @@ export function createPlaces({ most, reserved, crowd, onGivenUp, onRefused }: Pl
   // Places that others have taken here, while all who could make them were at work again.
   let owed = 0
 
+  // Who has waited longest gives way first among those that are at the same.
+  const rankOf = ({ among, since = 0 }: Guest): number => giveWay.findIndex((one) => one === among) * longestRun + since
+  const tellFirst = () => {
+    const guest = oldest()
+    crowd.first(guest === undefined ? Infinity : rankOf(guest))
+  }
   const open = () => parting.size + silent.size + idle.size + working.size
   const take = (guest: Guest, among: Set<Guest>) => {
     among.add(guest)
     guest.among = among
+    guest.since = now()
     if (among !== working) crowd.addMayGiveWay(1)
+    tellFirst()
   }
   const drop = (guest: Guest) => {
     if (guest.among === undefined) return false
     guest.among.delete(guest)
     if (guest.among !== working) crowd.addMayGiveWay(-1)
     guest.among = undefined
+    tellFirst()
     return true
   }
   const exit = (guest: Guest) => {
@@ -101,11 +117,12 @@ export function createPlaces({ most, reserved, crowd, onGivenUp, onRefused }: Pl
   const within = (limit: number): boolean => {
     while (crowd.open() > limit) {
       const guest = oldest()
-      if (guest !== undefined) close(guest)
-      else if (!crowd.askOthers()) {
+      if (crowd.askOthers(guest === undefined ? Infinity : rankOf(guest))) continue
+      if (guest === undefined) {
         onRefused()
         return false
       }
+      close(guest)
     }
     return true
   }

@@ -28,7 +28,8 @@ const running = new Set<ChildProcess>()
 export function useServers(): void {
   beforeEach(async () => {
     here.root = await mkdtemp(join(tmpdir(), 'netops-server-'))
-    here.ports = { server: await freePort(), tls: await freePort(), metrics: await freePort() }
+    const [server = 0, tls = 0, metrics = 0] = await freePorts(3)
+    here.ports = { server, tls, metrics }
   })
   afterEach(async () => {
     for (const child of running) child.kill('SIGKILL')
@@ -38,13 +39,16 @@ export function useServers(): void {
   })
 }
 
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
+/** Different ones: the kernel may give the same port again as soon as nobody holds it. */
+export async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = Array.from({ length: count }, () => createServer())
+  for (const server of servers) await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const ports = servers.map((server) => (server.address() as AddressInfo).port)
+  for (const server of servers) await new Promise((resolve) => server.close(resolve))
+  return ports
 }
+
+export const freePort = async (): Promise<number> => (await freePorts(1))[0] ?? 0
 
 export interface LogLine {
   readonly level: string

@@ -9,8 +9,17 @@ export interface Crowd {
   readonly addOpen: (change: number) => number
   /** So many more, or less, of one's own may be closed to make room. */
   readonly addMayGiveWay: (change: number) => void
-  /** Has somebody else close one of theirs. @returns false where nobody can; the place is free from now on */
-  readonly askOthers: () => boolean
+  /**
+   * Says who of one's own gives way first.
+   * @param rank the lower, the sooner; Infinity where nobody does
+   */
+  readonly first: (rank: number) => void
+  /**
+   * Has somebody else close one of theirs, which is free from now on.
+   * @param before only one that gives way sooner than this rank
+   * @returns false where nobody has one
+   */
+  readonly askOthers: (before: number) => boolean
 }
 
 /** For who is alone. */
@@ -20,6 +29,7 @@ export function aloneCrowd(): Crowd {
     open: () => count,
     addOpen: (change) => (count += change),
     addMayGiveWay: () => undefined,
+    first: () => undefined,
     askOthers: () => false,
   }
 }
@@ -29,17 +39,17 @@ export function aloneCrowd(): Crowd {
  * @param tell has a thread close one of its connections
  */
 export function threadCrowd(shared: Shared, own: number, tell: (thread: number) => void): Crowd {
-  // Everybody begins with the next one, so that not all ask the same.
-  let next = own + 1
   return {
     open: shared.open,
     addOpen: shared.addOpen,
     addMayGiveWay: (change) => shared.addMayGiveWay(own, change),
-    askOthers() {
-      for (let tried = 0; tried < shared.threads; tried += 1) {
-        const thread = (next + tried) % shared.threads
-        if (thread === own || !shared.claim(thread)) continue
-        next = thread + 1
+    first: (rank) => shared.setFirst(own, rank),
+    askOthers(before) {
+      const others = Array.from({ length: shared.threads }, (_, thread) => ({ thread, rank: shared.first(thread) }))
+        .filter(({ thread, rank }) => thread !== own && rank < before)
+        .sort((one, other) => one.rank - other.rank)
+      for (const { thread } of others) {
+        if (!shared.claim(thread)) continue
         shared.addOpen(-1)
         tell(thread)
         return true

@@ -91,7 +91,7 @@ export function startGroup({ start, threads, log, health }: GroupOptions): Group
       drained.resolve(0)
       listening.reject(new NetopsError('failed', { message: why.message }))
     }
-    worker.once('error', (error) =>
+    worker.once('error', (error: Error) =>
       ended(new Error(`serving thread ${data.index} failed: ${error.message}`, { cause: error })),
     )
     worker.once('exit', (code) => ended(new Error(`serving thread ${data.index} ended with code ${code}`)))

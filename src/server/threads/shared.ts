@@ -8,6 +8,7 @@ export type Phase = (typeof phases)[number]
 export interface SharedMemory {
   readonly counts: SharedArrayBuffer
   readonly bytes: SharedArrayBuffer
+  readonly ranks: SharedArrayBuffer
 }
 
 // The first places of `counts`; then come the threads' own, `perThread` each.
@@ -20,7 +21,14 @@ const perThread = Object.keys(own).length
 export const createSharedMemory = (threads: number): SharedMemory => ({
   counts: new SharedArrayBuffer((first + threads * perThread) * Int32Array.BYTES_PER_ELEMENT),
   bytes: new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT),
+  ranks: noRanks(threads),
 })
+
+function noRanks(threads: number): SharedArrayBuffer {
+  const ranks = new SharedArrayBuffer(threads * Float64Array.BYTES_PER_ELEMENT)
+  new Float64Array(ranks).fill(Infinity)
+  return ranks
+}
 
 /** The shared counters, as any thread reads and changes them. */
 export interface Shared {
@@ -41,6 +49,9 @@ export interface Shared {
   readonly addMayGiveWay: (thread: number, change: number) => void
   /** Takes one of a thread's connections that may be closed; false where it has none. */
   readonly claim: (thread: number) => boolean
+  /** Of a thread's connections, when the one that gives way first does: the lower, the sooner. */
+  readonly first: (thread: number) => number
+  readonly setFirst: (thread: number, rank: number) => void
   readonly setRequests: (thread: number, count: number) => void
   /** Requests of all threads that are answered or still arriving. */
   readonly requests: () => number
@@ -51,9 +62,11 @@ export interface Shared {
   readonly giveBodies: (bytes: number) => void
 }
 
-export function openShared({ counts, bytes }: SharedMemory): Shared {
+export function openShared({ counts, bytes, ranks: rankMemory }: SharedMemory): Shared {
   const numbers = new Int32Array(counts)
   const sizes = new BigInt64Array(bytes)
+  // Not of one piece for others to see on every processor: a rank that is wrong for a moment costs one wrong choice.
+  const ranks = new Float64Array(rankMemory)
   const threads = (numbers.length - first) / perThread
   const at = (thread: number, which: keyof typeof own): number => first + thread * perThread + own[which]
   const isSet = (place: keyof typeof places) => Atomics.load(numbers, places[place]) !== 0
@@ -76,6 +89,10 @@ export function openShared({ counts, bytes }: SharedMemory): Shared {
         if (count <= 0) return false
         if (Atomics.compareExchange(numbers, place, count, count - 1) === count) return true
       }
+    },
+    first: (thread) => ranks[thread] ?? Infinity,
+    setFirst: (thread, rank) => {
+      ranks[thread] = rank
     },
     setRequests: (thread, count) => void Atomics.store(numbers, at(thread, 'requests'), count),
     requests() {

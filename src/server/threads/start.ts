@@ -1,6 +1,6 @@
 // Starts a thread of the server: from the script that an executable carries for its threads, or from the sources.
 import { getAsset, isSea } from 'node:sea'
-import { Worker, type TransferListItem } from 'node:worker_threads'
+import { Worker, type Transferable } from 'node:worker_threads'
 import type { ThreadData } from './messages.ts'
 
 /** The name under which an executable carries the threads' script (build/executable.ts). */
@@ -12,7 +12,7 @@ const asset = 'threads'
  * @param transfer ports in the data, which are the thread's from then on
  * @returns the thread; it tells by `exit` that it has ended, and by `error` first where it failed
  */
-export function startThread(data: ThreadData, transfer: readonly TransferListItem[] = []): Worker {
+export function startThread(data: ThreadData, transfer: readonly Transferable[] = []): Worker {
   const options = { workerData: data, transferList: [...transfer], name: nameOf(data) }
   if (isSea()) return new Worker(getAsset(asset, 'utf8'), { ...options, eval: true })
   return new Worker(new URL('./entry.ts', import.meta.url), options)
