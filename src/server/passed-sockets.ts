@@ -1,5 +1,6 @@
 // Listening sockets that were opened before this process and outlive it: from systemd (sd_listen_fds(3)), or from whatever
-// speaks as it does. Which of them belongs to which port is asked of the kernel.
+// speaks as it does. Which of them belongs to which port its name says where that is a number (LISTEN_FDNAMES), else the
+// kernel: of a socket that is bound and was not listened on yet it tells nothing.
 import { readFileSync, readlinkSync } from 'node:fs'
 import { systemCode } from '../model/errors.ts'
 
@@ -36,10 +37,12 @@ export function passedSockets({ env, pid, read, readLink }: Surroundings = thisP
   if (Number(env.LISTEN_PID) !== pid) return ports
   const count = Number(env.LISTEN_FDS)
   if (!Number.isInteger(count) || count < 1 || count > most) return ports
+  const names = (env.LISTEN_FDNAMES ?? '').split(':')
   const portByInode = listeningPorts(read)
   for (let descriptor = firstDescriptor; descriptor < firstDescriptor + count; descriptor += 1) {
+    const named = /^\d{1,5}$/.exec(names[descriptor - firstDescriptor] ?? '')?.[0]
     const inode = /^socket:\[(\d+)\]$/.exec(readLink(`/proc/self/fd/${descriptor}`))?.[1]
-    const port = inode === undefined ? undefined : portByInode.get(inode)
+    const port = inode === undefined ? undefined : named === undefined ? portByInode.get(inode) : Number(named)
     if (port === undefined) throw new Error(`descriptor ${descriptor} was passed and is no listening TCP socket`)
     ports.set(port, [...(ports.get(port) ?? []), descriptor])
   }

@@ -11,6 +11,7 @@ import {
   dial,
   eventually,
   here,
+  metric,
   peakOf,
   received,
   startReady,
@@ -46,9 +47,6 @@ const serve = (lines: readonly string[] = [], most = 100): Promise<Running> =>
       '',
     ].join('\n'),
   })
-
-const metric = async (name: string): Promise<number> =>
-  Number(new RegExp(`^${name} (.*)$`, 'm').exec((await ask('/metrics', here.ports.metrics)).body)?.[1])
 
 /** The slowest but one of a hundred health checks, in ms. */
 async function slowHealth(): Promise<number> {

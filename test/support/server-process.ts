@@ -13,7 +13,8 @@ import { connect as connectOverTls } from 'node:tls'
 import { afterEach, beforeEach, expect, inject } from 'vitest'
 
 export const checkout = join(import.meta.dirname, '../..')
-const serverFile = (): string => inject('builds').server1
+/** The built server. */
+export const serverFile = (): string => inject('builds').server1
 
 // The environment of the tests must not configure the server.
 const cleanEnv = Object.fromEntries(
@@ -193,6 +194,10 @@ export const received = (wire: Wire, part: string): Promise<void> =>
 /** The most memory that a process has held so far, in bytes (proc(5): VmHWM). */
 export const peakOf = ({ pid = 0 }: ChildProcess): number =>
   Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024
+
+/** The value of a metric without labels. */
+export const metric = async (name: string): Promise<number> =>
+  Number(new RegExp(`^${name} (.*)$`, 'm').exec((await ask('/metrics', here.ports.metrics)).body)?.[1])
 
 export const isRefused = async (port = here.ports.server): Promise<boolean> =>
   ask('/health/live', port).then(

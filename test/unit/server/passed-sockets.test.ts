@@ -31,6 +31,15 @@ describe('sockets that are passed to the process', () => {
     ])
   })
 
+  it('have the port that they are named after, where the kernel does not know them yet', () => {
+    const env = { LISTEN_PID: '7', LISTEN_FDS: '3', LISTEN_FDNAMES: '80:443:network_service.socket' }
+    expect([...passedSockets(surroundings({ env, inodes: [9, 9, 103] }))]).toEqual([
+      [80, [3]],
+      [443, [4]],
+      [8443, [5]],
+    ])
+  })
+
   it.each([
     ['another process', { LISTEN_PID: '8', LISTEN_FDS: '3' }],
     ['nobody', {}],
