@@ -48,7 +48,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   commander: ['src/cli/**'],
   ora: ['src/cli/**'],
   chalk: ['src/cli/**'],
-  fastify: ['src/server/**'],
+  fastify: ['src/server/**', 'scripts/bench/programs/*.ts'],
   jose: ['src/server/**'],
   pino: ['src/server/**'],
   'prom-client': ['src/server/**'],
