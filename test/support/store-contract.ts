@@ -22,7 +22,7 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
       const begun = Date.now()
       const { version } = await created(store, { ...id, value: '{"a": 1.0, "ü":"\\u0000 💾"}' })
       const found = await store.get(id)
-      expect(found).toEqual({ key: 'a', value: '{"a": 1.0, "ü":"\\u0000 💾"}', version, updatedMs: expect.any(Number) })
+      expect(found).toEqual({ key: 'a', value: '{"a": 1.0, "ü":"\\u0000 💾"}', version, updatedMs: aNumber })
       // A database on another machine has a clock of its own.
       expect(Math.abs((found?.updatedMs ?? 0) - begun)).toBeLessThan(60_000)
     })
@@ -32,7 +32,7 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
       const id = { collection: ownCollection(), key: 'a' }
       const first = await created(store, { ...id, value: '1' })
       const second = await store.write(always(id, '2'))
-      expect(second).toEqual({ kind: 'replaced', version: expect.any(Number), repeated: false })
+      expect(second).toEqual({ kind: 'replaced', version: aNumber, repeated: false })
       expect(await store.write(always(id, undefined))).toEqual({ kind: 'deleted', repeated: false })
       expect(await store.get(id)).toBeUndefined()
       expect(await store.write(always(id, undefined))).toEqual({ kind: 'missing' })
@@ -68,8 +68,8 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
   })
 
   describe(`${name}: a condition`, () => {
-    const there = { kind: 'replaced', version: expect.any(Number) as number, repeated: false }
-    const made = { kind: 'created', version: expect.any(Number) as number, repeated: false }
+    const there = { kind: 'replaced', version: aNumber, repeated: false }
+    const made = { kind: 'created', version: aNumber, repeated: false }
     const gone = { kind: 'deleted', repeated: false }
     const failed = { kind: 'condition-failed' }
     const missing = { kind: 'missing' }
@@ -230,7 +230,7 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
       const id = { collection: ownCollection(), key: 'a' }
       const write = keyed({ ...id, value: '1', condition: { kind: 'absent' } })
       const first = await store.write(write)
-      expect(first).toEqual({ kind: 'created', version: expect.any(Number), repeated: false })
+      expect(first).toEqual({ kind: 'created', version: aNumber, repeated: false })
       await store.write(always(id, '2'))
       expect(await store.write(write)).toEqual({ ...first, repeated: true })
       expect((await store.get(id))?.value).toBe('2')
@@ -346,6 +346,8 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
     })
   })
 }
+
+const aNumber = expect.any(Number) as number
 
 let collections = 0
 /** A collection that no other test uses, also not one of an earlier run. */

@@ -1,6 +1,7 @@
 // Which store a configuration asks for.
 import { join } from 'node:path'
 import type { ServerConfig } from '../../model/server-config.ts'
+import type { EventLog } from '../threads/thread-log.ts'
 import type { CountedStore } from './counted.ts'
 import { stateFile } from './sqlite/file.ts'
 import { createSqliteStore } from './sqlite/store.ts'
@@ -13,7 +14,10 @@ export interface StorePlace {
   readonly root: string
 }
 
-/** The store of a configuration; nothing is opened before it is first asked. */
-export function openStore({ dataDir }: StorePlace): CountedStore {
+/**
+ * The store of a configuration.
+ * @param _log what an operator wants to know of it
+ */
+export function openStore({ dataDir }: StorePlace, _log: Pick<EventLog, 'info' | 'warn'>): CountedStore {
   return createSqliteStore({ file: join(dataDir, stateFile) })
 }

@@ -3,26 +3,34 @@ import type { MessagePort } from 'node:worker_threads'
 import { messageOf } from '../../model/errors.ts'
 import type { CountedStore } from './counted.ts'
 import type { Answer, FromStore, Request, ToStore } from './messages.ts'
-import { openStore, type StorePlace } from './open.ts'
+import type { StoreData, ToStoreThread } from '../threads/messages.ts'
+import { threadLog } from '../threads/thread-log.ts'
+import { openStore } from './open.ts'
 import { StoreUnavailable } from './port.ts'
 
-export interface StoreThreadData extends StorePlace {
-  /** One for each thread that asks. */
-  readonly clients: readonly MessagePort[]
+/** Keeps the store of a configuration until the main thread ends it. */
+export function keepStoreInThread(data: StoreData, main: MessagePort): Promise<void> {
+  const log = threadLog((message) => main.postMessage(message))
+  const store = openStore(data, log)
+  const desk = createDesk(store)
+  return new Promise((resolve, reject) => {
+    main.on('message', (message: ToStoreThread) => {
+      if (message.kind === 'client') return desk.serve(message.port)
+      desk.close()
+      main.close()
+      store.close().then(resolve, reject)
+    })
+  })
 }
 
-/** Keeps the store of a configuration until all who ask have closed their ports. */
-export async function keepStoreInThread(data: StoreThreadData): Promise<void> {
-  const store = openStore(data)
-  await serveStore(store, data.clients)
-  await store.close()
+/** Where what comes over ports is answered. */
+export interface Desk {
+  readonly serve: (port: MessagePort) => void
+  readonly close: () => void
 }
 
-/**
- * Answers what comes over ports.
- * @returns when all of them are closed
- */
-export async function serveStore(store: CountedStore, ports: readonly MessagePort[]): Promise<void> {
+export function createDesk(store: CountedStore): Desk {
+  const ports = new Set<MessagePort>()
   const answers = new Map<MessagePort, Answer[]>()
   let scheduled = false
   // All that is known in this turn of the loop goes in one message.
@@ -35,27 +43,32 @@ export async function serveStore(store: CountedStore, ports: readonly MessagePor
     if (!scheduled) setImmediate(send)
     scheduled = true
   }
-  const serve = (port: MessagePort): Promise<void> => {
-    const tell = (answer: Answer) => {
-      const all = answers.get(port)
-      if (all === undefined) answers.set(port, [answer])
-      else all.push(answer)
-      sendSoon()
-    }
-    port.on('message', (requests: ToStore) => {
-      // Before the store plans its next transaction: what was only read does not wait for the disk.
-      sendSoon()
-      for (const request of requests) {
-        const { id } = request
-        answerOf(store, request).then(
-          (result) => tell({ id, end: 'ok', result }),
-          (error: unknown) => tell({ id, ...failureOf(error) }),
-        )
+  return {
+    serve(port) {
+      ports.add(port)
+      port.once('close', () => ports.delete(port))
+      const tell = (answer: Answer) => {
+        const all = answers.get(port)
+        if (all === undefined) answers.set(port, [answer])
+        else all.push(answer)
+        sendSoon()
       }
-    })
-    return new Promise((resolve) => port.once('close', resolve))
+      port.on('message', (requests: ToStore) => {
+        // Before the store plans its next transaction: what was only read does not wait for the disk.
+        sendSoon()
+        for (const request of requests) {
+          const { id } = request
+          answerOf(store, request).then(
+            (result) => tell({ id, end: 'ok', result }),
+            (error: unknown) => tell({ id, ...failureOf(error) }),
+          )
+        }
+      })
+    },
+    close() {
+      for (const port of ports) port.close()
+    },
   }
-  await Promise.all(ports.map(serve))
 }
 
 function answerOf(store: CountedStore, request: Request): Promise<unknown> {

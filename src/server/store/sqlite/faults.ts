@@ -1,5 +1,5 @@
 // What SQLite and the file system say when a database cannot be used, in words that may go to clients.
-import { messageOf, systemCode } from '../../../model/errors.ts'
+import { systemCode } from '../../../model/errors.ts'
 import { StoreUnavailable } from '../port.ts'
 
 interface Fault {
@@ -60,10 +60,6 @@ export function judgeFault(error: unknown): Judged {
 
 /** Whether another process holds the database at the moment. */
 export const isLocked = (error: unknown): boolean => [5, 15].includes((resultCode(error) ?? 0) & 0xff)
-
-/** The whole story for a log: the reason, and what lies behind it. */
-export const storyOf = ({ reason, cause }: StoreUnavailable): string =>
-  cause === undefined ? reason : `${reason}: ${messageOf(cause)}`
 
 /** SQLite's extended result code; undefined where the error is none of SQLite's. */
 function resultCode(error: unknown): number | undefined {

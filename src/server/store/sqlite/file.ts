@@ -25,6 +25,7 @@ export interface OpenFile {
    * @throws StoreUnavailable where another file lies there now, or Error with ENOENT where none does
    */
   readonly checkPlace: () => void
+  /** @throws StoreUnavailable where the file was replaced and the next one could not be opened safely after this */
   readonly close: () => void
 }
 
@@ -38,20 +39,37 @@ export function openStateFile(file: string, place: 'new' | 'there'): OpenFile {
   const db = new DatabaseSync(file, { timeout: lockTimeoutMs })
   try {
     prepare(db)
-    const inode = inodeOf(file)
-    return {
-      db,
-      statements: prepareStatements(db),
-      checkPlace() {
-        if (inodeOf(file) !== inode)
-          throw new StoreUnavailable('the file of the database was replaced while it was open')
-      },
-      close: () => db.close(),
-    }
+    return { db, statements: prepareStatements(db), ...inPlace(db, file) }
   } catch (error) {
     db.close()
     throw error
   }
+}
+
+function inPlace(db: DatabaseSync, file: string): Pick<OpenFile, 'checkPlace' | 'close'> {
+  const inode = inodeOf(file)
+  let moved = false
+  return {
+    checkPlace() {
+      moved = true
+      if (inodeOf(file) !== inode) throw new StoreUnavailable('the file of the database was replaced while it was open')
+      moved = false
+    },
+    close() {
+      if (moved) emptyLog(db)
+      db.close()
+    },
+  }
+}
+
+/**
+ * SQLite leaves the log of a file that was moved away where it is, and would play it into whatever lies in that place next.
+ * So all of it goes into the file to which it belongs.
+ */
+function emptyLog(db: DatabaseSync): void {
+  const row = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()
+  if (row?.busy !== 0)
+    throw new StoreUnavailable('the file of the database was replaced while somebody reads the old one')
 }
 
 function prepare(db: DatabaseSync): void {

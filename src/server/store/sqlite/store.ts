@@ -64,15 +64,19 @@ export function createSqliteStore({ file, now = Date.now }: SqliteOptions): Sqli
     return open
   }
   const shut = () => {
-    const was = open
+    open?.close()
     open = undefined
-    was?.close()
   }
   /** What to throw for an error; a file that it says nothing good about is opened anew next time. */
   const judged = (error: unknown): unknown => {
     const { error: told, keepsFile } = judgeFault(error)
-    if (!keepsFile) shut()
-    return told
+    try {
+      if (!keepsFile) shut()
+      return told
+    } catch (failure) {
+      // It stays open, and the next request comes here again.
+      return judgeFault(failure).error
+    }
   }
   const read = <T>(ask: (file: OpenFile) => T): Promise<T> => {
     try {

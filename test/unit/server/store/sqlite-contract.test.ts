@@ -5,7 +5,7 @@ import { afterAll, beforeAll } from 'vitest'
 import { MessageChannel } from 'node:worker_threads'
 import { createSqliteStore } from '../../../../src/server/store/sqlite/store.ts'
 import { createStoreClient } from '../../../../src/server/store/client.ts'
-import { serveStore } from '../../../../src/server/store/thread.ts'
+import { createDesk } from '../../../../src/server/store/thread.ts'
 import type { Store } from '../../../../src/server/store/port.ts'
 import { storeContract } from '../../../support/store-contract.ts'
 
@@ -20,11 +20,10 @@ storeContract('sqlite', () => Promise.resolve(createSqliteStore({ file: join(fol
 storeContract('sqlite, over a port', () => {
   const store = createSqliteStore({ file: join(folder, 'ported.db') })
   const { port1, port2 } = new MessageChannel()
-  const served = serveStore(store, [port1])
+  createDesk(store).serve(port1)
   const client = createStoreClient(port2)
   const close = async () => {
     await client.close()
-    await served
     await store.close()
   }
   return Promise.resolve({ ...client, close } satisfies Store)
