@@ -5,7 +5,7 @@ import { freemem, totalmem } from 'node:os'
 import { getHeapStatistics } from 'node:v8'
 import { messageOf } from '../model/errors.ts'
 import { formatBytes } from '../model/units.ts'
-import type { StateDatabase } from './database.ts'
+import { StoreUnavailable, type Store } from './store/port.ts'
 
 /** What is wrong, or undefined when the check holds. */
 export type Verdict = string | undefined
@@ -72,12 +72,13 @@ export async function checkDisk(folders: readonly string[], least: number): Prom
 }
 
 /** Whether the database takes a write and gives it back. */
-export function checkDatabase(database: StateDatabase): Verdict {
+export async function checkDatabase(store: Pick<Store, 'verify'>): Promise<Verdict> {
   try {
-    database.verify()
+    await store.verify()
     return undefined
   } catch (error) {
-    return messageOf(error)
+    const cause = error instanceof StoreUnavailable ? error.cause : undefined
+    return cause === undefined ? messageOf(error) : `${messageOf(error)}: ${messageOf(cause)}`
   }
 }
 

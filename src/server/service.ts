@@ -13,16 +13,17 @@ import { bodyBudget } from './bodies.ts'
 import { checkDatabase, checkDisk, checkNetwork, judgeMemory, readMemory } from './checks.ts'
 import { drainLimits, type DrainLimits } from './connections.ts'
 import type { Credentials } from './credentials.ts'
-import { stateDatabase, type StateDatabase } from './database.ts'
 import { createHealth, type Health, type OwnHealth } from './health.ts'
 import { addressOf, checkFree, listen, show } from './listening.ts'
 import { logTargets, openLog, type Logger, type LogTarget } from './logger.ts'
 import { createMetricsServer, createProcessMetrics } from './metrics.ts'
 import { dealOut, passedSockets } from './passed-sockets.ts'
+import type { Store } from './store/port.ts'
 import { startGroup, type Group } from './threads/group.ts'
 import type { ListenAt, Listening, ServingData } from './threads/messages.ts'
 import { createSharedMemory, openShared, type Shared, type SharedMemory } from './threads/shared.ts'
 import { startThread } from './threads/start.ts'
+import { startStoreThread, type StoreThread } from './threads/store.ts'
 
 export interface ServiceOptions {
   readonly config: ServerConfig
@@ -100,7 +101,6 @@ interface Log {
 async function serve(options: ServiceOptions, controls: ServiceControls, { logger, targets }: Log): Promise<number> {
   const { config, version, commit, release } = options
   const { dataDir } = hostPaths(options.root)
-  const database = stateDatabase(`${dataDir}/state.db`)
   const wanted = config.server.worker_threads
   const threads = wanted === 'auto' ? threadsFor(availableParallelism()) : wanted
   const memory = createSharedMemory(threads)
@@ -108,12 +108,13 @@ async function serve(options: ServiceOptions, controls: ServiceControls, { logge
   const logDirs = targets.flatMap((target) => (target.kind === 'file' ? [dirname(target.path)] : []))
   const folders = [...new Set([dataDir, ...logDirs])]
   let listening: readonly Listening[] = []
-  const health = createServiceHealth({ database, folders, addresses: () => listening, logger })
-  makeDataDir(dataDir, logger)
   const plan = await listenPlan(config, threads, logger)
+  makeDataDir(dataDir, logger)
+  const store = startStoreThread({ config, dataDir, root: options.root, log: logger })
+  const health = createServiceHealth({ store: store.client, folders, addresses: () => listening, logger })
   const group = startGroup({
-    start: (data) => startThread(data),
-    threads: servingData(options, { listen: plan, memory }),
+    start: (data) => startThread(data, [data.store]),
+    threads: servingData(options, { listen: plan, memory, store }),
     log: logger,
     health,
   })
@@ -147,7 +148,7 @@ async function serve(options: ServiceOptions, controls: ServiceControls, { logge
     const end = await Promise.race([
       controls.stopped.then((signal) => ({ signal })),
       controls.crashed.then((thrown) => ({ thrown })),
-      group.died.then((why) => ({ why })),
+      Promise.race([group.died, store.died]).then((why) => ({ why })),
       // A failure while getting ready ends the wait; getting ready does not.
       ready.then(() => new Promise<never>(() => undefined)),
     ])
@@ -164,7 +165,7 @@ async function serve(options: ServiceOptions, controls: ServiceControls, { logge
     metricsServer.close()
     metricsServer.closeAllConnections()
     await group.end()
-    database.close()
+    await store.end()
   }
 }
 
@@ -175,15 +176,17 @@ interface ServingParts {
   /** For each thread, where it listens. */
   readonly listen: readonly (readonly ListenAt[])[]
   readonly memory: SharedMemory
+  readonly store: StoreThread
 }
 
-function servingData(options: ServiceOptions, { listen: plan, memory }: ServingParts): readonly ServingData[] {
+function servingData(options: ServiceOptions, { listen: plan, memory, store }: ServingParts): readonly ServingData[] {
   const { config, credentials, version, commit, release } = options
   const mostBodies = bodyBudget(readMemory().residentLimit, config.performance.max_request_size)
   return plan.map((at, index) => ({
     ...{ kind: 'serving', index, config, listen: at, shared: memory, mostBodies, version, commit, release },
     tls: credentials.tls,
     tokenKey: credentials.tokenKey,
+    store: store.connect(),
   }))
 }
 
@@ -228,16 +231,16 @@ async function listenPlan(
 }
 
 interface HealthParts {
-  readonly database: StateDatabase
+  readonly store: Pick<Store, 'verify'>
   readonly folders: readonly string[]
   readonly addresses: () => readonly AddressInfo[]
   readonly logger: Logger
 }
 
-const createServiceHealth = ({ database, folders, addresses, logger }: HealthParts): OwnHealth =>
+const createServiceHealth = ({ store, folders, addresses, logger }: HealthParts): OwnHealth =>
   createHealth({
     checks: {
-      database: () => Promise.resolve(checkDatabase(database)),
+      database: () => checkDatabase(store),
       memory: () => Promise.resolve(judgeMemory(readMemory())),
       disk: () => checkDisk(folders, leastFreeDisk),
       network: async () => (await Promise.all(addresses().map(checkNetwork))).find((verdict) => verdict !== undefined),

@@ -4,8 +4,16 @@ import type { ThreadData } from './messages.ts'
 
 async function main(data: ThreadData): Promise<void> {
   if (parentPort === null) throw new Error('this is for threads of network_server only')
-  const { serveInThread } = await import('./serving.ts')
-  return serveInThread(data, parentPort)
+  switch (data.kind) {
+    case 'serving': {
+      const { serveInThread } = await import('./serving.ts')
+      return serveInThread(data, parentPort)
+    }
+    case 'store': {
+      const { keepStoreInThread } = await import('../store/thread.ts')
+      return keepStoreInThread(data, parentPort)
+    }
+  }
 }
 
 // What fails here ends the thread, and with it the process (threads/group.ts).

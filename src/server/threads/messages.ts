@@ -1,5 +1,6 @@
 // What the threads of the server are given at their start, and what they tell each other; plain data all of it.
 import type { SecureContextOptions } from 'node:tls'
+import type { MessagePort } from 'node:worker_threads'
 import type { ServerConfig } from '../../model/server-config.ts'
 import type { HealthStatus } from '../health.ts'
 import type { SharedMemory } from './shared.ts'
@@ -26,12 +27,23 @@ export interface ServingData {
   readonly shared: SharedMemory
   /** What the bodies of all requests of the process may hold, in bytes. */
   readonly mostBodies: number
+  /** Where the records' store answers (store/client.ts). */
+  readonly store: MessagePort
   readonly version: string
   readonly commit: string
   readonly release: string
 }
 
-export type ThreadData = ServingData
+export interface StoreData {
+  readonly kind: 'store'
+  readonly config: ServerConfig
+  /** The folder of the embedded database. */
+  readonly dataDir: string
+  /** Before every absolute path of the configuration. */
+  readonly root: string
+}
+
+export type ThreadData = ServingData | StoreData
 
 export type LogWord = 'info' | 'warn' | 'error'
 
@@ -57,6 +69,16 @@ export type FromThread =
   | { readonly kind: 'metrics'; readonly id: number; readonly values: MetricValues }
   | { readonly kind: 'ask-health'; readonly id: number }
   | { readonly kind: 'make-room'; readonly of: number }
+
+/** To the thread that keeps the store. */
+export type ToStoreThread =
+  /** Who asks over this port is answered. */
+  | { readonly kind: 'client'; readonly port: MessagePort }
+  /** Nobody asks any more: write what waits, and close. */
+  | { readonly kind: 'end' }
+
+/** From the thread that keeps the store. */
+export type FromStoreThread = Extract<FromThread, { readonly kind: 'log' }>
 
 export interface Listening {
   readonly speaks: 'http' | 'tls'

@@ -18,4 +18,4 @@ export function startThread(data: ThreadData, transfer: readonly Transferable[] 
   return new Worker(new URL('./entry.ts', import.meta.url), options)
 }
 
-const nameOf = (data: ThreadData): string => `${data.kind}-${data.index}`
+const nameOf = (data: ThreadData): string => (data.kind === 'store' ? data.kind : `${data.kind}-${data.index}`)

@@ -1,5 +1,5 @@
 // The log as a serving thread sees it: lines go to the main thread, which alone writes.
-import type { FromThread, LogWord } from './messages.ts'
+import type { FromStoreThread, LogWord } from './messages.ts'
 
 /** What the server logs with; pino's loggers are such ones too. */
 export interface EventLog {
@@ -8,7 +8,7 @@ export interface EventLog {
   error(fields: object, message: string): void
 }
 
-export function threadLog(tell: (message: FromThread) => void): EventLog {
+export function threadLog(tell: (message: FromStoreThread) => void): EventLog {
   const word = (name: LogWord) => (fields: object, message: string) =>
     tell({ kind: 'log', word: name, fields: plain(fields), message })
   return { info: word('info'), warn: word('warn'), error: word('error') }

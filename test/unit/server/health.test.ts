@@ -1,18 +1,9 @@
-import { mkdtempSync, rmSync, unlinkSync, writeFileSync, mkdirSync, renameSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import {
-  checkDatabase,
-  checkDisk,
-  checkNetwork,
-  judgeMemory,
-  readMemory,
-  type Check,
-} from '../../../src/server/checks.ts'
-import { stateDatabase } from '../../../src/server/database.ts'
+import { checkDisk, checkNetwork, judgeMemory, readMemory, type Check } from '../../../src/server/checks.ts'
 import { createHealth, type CheckName } from '../../../src/server/health.ts'
 
 const good: Check = () => Promise.resolve(undefined)
@@ -107,73 +98,6 @@ describe('with a folder', () => {
 
     it('fails for a folder that is not there', async () => {
       await expect(checkDisk([folder, join(folder, 'none')], 1)).rejects.toThrow('ENOENT')
-    })
-  })
-
-  describe('the database check', () => {
-    it('writes into a file that it makes, again and again', () => {
-      const file = join(folder, 'deep', 'er', 'state.db')
-      const database = stateDatabase(file)
-      expect([checkDatabase(database), checkDatabase(database)]).toEqual([undefined, undefined])
-      database.close()
-      const reader = new DatabaseSync(file)
-      expect(reader.prepare('SELECT count(*) AS rows FROM health_check').get()).toEqual({ rows: 1 })
-      expect(reader.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' })
-      reader.close()
-    })
-
-    it('fails once the file is deleted, does not make a new one, and holds again when it is back', () => {
-      const file = join(folder, 'state.db')
-      const database = stateDatabase(file)
-      checkDatabase(database)
-      renameSync(file, `${file}.away`)
-      expect(checkDatabase(database)).toContain('ENOENT')
-      expect(checkDatabase(database)).toContain('ENOENT')
-      renameSync(`${file}.away`, file)
-      expect(checkDatabase(database)).toBeUndefined()
-      database.close()
-    })
-
-    it('notices a file that took the place of the open one', () => {
-      const file = join(folder, 'state.db')
-      const database = stateDatabase(file)
-      checkDatabase(database)
-      unlinkSync(file)
-      new DatabaseSync(file).close()
-      writeFileSync(file, '')
-      expect(checkDatabase(database)).toContain('was replaced')
-      database.close()
-    })
-
-    it('fails for a file that is no database, and for a folder in its place', () => {
-      const file = join(folder, 'state.db')
-      writeFileSync(file, 'this is not a database, and long enough to be looked at as one: '.repeat(20))
-      expect(checkDatabase(stateDatabase(file))).toContain('not a database')
-      mkdirSync(join(folder, 'other.db'))
-      expect(checkDatabase(stateDatabase(join(folder, 'other.db')))).toContain('unable to open')
-    })
-
-    it('leaves a file with a newer data schema alone', () => {
-      const file = join(folder, 'state.db')
-      const newer = new DatabaseSync(file)
-      newer.exec('PRAGMA user_version = 7')
-      newer.close()
-      expect(checkDatabase(stateDatabase(file))).toBe('it has data schema 7, and this release knows only up to 1')
-    })
-
-    it('fails within its time while another process holds the file', () => {
-      const file = join(folder, 'state.db')
-      const database = stateDatabase(file)
-      checkDatabase(database)
-      const other = new DatabaseSync(file)
-      other.exec('BEGIN IMMEDIATE')
-      const started = performance.now()
-      expect(checkDatabase(database)).toContain('locked')
-      expect(performance.now() - started).toBeLessThan(2000)
-      other.exec('ROLLBACK')
-      other.close()
-      expect(checkDatabase(database)).toBeUndefined()
-      database.close()
     })
   })
 })

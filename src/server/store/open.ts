@@ -1,0 +1,23 @@
+// Which store a configuration asks for.
+import { join } from 'node:path'
+import type { ServerConfig } from '../../model/server-config.ts'
+import type { EventLog } from '../threads/thread-log.ts'
+import type { CountedStore } from './counted.ts'
+import { stateFile } from './sqlite/file.ts'
+import { createSqliteStore } from './sqlite/store.ts'
+
+export interface StorePlace {
+  readonly config: ServerConfig
+  /** The folder of the embedded database. */
+  readonly dataDir: string
+  /** Before every absolute path of the configuration. */
+  readonly root: string
+}
+
+/**
+ * The store of a configuration.
+ * @param _log what an operator wants to know of it
+ */
+export function openStore({ dataDir }: StorePlace, _log: Pick<EventLog, 'info' | 'warn'>): CountedStore {
+  return createSqliteStore({ file: join(dataDir, stateFile) })
+}

@@ -1,0 +1,99 @@
+// The thread that keeps the store: it answers what the others ask over their ports.
+import type { MessagePort } from 'node:worker_threads'
+import { messageOf } from '../../model/errors.ts'
+import type { CountedStore } from './counted.ts'
+import type { Answer, FromStore, Request, ToStore } from './messages.ts'
+import type { StoreData, ToStoreThread } from '../threads/messages.ts'
+import { threadLog } from '../threads/thread-log.ts'
+import { openStore } from './open.ts'
+import { StoreUnavailable } from './port.ts'
+
+/** Keeps the store of a configuration until the main thread ends it. */
+export function keepStoreInThread(data: StoreData, main: MessagePort): Promise<void> {
+  const log = threadLog((message) => main.postMessage(message))
+  const store = openStore(data, log)
+  const desk = createDesk(store)
+  return new Promise((resolve, reject) => {
+    main.on('message', (message: ToStoreThread) => {
+      if (message.kind === 'client') return desk.serve(message.port)
+      desk.close()
+      main.close()
+      store.close().then(resolve, reject)
+    })
+  })
+}
+
+/** Where what comes over ports is answered. */
+export interface Desk {
+  readonly serve: (port: MessagePort) => void
+  readonly close: () => void
+}
+
+export function createDesk(store: CountedStore): Desk {
+  const ports = new Set<MessagePort>()
+  const answers = new Map<MessagePort, Answer[]>()
+  let scheduled = false
+  // All that is known in this turn of the loop goes in one message.
+  const send = () => {
+    scheduled = false
+    for (const [port, all] of answers) port.postMessage(all satisfies FromStore)
+    answers.clear()
+  }
+  const sendSoon = () => {
+    if (!scheduled) setImmediate(send)
+    scheduled = true
+  }
+  return {
+    serve(port) {
+      ports.add(port)
+      port.once('close', () => ports.delete(port))
+      const tell = (answer: Answer) => {
+        const all = answers.get(port)
+        if (all === undefined) answers.set(port, [answer])
+        else all.push(answer)
+        sendSoon()
+      }
+      port.on('message', (requests: ToStore) => {
+        // Before the store plans its next transaction: what was only read does not wait for the disk.
+        sendSoon()
+        for (const request of requests) {
+          const { id } = request
+          answerOf(store, request).then(
+            (result) => tell({ id, end: 'ok', result }),
+            (error: unknown) => tell({ id, ...failureOf(error) }),
+          )
+        }
+      })
+    },
+    close() {
+      for (const port of ports) port.close()
+    },
+  }
+}
+
+function answerOf(store: CountedStore, request: Request): Promise<unknown> {
+  // Under a load that the database cannot carry, work for nobody would keep the next ones waiting too.
+  if (Date.now() > request.until) return Promise.reject(new StoreUnavailable('the database did not answer in time'))
+  switch (request.ask) {
+    case 'get':
+      return store.get(request.of)
+    case 'list':
+      return store.list(request.of)
+    case 'write':
+      return store.write(request.of)
+    case 'verify':
+      return store.verify()
+    case 'stats':
+      return Promise.resolve(store.stats())
+  }
+}
+
+type Failure = { readonly [Key in 'unavailable' | 'failed']: Omit<Extract<Answer, { end: Key }>, 'id'> }
+
+function failureOf(error: unknown): Failure[keyof Failure] {
+  if (error instanceof StoreUnavailable) {
+    const cause = error.cause === undefined ? undefined : messageOf(error.cause)
+    return { end: 'unavailable', reason: error.reason, cause }
+  }
+  return { end: 'failed', message: messageOf(error), stack: error instanceof Error ? error.stack : undefined }
+}
