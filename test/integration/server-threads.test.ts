@@ -24,9 +24,9 @@ function mortalThread(): { readonly env: Readonly<Record<string, string>>; reado
   const [program, sign] = [join(here.root, 'mortal.cjs'), join(here.root, 'die')]
   writeFileSync(
     program,
-    `const { isMainThread, threadId } = require('node:worker_threads')
+    `const { threadName } = require('node:worker_threads')
      const { existsSync } = require('node:fs')
-     if (!isMainThread && threadId === 2) setInterval(() => {
+     if (threadName === 'serving-1') setInterval(() => {
        if (existsSync(${JSON.stringify(sign)})) throw new Error('rehearsed')
      }, 10)`,
   )
