@@ -5,7 +5,7 @@ import { messageOf, NetopsError } from '../model/errors.ts'
 export type Request =
   | { readonly kind: 'help' | 'version' }
   | {
-      readonly kind: 'serve' | 'check'
+      readonly kind: 'serve' | 'check' | 'migrate'
       /** As given; without it, the default below the root. */
       readonly config: string | undefined
       /** Prefix of all absolute paths in the configuration and of the defaults; as given. */
@@ -14,9 +14,12 @@ export type Request =
       readonly set: readonly string[]
       /** Files to read in the place of paths that the configuration names; only for a check. */
       readonly instead: ReadonlyMap<string, string>
+      /** Whether a migration is only shown. */
+      readonly dryRun: boolean
     }
 
 export const help = `Usage: network_server [--config FILE] [--root DIR] [--set SECTION.KEY=VALUE]...
+       network_server migrate [--dry-run] [--config FILE] [--root DIR] [--set SECTION.KEY=VALUE]...
 
 Serves /health, /health/live and /health/ready, and /metrics on a port of its own.
 
@@ -25,6 +28,9 @@ Serves /health, /health/live and /health/ready, and /metrics on a port of its ow
   --check-config             check the configuration with everything put over it, and the files that it names for TLS
                              and tokens, say what is wrong and where, and start nothing
   --instead PATH=FILE        with --check-config: read FILE where the configuration names PATH; may be repeated
+  migrate                    bring the database to the data schema of this release, and start nothing; a start does the
+                             same by itself
+  --dry-run                  with migrate: say what it would do, and change nothing
   --root DIR                 put DIR before every absolute path of the configuration and of the defaults
   --version                  print version and commit
   --help                     print this
@@ -41,6 +47,7 @@ const options = {
   set: { type: 'string', multiple: true },
   'check-config': { type: 'boolean' },
   instead: { type: 'string', multiple: true },
+  'dry-run': { type: 'boolean' },
   root: { type: 'string' },
   version: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
@@ -51,7 +58,8 @@ const options = {
  * @throws NetopsError `usage` with a hint
  */
 export function parseFlags(argv: readonly string[]): Request {
-  const flags = parse(argv)
+  const migrates = argv[0] === 'migrate'
+  const flags = parse(migrates ? argv.slice(1) : argv)
   if (flags.help === true) return { kind: 'help' }
   if (flags.version === true) return { kind: 'version' }
   for (const name of ['config', 'root'] as const) {
@@ -61,12 +69,18 @@ export function parseFlags(argv: readonly string[]): Request {
   if (!check && flags.instead !== undefined) {
     throw new NetopsError('usage', { message: '--instead is only for --check-config', hint })
   }
+  if (migrates && check)
+    throw new NetopsError('usage', { message: 'migrate checks nothing: leave --check-config out', hint })
+  if (!migrates && flags['dry-run'] !== undefined) {
+    throw new NetopsError('usage', { message: '--dry-run is only for migrate', hint })
+  }
   return {
-    kind: check ? 'check' : 'serve',
+    kind: migrates ? 'migrate' : check ? 'check' : 'serve',
     config: flags.config,
     root: flags.root ?? '/',
     set: flags.set ?? [],
     instead: replacements(flags.instead ?? []),
+    dryRun: flags['dry-run'] === true,
   }
 }
 

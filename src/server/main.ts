@@ -14,7 +14,7 @@ import type { ServiceControls } from './service.ts'
 // A chain of certificates has some KB.
 const mostOfCredential = 2 ** 20
 
-type Start = Extract<Request, { kind: 'serve' | 'check' }>
+type Start = Extract<Request, { kind: 'serve' | 'check' | 'migrate' }>
 
 async function main(): Promise<number> {
   const request = parseFlags(process.argv.slice(2))
@@ -27,6 +27,8 @@ async function main(): Promise<number> {
       return 0
     case 'check':
       return check(request)
+    case 'migrate':
+      return migrate(request)
     case 'serve':
       return serve(request)
   }
@@ -36,6 +38,14 @@ async function check(request: Start): Promise<number> {
   const { source, notes, warnings, credentials } = await load(request, 'required')
   const all = [...notes, ...warnings, ...credentials.notes]
   print([`${source}: valid`, ...all.map((note) => `${source}: note: ${note}`)].join('\n'))
+  return 0
+}
+
+async function migrate(request: Start): Promise<number> {
+  const { config } = await load(request, request.config === undefined ? 'optional' : 'required')
+  const { migrateStore } = await import('./store/migrate.ts')
+  const root = resolve(request.root)
+  print(migrateStore({ config, root, dataDir: hostPaths(root).dataDir }, request).join('\n'))
   return 0
 }
 

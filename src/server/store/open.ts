@@ -16,8 +16,13 @@ export interface StorePlace {
 
 /**
  * The store of a configuration.
- * @param _log what an operator wants to know of it
+ * @param log what an operator wants to know of it
  */
-export function openStore({ dataDir }: StorePlace, _log: Pick<EventLog, 'info' | 'warn'>): CountedStore {
-  return createSqliteStore({ file: join(dataDir, stateFile) })
+export function openStore({ dataDir }: StorePlace, log: Pick<EventLog, 'info'>): CountedStore {
+  return createSqliteStore({
+    file: join(dataDir, stateFile),
+    onMigrated: ({ from, to, steps }) => {
+      log.info({ from, to }, `the database has data schema ${to} now, with ${steps.join('; ')}`)
+    },
+  })
 }

@@ -15,6 +15,8 @@ describe('flags', () => {
       ['--set', 'server.port=81', '--set=logging.level=WARN'],
       { kind: 'serve', set: ['server.port=81', 'logging.level=WARN'] },
     ],
+    [['migrate'], { kind: 'migrate' }],
+    [['migrate', '--dry-run', '--config', 'a'], { kind: 'migrate', dryRun: true, config: 'a' }],
     [
       ['--check-config', '--instead', '/a=b', '--instead=/c=d=e'],
       {
@@ -26,7 +28,8 @@ describe('flags', () => {
       },
     ],
   ])('%j are understood', (argv, request) => {
-    expect(parseFlags(argv)).toEqual({ config: undefined, root: '/', set: [], instead: new Map(), ...request })
+    const usual = { config: undefined, root: '/', set: [], instead: new Map(), dryRun: false }
+    expect(parseFlags(argv)).toEqual({ ...usual, ...request })
   })
 
   it.each([
@@ -43,12 +46,15 @@ describe('flags', () => {
     [['--root='], '--root needs a value'],
     [['--version=2'], "Option '--version' does not take an argument"],
     [['--instead', '/a=b'], '--instead is only for --check-config'],
+    [['--dry-run'], '--dry-run is only for migrate'],
+    [['--dry-run', 'migrate'], "Unexpected argument 'migrate'"],
+    [['migrate', '--check-config'], 'migrate checks nothing'],
   ])('%j are refused with the known options as a hint', (argv, message) => {
     expect(() => parseFlags(argv)).toThrow(
       expect.objectContaining({
         code: 'usage',
         message: expect.stringContaining(message) as string,
-        hint: 'known options: --config, --set, --check-config, --instead, --root, --version, --help',
+        hint: 'known options: --config, --set, --check-config, --instead, --dry-run, --root, --version, --help',
       }) as Error,
     )
   })

@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { StoreUnavailable } from '../port.ts'
 import { isLocked } from './faults.ts'
-import { migrateSchema } from './schema.ts'
+import { migrateSchema, type SchemaChange } from './schema.ts'
 import { prepareStatements, type Statements } from './statements.ts'
 
 /** The file's name in the service's data folder. */
@@ -20,6 +20,8 @@ const openPauseMs = 25
 export interface OpenFile {
   readonly db: DatabaseSync
   readonly statements: Statements
+  /** What opening it migrated. */
+  readonly change: SchemaChange
   /**
    * SQLite goes on writing to a file that was deleted or replaced; nobody would ever read it again.
    * @throws StoreUnavailable where another file lies there now, or Error with ENOENT where none does
@@ -38,8 +40,8 @@ export function openStateFile(file: string, place: 'new' | 'there'): OpenFile {
   else makeFolder(dirname(file))
   const db = new DatabaseSync(file, { timeout: lockTimeoutMs })
   try {
-    prepare(db)
-    return { db, statements: prepareStatements(db), ...inPlace(db, file) }
+    const change = prepare(db)
+    return { db, change, statements: prepareStatements(db), ...inPlace(db, file) }
   } catch (error) {
     db.close()
     throw error
@@ -72,7 +74,7 @@ function emptyLog(db: DatabaseSync): void {
     throw new StoreUnavailable('the file of the database was replaced while somebody reads the old one')
 }
 
-function prepare(db: DatabaseSync): void {
+function prepare(db: DatabaseSync): SchemaChange {
   for (let tried = 1; ; tried += 1) {
     try {
       db.exec('PRAGMA journal_mode = WAL')
@@ -83,13 +85,14 @@ function prepare(db: DatabaseSync): void {
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, openPauseMs)
     }
   }
-  migrateSchema(db)
+  const change = migrateSchema(db)
   // FULL: with every commit the log is synced (sqlite.org/pragma.html#pragma_synchronous); what was acknowledged
   // survives a power cut.
   db.exec('PRAGMA synchronous = FULL')
   db.exec(`PRAGMA busy_timeout = ${lockTimeoutMs}`)
   // One write of many MB leaves a log of that size; this is what remains of it.
   db.exec(`PRAGMA journal_size_limit = ${64 * 2 ** 20}`)
+  return change
 }
 
 function makeFolder(folder: string): void {

@@ -5,11 +5,14 @@ import { idempotencyKeptMs, StoreUnavailable } from '../port.ts'
 import { applyWrite, type Group } from './apply.ts'
 import { judgeFault } from './faults.ts'
 import { openStateFile, type OpenFile } from './file.ts'
+import type { SchemaChange } from './schema.ts'
 
 export interface SqliteOptions {
   readonly file: string
   /** The time in ms since 1970. */
   readonly now?: () => number
+  /** Told when a file of an older release was migrated. */
+  readonly onMigrated?: (change: SchemaChange) => void
 }
 
 /** Counts since the store was made. */
@@ -48,7 +51,7 @@ interface Done {
  * A store in a file. The file is made, or migrated, at the first use; from then on a missing file is an error and never made
  * anew, because a new empty one in its place would look healthy. After any fault the next request tries again.
  */
-export function createSqliteStore({ file, now = Date.now }: SqliteOptions): SqliteStore {
+export function createSqliteStore({ file, now = Date.now, onMigrated }: SqliteOptions): SqliteStore {
   const counts = { commits: 0, writes: 0, commitSeconds: 0 }
   let waiting: Job[] = []
   let open: OpenFile | undefined
@@ -58,7 +61,10 @@ export function createSqliteStore({ file, now = Date.now }: SqliteOptions): Sqli
 
   const use = (): OpenFile => {
     if (closed) throw new StoreUnavailable('the database is closed')
-    open ??= openStateFile(file, existed ? 'there' : 'new')
+    if (open === undefined) {
+      open = openStateFile(file, existed ? 'there' : 'new')
+      if (open.change.from > 0 && open.change.steps.length > 0) onMigrated?.(open.change)
+    }
     existed = true
     open.checkPlace()
     return open

@@ -1,20 +1,35 @@
 // What is SQLite's own in the store: the file and its faults, shared transactions, migrations, expiry.
-import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { dataSchema } from '../../../../src/model/data-schema.ts'
+import { parseServerConfig } from '../../../../src/config/server-config.ts'
 import { checkDatabase } from '../../../../src/server/checks.ts'
+import { migrateStore } from '../../../../src/server/store/migrate.ts'
 import { idempotencyKeptMs, StoreUnavailable, type Write } from '../../../../src/server/store/port.ts'
+import type { SchemaChange } from '../../../../src/server/store/sqlite/schema.ts'
 import { createSqliteStore, type SqliteStore } from '../../../../src/server/store/sqlite/store.ts'
 
 let folder = ''
 let file = ''
 const stores = new Set<SqliteStore>()
+let changes: SchemaChange[] = []
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'netops-sqlite-'))
   file = join(folder, 'state.db')
+  changes = []
 })
 afterEach(async () => {
   await Promise.all([...stores].map((store) => store.close()))
@@ -23,7 +38,11 @@ afterEach(async () => {
 })
 
 const open = (now?: () => number): SqliteStore => {
-  const store = createSqliteStore({ file, ...(now === undefined ? {} : { now }) })
+  const store = createSqliteStore({
+    file,
+    onMigrated: (change) => changes.push(change),
+    ...(now === undefined ? {} : { now }),
+  })
   stores.add(store)
   return store
 }
@@ -250,6 +269,7 @@ describe('an older data schema', () => {
   it('is migrated at the first use, with what is in it', async () => {
     old()
     expect(await open().get(id('a'))).toBeUndefined()
+    expect(changes).toEqual([{ from: 1, to: 2, steps: ['records, their last version, and idempotency keys'] }])
     expect(sql((db) => db.prepare('SELECT at FROM health_check').get())).toEqual({ at: 5 })
     expect(sql((db) => db.prepare('PRAGMA user_version').get())).toEqual({ user_version: dataSchema.writes })
   })
@@ -258,5 +278,44 @@ describe('an older data schema', () => {
     old()
     sql((db) => db.exec('PRAGMA user_version = 0'))
     expect(await open().write(put('a'))).toMatchObject({ kind: 'created' })
+  })
+
+  describe('is migrated by hand', () => {
+    const migrate = (dryRun: boolean) =>
+      migrateStore({ config: parseServerConfig('', 'config.yaml'), dataDir: folder, root: '/' }, { dryRun })
+
+    it('and a dry run says the same, and changes nothing', () => {
+      old()
+      const what = 'records, their last version, and idempotency keys'
+      expect(migrate(true)).toEqual([`${file}: would be migrated from data schema 1 to 2`, `  would add ${what}`])
+      expect(migrate(true)).toEqual([`${file}: would be migrated from data schema 1 to 2`, `  would add ${what}`])
+      expect(migrate(false)).toEqual([`${file}: migrated from data schema 1 to 2`, `  added ${what}`])
+      for (const dryRun of [true, false]) {
+        expect(migrate(dryRun)).toEqual([`${file}: has data schema 2, nothing to migrate`])
+      }
+    })
+
+    it('also while a store has the file open', async () => {
+      const store = open()
+      await store.write(put('a'))
+      expect(migrate(true)).toEqual([`${file}: has data schema 2, nothing to migrate`])
+      expect(migrate(false)).toEqual([`${file}: has data schema 2, nothing to migrate`])
+      expect(await store.write(put('b'))).toMatchObject({ kind: 'created' })
+    })
+
+    it('but not made where none is', () => {
+      expect(migrate(false)).toEqual([`${file}: not there; the first start makes it`])
+      expect(existsSync(file)).toBe(false)
+    })
+
+    it('and refused for a newer one, and for what is no database', () => {
+      sql((db) => db.exec('PRAGMA user_version = 7'))
+      const newer = 'the database has data schema 7, and this release knows only up to 2'
+      for (const dryRun of [true, false]) {
+        expect(() => migrate(dryRun)).toThrow(`cannot migrate ${file}: ${newer}`)
+      }
+      writeFileSync(file, 'not a database, and long enough to be looked at '.repeat(20))
+      for (const dryRun of [true, false]) expect(() => migrate(dryRun)).toThrow('is not a database')
+    })
   })
 })
