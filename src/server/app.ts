@@ -12,6 +12,7 @@ import type { Places } from './places.ts'
 import { problemBody, problemType, sendProblem } from './problem.ts'
 import type { EventLog } from './threads/thread-log.ts'
 import { addRecordRoutes } from './records/routes.ts'
+import { jsonType } from './records/values.ts'
 import { requestIdHeader, requestIdOf } from './request-id.ts'
 import { methodsAt } from './resources.ts'
 import type { Store } from './store/port.ts'
@@ -107,7 +108,7 @@ function addDocument(app: FastifyInstance, { config, tokens, version }: AppOptio
     text ??= JSON.stringify(
       openApiOf({ version, tokens: tokens !== undefined, maxRequestSize: config.performance.max_request_size }),
     )
-    return reply.header('content-type', 'application/json').send(text)
+    return reply.header('content-type', jsonType).send(text)
   })
 }
 

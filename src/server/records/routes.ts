@@ -6,7 +6,7 @@ import type { Condition, Idempotency, RecordId, Store, StoredRecord, Write, Writ
 import { answerFailure, parsed, Refusal, sendProblemReply } from './answers.ts'
 import { conditionOf, etagOf, isMatched, isUnchanged } from './conditions.ts'
 import { cursorAfter, isName, keyOf, listQuery, mostOfPage, nameWords, writeHeaders } from './schemas.ts'
-import { isJson, readJsonText } from './values.ts'
+import { isJson, jsonType, readJsonText } from './values.ts'
 
 export interface RecordParts {
   readonly store: Store
@@ -52,7 +52,7 @@ async function getRecord(store: Store, request: RecordRequest, reply: FastifyRep
   if (ifNoneMatch !== undefined && isUnchanged(ifNoneMatch, etag)) return reply.code(304).send()
   return reply
     .header('last-modified', new Date(record.updatedMs).toUTCString())
-    .header('content-type', 'application/json')
+    .header('content-type', jsonType)
     .send(record.value)
 }
 
@@ -77,7 +77,7 @@ async function listRecords(
     const next = more && last !== undefined ? `,"next":"${cursorAfter(last.key)}"` : ''
     return await reply
       .header('cache-control', 'no-cache')
-      .header('content-type', 'application/json')
+      .header('content-type', jsonType)
       .send(`{"items":[${records.map(itemText).join()}]${next}}`)
   } catch (error) {
     return answerFailure(error, reply)
@@ -168,7 +168,7 @@ function answerWrite(outcome: WriteOutcome, request: RecordRequest, reply: Fasti
       return reply
         .code(outcome.kind === 'created' ? 201 : 200)
         .header('etag', etagOf(outcome.version))
-        .header('content-type', 'application/json')
+        .header('content-type', jsonType)
         .send(`{"key":"${request.params.key}","etag":"\\"${outcome.version}\\""}`)
     case 'deleted':
       return reply.code(204).send()

@@ -49,5 +49,8 @@ function isTooDeep(body: Uint8Array): boolean {
 // RFC 9110, 8.3.1 and RFC 8259, 11: JSON has no parameters; a charset is common all the same, and says UTF-8 or is wrong.
 const json = /^application\/json[ \t]*(?:;[ \t]*charset[ \t]*=[ \t]*"?utf-8"?[ \t]*)?$/i
 
+/** What answers in JSON are; with the charset that Fastify would put to it each time. */
+export const jsonType = 'application/json; charset=utf-8'
+
 /** Whether a Content-Type says JSON. */
 export const isJson = (contentType: string | undefined): boolean => json.test(contentType ?? '')
