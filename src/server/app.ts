@@ -10,12 +10,12 @@ import type { Health } from './health.ts'
 import { limitsOf, prepared } from './http-server.ts'
 import type { Places } from './places.ts'
 import { problemBody, problemType, sendProblem } from './problem.ts'
-import type { EventLog } from './threads/thread-log.ts'
 import { addRecordRoutes } from './records/routes.ts'
 import { jsonType } from './records/values.ts'
 import { requestIdHeader, requestIdOf } from './request-id.ts'
 import { methodsAt } from './resources.ts'
 import type { Store } from './store/port.ts'
+import type { EventLog } from './threads/thread-log.ts'
 import type { TokenCheck } from './tokens.ts'
 
 export interface AppOptions {
@@ -25,7 +25,8 @@ export interface AppOptions {
   /** Undefined where requests need no token. */
   readonly tokens: TokenCheck | undefined
   readonly health: Health
-  readonly store: Store
+  /** Where the records are; without it none are served. */
+  readonly store?: Store
   /** The connections of both servers. */
   readonly places: Places
   /** What the bodies of all requests may hold in memory. */
@@ -63,7 +64,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   })
   boundBodies(app, options.bodies)
   addHealthRoutes(app, options)
-  addRecordRoutes(app, options)
+  if (options.store !== undefined) addRecordRoutes(app, { store: options.store })
   addDocument(app, options)
   addProblems(app, options.logger)
   const tls =

@@ -2,10 +2,12 @@
 import { Agent, request, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createApp, type AppOptions } from '../../src/server/app.ts'
-import { createBudget } from '../../src/server/bodies.ts'
+import { sharedBudget } from '../../src/server/bodies.ts'
 import { trackConnections } from '../../src/server/connections.ts'
 import { createPlaces } from '../../src/server/places.ts'
 import { readServerConfig } from '../../src/config/server-config.ts'
+import { aloneCrowd } from '../../src/server/threads/crowd.ts'
+import { createSharedMemory, openShared } from '../../src/server/threads/shared.ts'
 import { memoryStore, type MemoryStore } from './memory-store.ts'
 
 export interface ApiOptions {
@@ -41,15 +43,17 @@ const nobody = () => undefined
 /** Starts it on a free port. */
 export async function startApi(options: ApiOptions = {}): Promise<Api> {
   const store = options.store ?? memoryStore()
-  const places = createPlaces({ most: 50, reserved: 2, onGivenUp: nobody, onRefused: nobody })
+  const places = createPlaces({
+    ...{ most: 50, reserved: 2, crowd: aloneCrowd(), onGivenUp: nobody, onRefused: nobody },
+  })
   const checks = { database: true, memory: true, disk: true, network: true }
   const config = readServerConfig(options.config ?? '', 'config.yaml').value
   const { plain } = await createApp({
     ...{ config, places, store, tls: undefined, tokens: options.tokens, version: '1.0.0', release: 'r' },
     health: { read: () => Promise.resolve({ healthy: true, status: 'healthy', checks }) },
-    bodies: createBudget(64 * 2 ** 20),
+    bodies: sharedBudget(openShared(createSharedMemory(1)), 64 * 2 ** 20),
     serving: () => true,
-    logger: { error: options.onError ?? nobody } as never,
+    logger: { error: options.onError ?? nobody },
   })
   const connections = trackConnections([plain], {
     places,

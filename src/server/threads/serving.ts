@@ -108,10 +108,11 @@ const addressesOf = (server: NetServer, overTls: boolean): readonly Listening[] 
   return address === null ? [] : [{ ...address, speaks: overTls ? 'tls' : 'http' }]
 }
 
-async function tokenCheckFor({ config: { auth }, tokenKey }: ServingData): Promise<TokenCheck | undefined> {
-  if (!auth.enabled) return undefined
+async function tokenCheckFor({ config, tokenKey }: ServingData): Promise<TokenCheck | undefined> {
+  const { auth, security } = config
+  if (security.auth === 'none') return undefined
   // Without a key no token is good, and nothing may be served as if none were asked for.
-  if (tokenKey === undefined) return () => Promise.resolve(false)
+  if (tokenKey === undefined) return () => undefined
   return createTokenCheck({ key: tokenKey, issuer: auth.issuer, now: () => new Date() })
 }
 
