@@ -130,14 +130,20 @@ export function addProblems(app: FastifyInstance, logger: Pick<EventLog, 'error'
     closeIfBodyIsMissing(reply.raw)
     if (error instanceof BodyRefusal) {
       if (error.statusCode === 503) reply.headers(tryAgain)
-      return reply.code(error.statusCode).type(problemType).send(problemBody(error.statusCode, error.message, request.id))
+      return reply
+        .code(error.statusCode)
+        .type(problemType)
+        .send(problemBody(error.statusCode, error.message, request.id))
     }
     const status = error.statusCode ?? 500
     if (status >= 500)
       logger.error({ err: error, method: request.method, path: pathOf(request.url) }, 'a request failed')
     // What went wrong inside is for the log, not for the client.
     const detail = status >= 500 ? 'the request failed inside the server' : error.message
-    return reply.code(status).type(problemType).send(problemBody(status, detail, request.id))
+    return reply
+      .code(status)
+      .type(problemType)
+      .send(problemBody(status, detail, request.id))
   })
 }
 

@@ -42,7 +42,7 @@ export function guard({ places, tlsPort, tokens }: GuardRules, handler: Handler)
     if (request.socket.destroyed) return
     if (caller === undefined) sendProblem(response, 401, 'a valid token is required', refusal)
     else {
-      (request as Known)[callerIs] = caller
+      ;(request as Known)[callerIs] = caller
       handler(request, response)
     }
   }

@@ -102,7 +102,9 @@ const bearer = {
   description: 'Signed with HS256, with exp. Idempotency keys belong to its sub.',
 }
 
-const ref = (kind: 'schemas' | 'headers' | 'responses', name: string): Json => ({ $ref: `#/components/${kind}/${name}` })
+const ref = (kind: 'schemas' | 'headers' | 'responses', name: string): Json => ({
+  $ref: `#/components/${kind}/${name}`,
+})
 
 /** JSON Schema 2020-12, which is OpenAPI 3.1's own (its 4.8.24). */
 function schemaOf(schema: z.ZodType, io: 'input' | 'output'): Json {
@@ -131,15 +133,20 @@ const headers = (): Json => ({
   ETag: { description: 'Strong: the same one, the same bytes.', schema: schemaOf(etag, 'output') },
   'Last-Modified': { description: 'When the record was written last.', schema: { type: 'string' } },
   'Idempotency-Replayed': {
-    description: 'true where an earlier request with the same Idempotency-Key had done this, and nothing more was done.',
+    description:
+      'true where an earlier request with the same Idempotency-Key had done this, and nothing more was done.',
     schema: { type: 'string', const: 'true' },
   },
-  'X-Request-Id': { description: "The request's name, for complaints and logs.", schema: schemaOf(requestId, 'output') },
+  'X-Request-Id': {
+    description: "The request's name, for complaints and logs.",
+    schema: schemaOf(requestId, 'output'),
+  },
   'Retry-After': { description: 'In seconds.', schema: { type: 'string' } },
   'WWW-Authenticate': { description: 'RFC 6750, 3.', schema: { type: 'string' } },
 })
 
-type HeaderName = 'ETag' | 'Last-Modified' | 'Idempotency-Replayed' | 'X-Request-Id' | 'Retry-After' | 'WWW-Authenticate'
+type HeaderName =
+  'ETag' | 'Last-Modified' | 'Idempotency-Replayed' | 'X-Request-Id' | 'Retry-After' | 'WWW-Authenticate'
 
 const jsonOf = (schema: string): Json => ({ 'application/json': { schema: ref('schemas', schema) } })
 

@@ -1,6 +1,12 @@
 // A store that keeps records in memory alone: what every store must do, in the fewest words. The others, and the API over
 // them, are compared with it.
-import { StoreUnavailable, type Store, type StoredRecord, type Write, type WriteOutcome } from '../../src/server/store/port.ts'
+import {
+  StoreUnavailable,
+  type Store,
+  type StoredRecord,
+  type Write,
+  type WriteOutcome,
+} from '../../src/server/store/port.ts'
 
 export interface MemoryStore extends Store {
   /** From now on nothing can be asked, for this reason; undefined ends that. */
@@ -59,10 +65,15 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
       await Promise.resolve()
       check()
       const found = [...of(collection).values()]
-        .filter(({ key }) => key.startsWith(prefix) && (after === '' || Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0))
+        .filter(
+          ({ key }) =>
+            key.startsWith(prefix) && (after === '' || Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0),
+        )
         .sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)))
       let bytes = 0
-      const end = found.findIndex(({ value }, index) => index >= limit || (bytes += Buffer.byteLength(value)) > mostBytes)
+      const end = found.findIndex(
+        ({ value }, index) => index >= limit || (bytes += Buffer.byteLength(value)) > mostBytes,
+      )
       const page = end < 0 ? found : found.slice(0, Math.min(limit, end + 1))
       return { records: page, more: page.length < found.length }
     },

@@ -33,7 +33,10 @@ const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text
 
 export function sendProblemReply(reply: FastifyReply, status: number, detail: string): FastifyReply {
   closeIfBodyIsMissing(reply.raw)
-  return reply.code(status).type(problemType).send(JSON.stringify(problemBody(status, detail, reply.request.id)))
+  return reply
+    .code(status)
+    .type(problemType)
+    .send(JSON.stringify(problemBody(status, detail, reply.request.id)))
 }
 
 /** Answers for what a route threw, where that is for the client to know; anything else is thrown again. */

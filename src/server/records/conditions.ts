@@ -7,7 +7,9 @@ export const etagOf = (version: number): string => `"${version}"`
 
 // A weak one is not equal to any in a strong comparison (RFC 9110, 8.8.3.2), and others than ours stand for nothing here.
 const versionsIn = (header: string): readonly number[] => {
-  const texts = [...header.matchAll(/(W\/)?"([^"]*)"/g)].flatMap(([, weak, text = '']) => (weak === undefined ? [text] : []))
+  const texts = [...header.matchAll(/(W\/)?"([^"]*)"/g)].flatMap(([, weak, text = '']) =>
+    weak === undefined ? [text] : [],
+  )
   return [...new Set(texts.filter((text) => /^[1-9]\d{0,15}$/.test(text)).map(Number))].filter(Number.isSafeInteger)
 }
 

@@ -29,7 +29,9 @@ export function addRecordRoutes(app: FastifyInstance, { store }: RecordParts): v
   app.get<AtCollection>(collectionRoute, (request, reply) => listRecords(store, request, reply))
   // Whatever is wrong with the head is told before the body is read.
   app.put<AtRecord>(recordRoute, { onRequest: begin('PUT') }, (request, reply) => putRecord(store, request, reply))
-  app.delete<AtRecord>(recordRoute, { onRequest: begin('DELETE') }, (request, reply) => deleteRecord(store, request, reply))
+  app.delete<AtRecord>(recordRoute, { onRequest: begin('DELETE') }, (request, reply) =>
+    deleteRecord(store, request, reply),
+  )
 }
 
 // No schema is asked here and no header is read that is not needed: this is the way of nearly all requests.
@@ -156,7 +158,13 @@ const hashOf = (text: string): string => createHash('sha256').update(text).diges
 const idempotencyOf = (write: Write, key: string, subject: string): Idempotency => ({
   key: `${subject === '' ? '' : hashOf(subject)} ${key}`,
   request: hashOf(
-    JSON.stringify([write.value === undefined ? 'DELETE' : 'PUT', write.collection, write.key, write.condition, write.value]),
+    JSON.stringify([
+      write.value === undefined ? 'DELETE' : 'PUT',
+      write.collection,
+      write.key,
+      write.condition,
+      write.value,
+    ]),
   ),
 })
 

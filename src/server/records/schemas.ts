@@ -68,7 +68,10 @@ const etagList = new RegExp(
 const ifMatch = z
   .string()
   .regex(etagList, `expected *, or at most ${mostEtags} ETags such as "7"`)
-  .meta({ description: 'Only where the record has one of these ETags; `*`: only where there is one.', examples: ['"7"'] })
+  .meta({
+    description: 'Only where the record has one of these ETags; `*`: only where there is one.',
+    examples: ['"7"'],
+  })
 
 export const conditionalRead = z.object({
   'if-match': ifMatch.optional(),
@@ -80,7 +83,10 @@ export const conditionalRead = z.object({
 
 export const writeHeaders = z.object({
   'if-match': ifMatch.optional(),
-  'if-none-match': z.literal('*', 'expected *').optional().meta({ description: '`*`: only where there is no such record.' }),
+  'if-none-match': z
+    .literal('*', 'expected *')
+    .optional()
+    .meta({ description: '`*`: only where there is no such record.' }),
   'idempotency-key': z
     .string()
     .regex(/^[\x21-\x7e]{1,255}$/, 'expected 1 to 255 visible ASCII characters')
@@ -109,7 +115,10 @@ export const listed = z
         value: z.unknown().meta({ description: 'The record itself: any JSON.' }),
       }),
     ),
-    next: z.string().optional().meta({ description: 'The cursor of the next page; absent where this is the last one.' }),
+    next: z
+      .string()
+      .optional()
+      .meta({ description: 'The cursor of the next page; absent where this is the last one.' }),
   })
   .meta({ description: "Records by the order of their keys' bytes." })
 
@@ -125,4 +134,6 @@ export const problem = z.strictObject({
 export const requestId = z
   .string()
   .regex(/^[A-Za-z0-9._~-]{1,128}$/)
-  .meta({ description: "The request's name, as it stands in the logs; a new one where none, or another text, is sent." })
+  .meta({
+    description: "The request's name, as it stands in the logs; a new one where none, or another text, is sent.",
+  })

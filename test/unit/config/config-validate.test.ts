@@ -53,7 +53,11 @@ describe('netops config validate', () => {
       'config.yaml: note: security.auth: token, and no key to know tokens by: everything but health is refused. Name a file with the key by auth.jwt_secret_file, or write security.auth: none'
     await writeFile(join(folder, 'config.yaml'), 'server: { port: 81 }\n')
     expect((await run()).text.split('\n')).toEqual(['config.yaml: valid', note])
-    for (const text of ['security: { auth: none }', 'auth: { jwt_secret_file: /k }', `auth: { jwt_secret: ${'k'.repeat(32)} }`]) {
+    for (const text of [
+      'security: { auth: none }',
+      'auth: { jwt_secret_file: /k }',
+      `auth: { jwt_secret: ${'k'.repeat(32)} }`,
+    ]) {
       await writeFile(join(folder, 'config.yaml'), text)
       expect((await run()).text).toBe('config.yaml: valid')
     }

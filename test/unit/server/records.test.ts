@@ -14,11 +14,18 @@ test('a record comes back byte by byte as it was written, with its ETag and the 
   await using api = await startApi()
   const value = ' { "b": 1.00, "a": ["ä\\u0000\\ud800", 12345678901234567890], "a": null }\n'
   const made = await put(api, value)
-  expect(made).toMatchObject({ status: 201, headers: { etag: '"1"', 'content-type': 'application/json; charset=utf-8' } })
+  expect(made).toMatchObject({
+    status: 201,
+    headers: { etag: '"1"', 'content-type': 'application/json; charset=utf-8' },
+  })
   expect(JSON.parse(made.body)).toEqual({ key: 'ada', etag: '"1"' })
   const got = await api.ask({ path: at })
   expect(got).toMatchObject({ status: 200, body: value })
-  expect(got.headers).toMatchObject({ etag: '"1"', 'cache-control': 'no-cache', 'content-type': 'application/json; charset=utf-8' })
+  expect(got.headers).toMatchObject({
+    etag: '"1"',
+    'cache-control': 'no-cache',
+    'content-type': 'application/json; charset=utf-8',
+  })
   expect(Math.abs(Date.parse(got.headers['last-modified'] ?? '') - Date.now())).toBeLessThan(60_000)
   const head = await api.ask({ method: 'HEAD', path: at })
   expect(head).toMatchObject({ status: 200, body: '', headers: { etag: '"1"' } })
@@ -292,7 +299,12 @@ test.each<readonly [string, Asked]>([
   await using api = await startApi()
   const key = { 'idempotency-key': 'k' }
   await put(api, '1', key)
-  const refused = await api.ask({ method, path, headers: { ...json, ...key, ...headers }, ...(body === undefined ? {} : { body }) })
+  const refused = await api.ask({
+    method,
+    path,
+    headers: { ...json, ...key, ...headers },
+    ...(body === undefined ? {} : { body }),
+  })
   expect(refused.status).toBe(422)
   expect(await api.ask({ path: at })).toMatchObject({ body: '1' })
 })
@@ -318,7 +330,12 @@ test('a store that cannot be asked is told with its reason, and it is worth tryi
   await using api = await startApi({ onError: (about) => errors.push(about) })
   await put(api, '1')
   api.store.fail('the primary does not answer')
-  for (const answer of [await api.ask({ path: at }), await put(api, '2'), await remove(api), await api.ask({ path: '/v1/records/users' })]) {
+  for (const answer of [
+    await api.ask({ path: at }),
+    await put(api, '2'),
+    await remove(api),
+    await api.ask({ path: '/v1/records/users' }),
+  ]) {
     expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '1' } })
     expect(JSON.parse(answer.body)).toMatchObject({
       detail: 'the records cannot be reached: the primary does not answer',
