@@ -25,8 +25,7 @@ export interface AppOptions {
   /** Undefined where requests need no token. */
   readonly tokens: TokenCheck | undefined
   readonly health: Health
-  /** Where the records are; without it none are served. */
-  readonly store?: Store
+  readonly store: Store
   /** The connections of both servers. */
   readonly places: Places
   /** What the bodies of all requests may hold in memory. */
@@ -64,7 +63,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   })
   boundBodies(app, options.bodies)
   addHealthRoutes(app, options)
-  if (options.store !== undefined) addRecordRoutes(app, { store: options.store })
+  addRecordRoutes(app, options)
   addDocument(app, options)
   addProblems(app, options.logger)
   const tls =

@@ -13,6 +13,9 @@ export interface MemoryStore extends Store {
   readonly fail: (reason: string | undefined) => void
 }
 
+/** As much as other stores have in a page, in bytes. */
+const mostOfPage = 8 * 2 ** 20
+
 export function memoryStore(now: () => number = Date.now): MemoryStore {
   const collections = new Map<string, Map<string, StoredRecord>>()
   const answers = new Map<string, { readonly request: string; readonly outcome: WriteOutcome }>()
@@ -61,7 +64,7 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
       check()
       return of(collection).get(key)
     },
-    async list({ collection, prefix, after, limit, mostBytes = Infinity }) {
+    async list({ collection, prefix, after, limit }) {
       await Promise.resolve()
       check()
       const found = [...of(collection).values()]
@@ -72,7 +75,7 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
         .sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)))
       let bytes = 0
       const end = found.findIndex(
-        ({ value }, index) => index >= limit || (bytes += Buffer.byteLength(value)) > mostBytes,
+        ({ value }, index) => index >= limit || (bytes += Buffer.byteLength(value)) > mostOfPage,
       )
       const page = end < 0 ? found : found.slice(0, Math.min(limit, end + 1))
       return { records: page, more: page.length < found.length }

@@ -5,7 +5,7 @@ import { subjectOf } from '../guard.ts'
 import type { Condition, Idempotency, RecordId, Store, StoredRecord, Write, WriteOutcome } from '../store/port.ts'
 import { answerFailure, parsed, Refusal, sendProblemReply } from './answers.ts'
 import { conditionOf, etagOf, isMatched, isUnchanged } from './conditions.ts'
-import { cursorAfter, isName, keyOf, listQuery, mostOfPage, nameWords, writeHeaders } from './schemas.ts'
+import { cursorAfter, isName, keyOf, listQuery, nameWords, writeHeaders } from './schemas.ts'
 import { isJson, jsonType, readJsonText } from './values.ts'
 
 export interface RecordParts {
@@ -74,7 +74,7 @@ async function listRecords(
     if (!isName(collection)) throw new Refusal(400, `collection: expected ${nameWords}`)
     const { prefix, limit, cursor } = parsed(listQuery, request.query)
     const after = cursor === undefined ? '' : (keyOf(cursor) ?? '')
-    const { records, more } = await store.list({ collection, prefix, after, limit, mostBytes: mostOfPage })
+    const { records, more } = await store.list({ collection, prefix, after, limit })
     const last = records.at(-1)
     const next = more && last !== undefined ? `,"next":"${cursorAfter(last.key)}"` : ''
     return await reply

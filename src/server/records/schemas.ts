@@ -18,9 +18,6 @@ export const recordPath = collectionPath.extend({ key: name(`The key: ${nameWord
 const mostListed = 1000
 const usuallyListed = 100
 
-/** What a page's values come to, at most; the last of them may go beyond it. */
-export const mostOfPage = 8 * 2 ** 20
-
 const digits = /^\d{1,9}$/
 const limit = z
   .preprocess(
@@ -28,7 +25,8 @@ const limit = z
     z.int('expected a whole number').min(1).max(mostListed).default(usuallyListed),
   )
   .meta({
-    description: `Most records of the page. It may have fewer, also where there are more: its values come to ${mostOfPage / 2 ** 20} MiB or little more.`,
+    description:
+      'Most records of the page. It may have fewer, also where there are more: one of large values ends early.',
   })
 
 // As long as a key: what no key can begin with finds nothing.

@@ -65,8 +65,6 @@ export interface ListRequest {
   readonly after: string
   /** Most records of the page. */
   readonly limit: number
-  /** The page ends, with `more`, at the record with which its values come to more than this, in bytes. */
-  readonly mostBytes?: number
 }
 
 export interface RecordPage {

@@ -9,6 +9,7 @@ import { addressOf, listen, listenOnPassed } from '../listening.ts'
 import { createThreadMetrics, type ThreadMetrics } from '../metrics.ts'
 import { createPlaces, type Places } from '../places.ts'
 import { createTokenCheck, type TokenCheck } from '../tokens.ts'
+import { createStoreClient } from '../store/client.ts'
 import { askedHealth } from './asked-health.ts'
 import { threadCrowd } from './crowd.ts'
 import type { FromThread, ListenAt, Listening, ServingData, ToThread } from './messages.ts'
@@ -31,6 +32,7 @@ export async function serveInThread(data: ServingData, main: MessagePort): Promi
   const { plain, tls } = await createApp({
     ...{ config, health, places, version, release, logger: log, tls: data.tls },
     bodies: sharedBudget(shared, data.mostBodies),
+    store: createStoreClient(data.store),
     tokens: await tokenCheckFor(data),
     serving: () => shared.phase() === 'serving',
   })
