@@ -1,4 +1,4 @@
-// Whether what is for operators alone is served where others could reach it.
+// Who can reach what: operators' figures where others could read them, and records that nobody can.
 import { BlockList, isIP } from 'node:net'
 import { once } from '../model/schema-notes.ts'
 import type { ServerConfig } from '../model/server-config.ts'
@@ -33,5 +33,11 @@ export function exposureOf(address: string, port: number): readonly string[] {
   ]
 }
 
-/** The same for a configuration. */
-export const exposures = ({ metrics }: ServerConfig): readonly string[] => exposureOf(metrics.host, metrics.port)
+/** What to know of a configuration: the same, and whether any request can be let in. */
+export const exposures = ({ auth, metrics, security }: ServerConfig): readonly string[] => [
+  ...exposureOf(metrics.host, metrics.port),
+  ...(security.auth === 'token' && auth.jwt_secret === undefined && auth.jwt_secret_file === undefined ? [nobody] : []),
+]
+
+const nobody =
+  'security.auth: token, and no key to know tokens by: everything but health is refused. Name a file with the key by auth.jwt_secret_file, or write security.auth: none'

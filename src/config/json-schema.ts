@@ -33,9 +33,6 @@ const serverRules: readonly Json[] = [
   needs('security', has('allowed_origins'), {
     properties: { allowed_origins: { if: { contains: { const: '*' } }, then: { maxItems: 1 } } },
   }),
-  needs('auth', is('enabled', true), {
-    anyOf: [{ required: ['jwt_secret'] }, { required: ['jwt_secret_file'] }],
-  }),
   needs('auth', has('jwt_secret'), { properties: { jwt_secret_file: false } }),
   needs('database', has('password'), { properties: { password_file: false } }),
   needs('database', has('read_replicas'), {

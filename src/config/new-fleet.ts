@@ -75,16 +75,17 @@ function serverText({ port, tls, auth }: NewFleet): string {
     '# Every key with its default: netops config show --effective; what each is for: docs/configuration.md',
     'server:',
     `  port: ${port}`,
+    'security:',
+    `  auth: ${auth ? 'token' : 'none'}`,
     ...(tls
       ? [
-          'security:',
           '  ssl_enabled: true',
           '  require_tls: true',
           '  cert_file: /etc/network/server.crt',
           '  key_file: /etc/network/server.key',
         ]
       : []),
-    ...(auth ? ['auth:', '  enabled: true', '  jwt_secret_file: /etc/network/jwt.key'] : []),
+    ...(auth ? ['auth:', '  jwt_secret_file: /etc/network/jwt.key'] : []),
     'logging:',
     '  file: /var/log/network/server.log',
     '',

@@ -3,6 +3,7 @@ import type * as z from 'zod'
 import { NetopsError } from '../model/errors.ts'
 import type { Rule } from '../model/rules.ts'
 import { once } from '../model/schema-notes.ts'
+import { movedKeys } from '../model/server-config.ts'
 import { asYamlReads, expectation, meantValue, oneOf } from './expectation.ts'
 import {
   formatPath,
@@ -261,7 +262,8 @@ function problemsOf({ issue, path }: PlacedIssue, context: Context): readonly Wr
     return issue.keys.slice(0, mostProblems).map((key): Wrong => {
       const at = [...path, key]
       const bar = source.barred(at) ?? (key === mergeKey ? noMerging : undefined)
-      const meant = bar === undefined ? (nearest(key, unused) ?? nearest(key, known)) : undefined
+      const moved = movedKeys.get(at.slice(-2).join('.'))
+      const meant = bar === undefined ? (moved ?? nearest(key, unused) ?? nearest(key, known)) : undefined
       const problem = {
         file: source.file,
         ...source.document.placeOfKey(at),

@@ -171,6 +171,10 @@ const server = section(
 
 const security = section(
   () => ({
+    auth: key(
+      z.enum(['token', 'none']).default('token'),
+      'What everything but health needs: a token, a JWT, HS256, with exp (guide: Authentication); or none, for networks where everybody may do everything.',
+    ),
     ssl_enabled: key(z.boolean().default(false), 'Whether server.tls_port is opened.', {
       variable: 'NETWORK_SSL_ENABLED',
     }),
@@ -190,18 +194,17 @@ const security = section(
       { pending: 'this release sends no CORS headers' },
     ),
   }),
-  'TLS, and who may ask from where.',
+  'Tokens, TLS, and who may ask from where.',
 )
+
+/** Keys that are no more, by section and name, and what says the same now. */
+export const movedKeys: ReadonlyMap<string, string> = new Map([['auth.enabled', 'security.auth']])
 
 // RFC 7518, 3.2: a key of at least the length of the hash, 256 bits, must be used with HS256.
 const shortestSecret = 32
 
 const auth = section(
   () => ({
-    enabled: key(
-      z.boolean().default(false),
-      'Whether everything but health needs a token: a JWT, HS256, with exp (guide: Authentication).',
-    ),
     issuer: key(z.string().min(1).default('network_system'), 'The iss that tokens must have (guide: Authentication).'),
     jwt_secret: key(
       z.string().min(shortestSecret).optional(),
@@ -213,7 +216,7 @@ const auth = section(
       'A file that holds the key, at least 32 bytes; a newline at its end is left out.',
     ),
   }),
-  'Who may use the service.',
+  'Which tokens are good.',
 )
 
 const performance = section(

@@ -67,12 +67,6 @@ export const serverRules: readonly Rule<ServerConfig>[] = [
   rule('security.allowed_origins', [], ({ security: { allowed_origins: origins = [] } }) =>
     when(origins.includes('*') && origins.length > 1, 'expected * alone, or origins without it'),
   ),
-  rule('auth.jwt_secret_file', ['auth.enabled', 'auth.jwt_secret'], ({ auth }) =>
-    when(
-      auth.enabled && auth.jwt_secret === undefined && auth.jwt_secret_file === undefined,
-      'missing; auth.enabled is true: expected the absolute path of a file with the key of tokens',
-    ),
-  ),
   rule('auth.jwt_secret_file', ['auth.jwt_secret'], ({ auth }) =>
     when(
       auth.jwt_secret !== undefined && auth.jwt_secret_file !== undefined,

@@ -10,6 +10,11 @@ import type { Health } from './health.ts'
 import { limitsOf, prepared } from './http-server.ts'
 import type { Places } from './places.ts'
 import { problemBody, problemType, sendProblem } from './problem.ts'
+import { addRecordRoutes } from './records/routes.ts'
+import { jsonType } from './records/values.ts'
+import { requestIdHeader, requestIdOf } from './request-id.ts'
+import { methodsAt } from './resources.ts'
+import type { Store } from './store/port.ts'
 import type { EventLog } from './threads/thread-log.ts'
 import type { TokenCheck } from './tokens.ts'
 
@@ -20,6 +25,7 @@ export interface AppOptions {
   /** Undefined where requests need no token. */
   readonly tokens: TokenCheck | undefined
   readonly health: Health
+  readonly store: Store
   /** The connections of both servers. */
   readonly places: Places
   /** What the bodies of all requests may hold in memory. */
@@ -37,6 +43,9 @@ export interface App {
   readonly tls: Server | undefined
 }
 
+// Node takes no more of a request's head than this (its maxHeaderSize).
+const longestPath = 16_384
+
 /** The application with its servers, ready to listen. */
 export async function createApp(options: AppOptions): Promise<App> {
   const { performance, security, server } = options.config
@@ -46,11 +55,16 @@ export async function createApp(options: AppOptions): Promise<App> {
   const limits = limitsOf(options.config)
   const app = fastify({
     bodyLimit: performance.max_request_size,
+    genReqId: requestIdOf,
+    // The names in paths have bounds of their own, and their own words where they are longer.
+    routerOptions: { maxParamLength: longestPath },
     serverFactory: (handler) => prepared(createServer(limits, guarded(handler))),
     frameworkErrors: (error, _request, reply) => sendProblem(reply.raw, error.statusCode ?? 400, error.message),
   })
   boundBodies(app, options.bodies)
   addHealthRoutes(app, options)
+  addRecordRoutes(app, options)
+  addDocument(app, options)
   addProblems(app, options.logger)
   const tls =
     options.tls === undefined
@@ -86,12 +100,25 @@ function addHealthRoutes(app: FastifyInstance, { health, serving, release, versi
   })
 }
 
+/** The description of the API; made when it is first asked for. */
+function addDocument(app: FastifyInstance, { config, tokens, version }: AppOptions): void {
+  let text: string | undefined
+  app.get('/openapi.json', async (_request, reply) => {
+    const { openApiOf } = await import('./openapi.ts')
+    text ??= JSON.stringify(
+      openApiOf({ version, tokens: tokens !== undefined, maxRequestSize: config.performance.max_request_size }),
+    )
+    return reply.header('content-type', jsonType).send(text)
+  })
+}
+
 /** Answers for what is not served and for what fails, also in routes that are added later. */
 export function addProblems(app: FastifyInstance, logger: Pick<EventLog, 'error'>): void {
   // Whoever adds a route that takes bodies says how they are read; here they are left as they come.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   app.addHook('onRequest', (request, reply, done) => {
+    reply.header(requestIdHeader, request.id)
     // Before its body, which nobody would ever want.
     const refusal = request.is404 ? refusalOfLength(request) : undefined
     if (request.is404 && refusal === undefined) answerUnknown(request, reply)
@@ -102,23 +129,33 @@ export function addProblems(app: FastifyInstance, logger: Pick<EventLog, 'error'
     closeIfBodyIsMissing(reply.raw)
     if (error instanceof BodyRefusal) {
       if (error.statusCode === 503) reply.headers(tryAgain)
-      return reply.code(error.statusCode).type(problemType).send(problemBody(error.statusCode, error.message))
+      return reply
+        .code(error.statusCode)
+        .type(problemType)
+        .send(problemBody(error.statusCode, error.message, request.id))
     }
     const status = error.statusCode ?? 500
     if (status >= 500)
       logger.error({ err: error, method: request.method, path: pathOf(request.url) }, 'a request failed')
     // What went wrong inside is for the log, not for the client.
     const detail = status >= 500 ? 'the request failed inside the server' : error.message
-    return reply.code(status).type(problemType).send(problemBody(status, detail))
+    return reply
+      .code(status)
+      .type(problemType)
+      .send(problemBody(status, detail, request.id))
   })
 }
 
 function answerUnknown(request: FastifyRequest, reply: FastifyReply): FastifyReply {
   closeIfBodyIsMissing(reply.raw)
+  const path = pathOf(request.url)
+  const allow = methodsAt(path)
+  if (allow !== undefined) reply.header('allow', allow)
+  const status = allow === undefined ? 404 : 405
   return reply
-    .code(404)
+    .code(status)
     .type(problemType)
-    .send(problemBody(404, `nothing is served at ${request.method} ${pathOf(request.url)}`))
+    .send(problemBody(status, `nothing is served at ${request.method} ${path}`, request.id))
 }
 
 /** An address without its query, which may hold secrets of clients. */

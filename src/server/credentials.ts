@@ -21,7 +21,7 @@ import type { ServerConfig } from '../model/server-config.ts'
 export interface Credentials {
   /** What the TLS port speaks, and with which certificate; undefined where there is no such port. */
   readonly tls: SecureContextOptions | undefined
-  /** What tokens are signed with; undefined where none are asked for. */
+  /** What tokens are signed with; undefined where none are asked for, or none can be good. */
   readonly tokenKey: Uint8Array | undefined
   /** What will soon be wrong, a sentence each. */
   readonly notes: readonly string[]
@@ -46,7 +46,7 @@ const ciphers = 'ECDHE+AESGCM:ECDHE+AES256:!aNULL:!MD5:!DSS'
 export function loadCredentials({ security, auth }: ServerConfig, surroundings: Surroundings): Credentials {
   const files = new Files(surroundings)
   const tls = security.ssl_enabled ? loadTls(security, files) : undefined
-  const tokenKey = auth.enabled ? loadTokenKey(auth, files) : undefined
+  const tokenKey = security.auth === 'token' ? loadTokenKey(auth, files) : undefined
   return { tls, tokenKey, ...files.finish() }
 }
 
@@ -71,10 +71,12 @@ function validChain(bytes: Buffer, now: Date): Found<Chain> {
   return 'reason' in chain ? chain : (validityFault(chain.value.certificates[0], now) ?? chain)
 }
 
-const loadTokenKey = (auth: ServerConfig['auth'], files: Files): Uint8Array | undefined =>
-  auth.jwt_secret === undefined
-    ? files.open('auth.jwt_secret_file', auth.jwt_secret_file, readSecret)?.value
-    : Buffer.from(auth.jwt_secret)
+function loadTokenKey({ jwt_secret, jwt_secret_file }: ServerConfig['auth'], files: Files): Uint8Array | undefined {
+  if (jwt_secret !== undefined) return Buffer.from(jwt_secret)
+  // Without a key no token is good: the configuration says so (config/exposure.ts), and health is served.
+  if (jwt_secret_file === undefined) return undefined
+  return files.open('auth.jwt_secret_file', jwt_secret_file, readSecret)?.value
+}
 
 /** Certificates of a chain that are soon out of date; those after the first one may be so already, as some roots are. */
 export function expiryNotes(certificates: Chain['certificates'], now: Date): readonly string[] {

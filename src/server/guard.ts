@@ -5,7 +5,7 @@ import { TLSSocket } from 'node:tls'
 import { closeIfBodyIsMissing } from './bodies.ts'
 import type { Places } from './places.ts'
 import { sendProblem } from './problem.ts'
-import type { TokenCheck } from './tokens.ts'
+import type { Caller, TokenCheck } from './tokens.ts'
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -30,14 +30,27 @@ export const tryAgain: Headers = { 'retry-after': '1', connection: 'close' }
 // RFC 6750, 3. The same for every reason: an attacker learns nothing from it.
 const refusal: Headers = { 'www-authenticate': 'Bearer error="invalid_token"' }
 
+const callerIs = Symbol('caller')
+type Known = IncomingMessage & { [callerIs]?: Caller }
+
+/** The `sub` of the token that a request came with; '' where it has none, or none was asked for. */
+export const subjectOf = (request: IncomingMessage): string => (request as Known)[callerIs]?.subject ?? ''
+
 /** A handler that is reached only by requests that the rules let through. */
 export function guard({ places, tlsPort, tokens }: GuardRules, handler: Handler): Handler {
+  const letIn = (request: IncomingMessage, response: ServerResponse, caller: Caller | undefined): void => {
+    if (request.socket.destroyed) return
+    if (caller === undefined) sendProblem(response, 401, 'a valid token is required', refusal)
+    else {
+      ;(request as Known)[callerIs] = caller
+      handler(request, response)
+    }
+  }
   const checkToken = (request: IncomingMessage, response: ServerResponse, check: TokenCheck): void => {
-    void check(request.headers.authorization).then((good) => {
-      if (request.socket.destroyed) return
-      if (good) handler(request, response)
-      else sendProblem(response, 401, 'a valid token is required', refusal)
-    })
+    const caller = check(request.headers.authorization)
+    // A known token takes no detour: other requests would come in between.
+    if (caller instanceof Promise) void caller.then((found) => letIn(request, response, found))
+    else letIn(request, response, caller)
   }
   return (request, response) => {
     // Sent behind a request whose answer said that it is the last one.

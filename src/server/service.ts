@@ -135,7 +135,7 @@ async function serve(options: ServiceOptions, controls: ServiceControls, { logge
     const { host, port } = config.metrics
     // A name says nothing of its address before it is listened on.
     const found = exposureOf(addressOf(metricsServer)?.address ?? host, port)
-    for (const note of options.warnings.length === 0 ? found : []) logger.warn({ note }, note)
+    for (const note of found) if (!options.warnings.includes(note)) logger.warn({ note }, note)
     const addressFor = (what: Listening['speaks']) => listening.find(({ speaks }) => speaks === what)
     const address = show(addressFor('http'))
     const overTls = options.credentials.tls === undefined ? {} : { tls: show(addressFor('tls')) }

@@ -12,7 +12,7 @@ const secret = hunter.repeat(5)
 const texts: Readonly<Record<Kind, readonly string[]>> = {
   server: [
     ...goodServerFiles,
-    `auth: { enabled: true, jwt_secret: ${secret} }\ndatabase: { driver: postgres, password: "${secret}" }\n`,
+    `auth: { jwt_secret: ${secret} }\ndatabase: { driver: postgres, password: "${secret}" }\n`,
     `auth:\n  jwt_secret: |\n    ${secret}\n  issuer: a\ndatabase:\n  password: '${secret}'\n`,
   ],
   fleet: [

@@ -10,6 +10,7 @@ import { trackConnections, type Connections } from '../../src/server/connections
 import { createPlaces } from '../../src/server/places.ts'
 import { readServerConfig } from '../../src/config/server-config.ts'
 import { fuzz } from '../support/fuzz.ts'
+import { memoryStore } from '../support/memory-store.ts'
 import { aloneCrowd } from '../../src/server/threads/crowd.ts'
 import { createSharedMemory, openShared } from '../../src/server/threads/shared.ts'
 
@@ -32,6 +33,7 @@ beforeAll(async () => {
     config,
     tls: undefined,
     tokens: undefined,
+    store: memoryStore(),
     health: { read: () => Promise.resolve({ healthy: true, status: 'healthy', checks }) },
     places,
     bodies: sharedBudget(openShared(createSharedMemory(1)), 10_000),

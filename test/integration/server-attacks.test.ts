@@ -43,6 +43,7 @@ const serve = (lines: readonly string[] = [], most = 100): Promise<Running> =>
     config: [
       `server: { host: 127.0.0.1, port: ${here.ports.server}, tls_port: ${here.ports.tls}, max_connections: ${most} }`,
       `metrics: { port: ${here.ports.metrics} }`,
+      ...(lines.some((line) => /^(?:auth|security):/.test(line)) ? [] : ['security: { auth: none }']),
       ...lines,
       '',
     ].join('\n'),
@@ -101,7 +102,7 @@ describe('bodies', () => {
   })
 
   it('are not asked for where the client waits to be asked', async () => {
-    await serve(['auth: { enabled: true, jwt_secret: "0123456789abcdef0123456789abcdef" }'])
+    await serve(['auth: { jwt_secret: "0123456789abcdef0123456789abcdef" }'])
     const wire = await dial()
     wire.socket.write('POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n')
     await received(wire, 'a valid token is required')
@@ -169,7 +170,7 @@ describe('when all connections are at work', () => {
 describe('silent connections', () => {
   it('shut nobody out, be they of HTTP, of TLS before its handshake, or of metrics', async () => {
     const pair = makeCertificate(join(here.root, 'tls'), 'server')
-    await serve(['security: { ssl_enabled: true, cert_file: /tls/server.crt, key_file: /tls/server.key }'])
+    await serve(['security: { auth: none, ssl_enabled: true, cert_file: /tls/server.crt, key_file: /tls/server.key }'])
     const [plain] = [await attacks(80), await attacks(60, here.ports.metrics)]
     for (const [at, socket] of plain.entries()) if (at % 2 === 0) socket.write('GET /health HTTP/1.1\r\nHo')
     for (const socket of await attacks(80, here.ports.tls)) socket.write('\x16\x03\x01')

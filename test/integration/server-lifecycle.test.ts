@@ -179,8 +179,11 @@ describe('starting', () => {
     expect(warnings.map(({ msg }) => msg)).toContain(
       'not in effect: security.allowed_origins: this release sends no CORS headers',
     )
-    expect(warnings).toHaveLength(4)
+    // It names no key for tokens, and does not say that none are needed.
+    expect(warnings.map(({ msg }) => msg)).toContainEqual(expect.stringMatching(/^security\.auth: token, and no key/))
+    expect(warnings).toHaveLength(5)
     expect(await ask('/health')).toMatchObject({ status: 200 })
+    expect(await ask('/openapi.json')).toMatchObject({ status: 401 })
     expect(await readFile(join(here.root, 'var/log/network/server.log'), 'utf8')).toContain('"msg":"ready"')
   })
 

@@ -114,6 +114,7 @@ describe('other addresses', () => {
       title: 'Not Found',
       status: 404,
       detail: 'nothing is served at GET /no/such',
+      request_id: answer.headers['x-request-id'],
     })
   })
 
@@ -129,7 +130,7 @@ describe('other addresses', () => {
 describe('limits of the configuration', () => {
   const limited = (performance: string, server = '') =>
     start({
-      config: `server: { host: 127.0.0.1, port: ${here.ports.server}${server} }\nmetrics: { port: ${here.ports.metrics} }\nperformance: { ${performance} }\n`,
+      config: `server: { host: 127.0.0.1, port: ${here.ports.server}${server} }\nmetrics: { port: ${here.ports.metrics} }\nsecurity: { auth: none }\nperformance: { ${performance} }\n`,
     }).then(async (started) => {
       await started.logged('ready')
       return started

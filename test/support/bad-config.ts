@@ -190,7 +190,7 @@ export const badServerFiles: readonly BadFile[] = [
   ),
   bad(
     'security: { ciphers: ALL }',
-    '1:13 security.ciphers: unknown key; expected one of ssl_enabled, require_tls, min_tls_version, cert_file, key_file, allowed_origins',
+    '1:13 security.ciphers: unknown key; expected one of auth, ssl_enabled, require_tls, min_tls_version, cert_file, key_file, allowed_origins',
   ),
   beyond(
     'security: { allowed_origins: ["https://a.example:443"] }',
@@ -296,10 +296,8 @@ export const badServerFiles: readonly BadFile[] = [
     'security: { allowed_origins: ["*", "https://a.example"] }',
     '1:30 security.allowed_origins: expected * alone, or origins without it, not a list',
   ),
-  bad(
-    'auth: { enabled: true }',
-    '1:18 auth.jwt_secret_file: missing; auth.enabled is true: expected the absolute path of a file with the key of tokens',
-  ),
+  bad('auth: { enabled: true }', '1:9 auth.enabled: unknown key; did you mean security.auth?'),
+  bad('security: { auth: off }', '1:19 security.auth: expected one of token, none, not "off"'),
   bad(
     `auth: { jwt_secret: ${secret}, jwt_secret_file: /k }`,
     '1:72 auth.jwt_secret_file: expected only one of jwt_secret and jwt_secret_file, not "/k"',
@@ -437,11 +435,7 @@ export const badEnvironments: readonly BadEnvironment[] = [
         'true',
         'security.require_tls: expected false while security.ssl_enabled is false: nothing would be served, not true',
       ],
-      [
-        'NETWORK_AUTH_ENABLED',
-        'true',
-        'auth.jwt_secret_file: missing; auth.enabled is true: expected the absolute path of a file with the key of tokens',
-      ],
+      ['NETWORK_SECURITY_AUTH', 'off', 'security.auth: expected one of token, none, not "off"'],
     ] as const
   ).map(([name, value, line]) => ({ env: { [name]: value }, lines: [`${name} ${line}`] })),
   {

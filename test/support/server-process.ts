@@ -75,8 +75,14 @@ export interface Start {
   readonly program?: string
 }
 
-export const baseConfig = () =>
-  `server: { host: 127.0.0.1, port: ${here.ports.server} }\nmetrics: { port: ${here.ports.metrics} }\n`
+/** @param auth what requests need */
+export const baseConfig = (auth: 'token' | 'none' = 'none') =>
+  [
+    `server: { host: 127.0.0.1, port: ${here.ports.server} }`,
+    `metrics: { port: ${here.ports.metrics} }`,
+    `security: { auth: ${auth} }`,
+    '',
+  ].join('\n')
 
 export async function start({
   config = baseConfig(),

@@ -9,6 +9,7 @@ import { addressOf, listen, listenOnPassed } from '../listening.ts'
 import { createThreadMetrics, type ThreadMetrics } from '../metrics.ts'
 import { createPlaces, type Places } from '../places.ts'
 import { createTokenCheck, type TokenCheck } from '../tokens.ts'
+import { createStoreClient } from '../store/client.ts'
 import { askedHealth } from './asked-health.ts'
 import { threadCrowd } from './crowd.ts'
 import type { FromThread, ListenAt, Listening, ServingData, ToThread } from './messages.ts'
@@ -31,6 +32,7 @@ export async function serveInThread(data: ServingData, main: MessagePort): Promi
   const { plain, tls } = await createApp({
     ...{ config, health, places, version, release, logger: log, tls: data.tls },
     bodies: sharedBudget(shared, data.mostBodies),
+    store: createStoreClient(data.store),
     tokens: await tokenCheckFor(data),
     serving: () => shared.phase() === 'serving',
   })
@@ -108,10 +110,11 @@ const addressesOf = (server: NetServer, overTls: boolean): readonly Listening[] 
   return address === null ? [] : [{ ...address, speaks: overTls ? 'tls' : 'http' }]
 }
 
-async function tokenCheckFor({ config: { auth }, tokenKey }: ServingData): Promise<TokenCheck | undefined> {
-  if (!auth.enabled) return undefined
+async function tokenCheckFor({ config, tokenKey }: ServingData): Promise<TokenCheck | undefined> {
+  const { auth, security } = config
+  if (security.auth === 'none') return undefined
   // Without a key no token is good, and nothing may be served as if none were asked for.
-  if (tokenKey === undefined) return () => Promise.resolve(false)
+  if (tokenKey === undefined) return () => undefined
   return createTokenCheck({ key: tokenKey, issuer: auth.issuer, now: () => new Date() })
 }
 

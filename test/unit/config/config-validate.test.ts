@@ -19,7 +19,7 @@ const run = (...args: string[]): Promise<CommandResult> => {
 
 describe('netops config validate', () => {
   it('looks at config.yaml where no file is named', async () => {
-    await writeFile(join(folder, 'config.yaml'), 'server: { port: 81 }\n')
+    await writeFile(join(folder, 'config.yaml'), 'server: { port: 81 }\nsecurity: { auth: none }\n')
     expect(await run()).toEqual({
       outcome: 'done',
       data: { files: [{ file: 'config.yaml', kind: 'server', valid: true, problems: [], notes: [] }] },
@@ -28,7 +28,7 @@ describe('netops config validate', () => {
   })
 
   it('says for each file whether it is valid, and fails when one is not', async () => {
-    await writeFile(join(folder, 'a.yaml'), 'performance: { buffer_size: 1MiB }\n')
+    await writeFile(join(folder, 'a.yaml'), 'performance: { buffer_size: 1MiB }\nsecurity: { auth: none }\n')
     await writeFile(join(folder, 'b.yaml'), 'server: { prot: 81 }\n')
     const { outcome, text, data } = await run('a.yaml', 'b.yaml', 'c.yaml')
     expect(outcome).toBe('usage')
@@ -46,6 +46,21 @@ describe('netops config validate', () => {
         { file: 'c.yaml', valid: false },
       ],
     })
+  })
+
+  it('tells that nobody is let in where tokens are asked for and there is no key', async () => {
+    const note =
+      'config.yaml: note: security.auth: token, and no key to know tokens by: everything but health is refused. Name a file with the key by auth.jwt_secret_file, or write security.auth: none'
+    await writeFile(join(folder, 'config.yaml'), 'server: { port: 81 }\n')
+    expect((await run()).text.split('\n')).toEqual(['config.yaml: valid', note])
+    for (const text of [
+      'security: { auth: none }',
+      'auth: { jwt_secret_file: /k }',
+      `auth: { jwt_secret: ${'k'.repeat(32)} }`,
+    ]) {
+      await writeFile(join(folder, 'config.yaml'), text)
+      expect((await run()).text).toBe('config.yaml: valid')
+    }
   })
 
   it('tells that metrics are there for everybody, also on a host of the fleet', async () => {

@@ -28,7 +28,7 @@ async function linked(text: string): Promise<void> {
 describe('a fleet file that is a link', () => {
   test('has its paths read beside the link', async () => {
     await linked('config: { file: config.yaml }\n')
-    await put('here/config.yaml', 'server: { port: 81 }\n')
+    await put('here/config.yaml', 'server: { port: 81 }\nsecurity: { auth: none }\n')
     await put('real/config.yaml', 'server: { port: nonsense }\n')
     expect(await validate('netops.yml')).toMatchObject({ exit: 0, stdout: 'netops.yml: valid\n' })
     const shown = await runCommand('config show --host web1', { cwd: join(top, 'here') })

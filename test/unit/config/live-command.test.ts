@@ -34,7 +34,7 @@ describe('netops config validate', () => {
         join(folder, 'config.yaml'),
         `server: { host: 127.0.0.1, port: ${port} }\n` +
           'security: { ssl_enabled: true, cert_file: /no/cert.pem, key_file: /no/key.pem }\n' +
-          'auth: { enabled: true, jwt_secret_file: /no/secret }\n' +
+          'auth: { jwt_secret_file: /no/secret }\n' +
           `database: { driver: postgres, host: 127.0.0.1, port: ${port} }\n`,
       )
       const plain = await run({})

@@ -120,7 +120,7 @@ describe('the credentials of a configuration', () => {
       instead: new Map(Object.entries(instead)),
     })
   const tls = (cert: string, key: string) => `security: { ssl_enabled: true, cert_file: ${cert}, key_file: ${key} }\n`
-  const auth = (file: string) => `auth: { enabled: true, jwt_secret_file: ${file} }\n`
+  const auth = (file: string) => `auth: { jwt_secret_file: ${file} }\n`
   const refusal = (act: () => unknown): NetopsError => {
     try {
       act()
@@ -131,8 +131,9 @@ describe('the credentials of a configuration', () => {
   }
 
   it('are nothing while nothing is enabled, and no file is read', () => {
-    const text = 'security: { cert_file: /none, key_file: /none }\nauth: { jwt_secret_file: /none }\n'
+    const text = 'security: { auth: none, cert_file: /none, key_file: /none }\nauth: { jwt_secret_file: /none }\n'
     expect(load(text)).toEqual({ tls: undefined, tokenKey: undefined, notes: [] })
+    expect(load('').tokenKey).toBeUndefined()
   })
 
   it('are what TLS speaks and what tokens are signed with', () => {
@@ -143,7 +144,7 @@ describe('the credentials of a configuration', () => {
   })
 
   it('may have the secret from the configuration itself', () => {
-    expect(load(`auth: { enabled: true, jwt_secret: ${secret} }`).tokenKey).toEqual(Buffer.from(secret))
+    expect(load(`auth: { jwt_secret: ${secret} }`).tokenKey).toEqual(Buffer.from(secret))
   })
 
   it.each([

@@ -26,7 +26,7 @@ async function answer(rules: GuardRules, path: string, method = 'GET'): Promise<
 
 const letIn = { status: 200, body: 'in' }
 const roomy: GuardRules['places'] = { full: () => false, admit: () => true }
-const closed: GuardRules = { places: roomy, tlsPort: undefined, tokens: () => Promise.resolve(false) }
+const closed: GuardRules = { places: roomy, tlsPort: undefined, tokens: () => undefined }
 
 test.each(['/', '/health', '/x'])('everything is answered without rules: %s', async (path) => {
   expect(await answer({ places: roomy, tlsPort: undefined, tokens: undefined }, path)).toMatchObject(letIn)
@@ -52,16 +52,24 @@ test.each([
   ['OPTIONS', '/health'],
   ['GET', 'http://x/health'],
 ])('everything else needs one: %s %s', async (method, path) => {
-  expect(await answer(closed, path, method)).toMatchObject({
+  const refused = await answer(closed, path, method)
+  expect(refused).toMatchObject({
     status: 401,
-    body: '{"type":"about:blank","title":"Unauthorized","status":401,"detail":"a valid token is required"}',
     headers: { 'www-authenticate': 'Bearer error="invalid_token"', 'content-type': 'application/problem+json' },
+  })
+  expect(JSON.parse(refused.body)).toEqual({
+    ...{ type: 'about:blank', title: 'Unauthorized', status: 401, detail: 'a valid token is required' },
+    request_id: refused.headers['x-request-id'],
   })
 })
 
 test('the header that the check gets is the request’s own, and a good one lets in', async () => {
-  const tokens = (authorization: string | undefined) => Promise.resolve(authorization === 'Bearer x')
-  expect(await answer({ places: roomy, tlsPort: undefined, tokens }, '/x')).toMatchObject(letIn)
+  const caller = { subject: 'x' }
+  const known = (authorization: string | undefined) => (authorization === 'Bearer x' ? caller : undefined)
+  const looked = (authorization: string | undefined) => Promise.resolve(known(authorization))
+  for (const tokens of [known, looked]) {
+    expect(await answer({ places: roomy, tlsPort: undefined, tokens }, '/x')).toMatchObject(letIn)
+  }
 })
 
 test('without TLS the answer names its port, and no token is looked at', async () => {
