@@ -296,7 +296,7 @@ describe('the command line', () => {
       status: 2,
       stdout: '',
       stderr:
-        "Unknown option '--verbose'\n  hint: known options: --config, --set, --check-config, --instead, --root, --version, --help\n",
+        "Unknown option '--verbose'\n  hint: known options: --config, --set, --check-config, --instead, --dry-run, --root, --version, --help\n",
     })
   })
 
