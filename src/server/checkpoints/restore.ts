@@ -159,6 +159,8 @@ function fold(database: string): 'none' | 'whole' | 'damaged' {
   if (!existsSync(database)) return 'none'
   let db: DatabaseSync | undefined
   try {
+    // Of a file that it cannot read SQLite would remove the log, when it closes the file that may be written.
+    requireReadable(database)
     db = new DatabaseSync(database)
     // It needs the file for itself alone (sqlite.org/wal.html), which tells whether anybody has it open.
     if (db.prepare('PRAGMA journal_mode = DELETE').get()?.journal_mode === 'delete') return 'whole'
@@ -171,6 +173,15 @@ function fold(database: string): 'none' | 'whole' | 'damaged' {
     return 'damaged'
   } finally {
     db?.close()
+  }
+}
+
+function requireReadable(database: string): void {
+  const db = new DatabaseSync(database, { readOnly: true })
+  try {
+    db.prepare('SELECT count(*) FROM sqlite_schema').get()
+  } finally {
+    db.close()
   }
 }
 

@@ -21,12 +21,18 @@ export interface ScheduleOptions {
 
 /** What is known of checkpoints, for metrics. */
 export interface CheckpointFigures {
-  /** The newest: when it was taken, in ms since 1970, and its size. */
-  readonly last: { readonly takenMs: number; readonly bytes: number } | undefined
-  /** How long the last one of this process took, in ms. */
-  readonly lastMs: number | undefined
-  readonly taken: number
-  readonly failed: number
+  /** The newest. */
+  readonly last:
+    | {
+        /** When it was taken, in ms since 1970. */
+        readonly lastSuccessMs: number
+        /** How long it took; 0 for one of an earlier process. */
+        readonly seconds: number
+        readonly bytes: number
+      }
+    | undefined
+  /** Since the start. */
+  readonly failures: number
 }
 
 export interface CheckpointSchedule {
@@ -45,7 +51,10 @@ const retryMs = 5 * 60_000
 export async function scheduleCheckpoints(options: ScheduleOptions): Promise<CheckpointSchedule> {
   const { intervalMs, onTaken, onFailure } = options
   const [newest] = await listCheckpoints(options.folder).catch(() => [])
-  let figures: CheckpointFigures = { last: newest, lastMs: undefined, taken: 0, failed: 0 }
+  let figures: CheckpointFigures = {
+    last: newest && { lastSuccessMs: newest.takenMs, seconds: 0, bytes: newest.bytes },
+    failures: 0,
+  }
   let running: Promise<TakenCheckpoint> | undefined
   let next: Promise<TakenCheckpoint> | undefined
   /** By the clock that never goes back: when one was last taken, or tried, here. */
@@ -54,12 +63,13 @@ export async function scheduleCheckpoints(options: ScheduleOptions): Promise<Che
   const take = async (): Promise<TakenCheckpoint> => {
     try {
       const taken = await options.take()
-      figures = { ...figures, last: taken, lastMs: taken.ms, taken: figures.taken + 1 }
+      const { takenMs, ms, bytes } = taken
+      figures = { ...figures, last: { lastSuccessMs: takenMs, seconds: ms / 1000, bytes } }
       ended = { at: performance.now(), well: true }
       onTaken(taken)
       return taken
     } catch (error) {
-      figures = { ...figures, failed: figures.failed + 1 }
+      figures = { ...figures, failures: figures.failures + 1 }
       ended = { at: performance.now(), well: false }
       onFailure(messageOf(error))
       throw error
@@ -82,7 +92,7 @@ export async function scheduleCheckpoints(options: ScheduleOptions): Promise<Che
     if (ended !== undefined) {
       return performance.now() - ended.at >= (ended.well ? intervalMs : Math.min(intervalMs, retryMs))
     }
-    const since = figures.last?.takenMs ?? beginningOf(options.database)
+    const since = figures.last?.lastSuccessMs ?? beginningOf(options.database)
     // One from the future: the clock was set back, and when it was taken is not known.
     return since !== undefined && Math.abs(Date.now() - since) >= intervalMs
   }

@@ -18,6 +18,7 @@ import {
   removeOld,
   temporaryPrefix,
 } from './files.ts'
+import type { CheckpointOrder, TakenCheckpoint } from './order.ts'
 
 // Behind whoever serves, for the processor; the disk's queue is fair by itself (ioprio_set(2): best effort follows nice).
 const niceness = 10

@@ -4,7 +4,7 @@ import { errorCodes } from '../../model/errors.ts'
 import { primaryAddress } from '../standing/role.ts'
 
 /** What the service can be asked for. */
-export const controlRequest = z.discriminatedUnion('command', [
+export const controlRequest = z.union([
   z.strictObject({ command: z.literal('status') }),
   z.strictObject({ command: z.literal('checkpoint') }),
   z.strictObject({ command: z.literal('reload') }),

@@ -48,7 +48,10 @@ export async function openControl({ folder, perform, onError }: ControlOptions):
       socket.on('close', () => open.delete(socket))
       // Whoever asked went away.
       socket.on('error', () => undefined)
-      converse(socket, perform).catch(onError)
+      converse(socket, perform).catch((error: unknown) => {
+        socket.destroy()
+        onError(error)
+      })
     })
     server.maxConnections = mostConnections
     server.on('error', onError)

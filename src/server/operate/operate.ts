@@ -1,5 +1,6 @@
 // Carries out the commands of network_server for whoever operates it, and says what came of them.
 import { join, resolve } from 'node:path'
+import { dataSchema } from '../../model/data-schema.ts'
 import { NetopsError } from '../../model/errors.ts'
 import { parseJson } from '../../model/json.ts'
 import { hostPaths } from '../../model/paths.ts'
@@ -88,7 +89,7 @@ async function restoreFrom(root: string, { which, dryRun }: Extract<Operation, {
   await requireDataFolder(root, dataDir)
   const source = await openAndBecomeOwner(dataDir, resolve(which), () => openSource(which, checkpointFolder(root)))
   try {
-    const schemas = readableSchemas
+    const schemas = dataSchema.reads
     const done = await restore({ source, dataDir, database: databaseName, schemas, dryRun })
     const size = formatBytes(done.bytes)
     const kept = done.kept === undefined ? '' : `\nwhat was there before is kept as ${done.kept}`
@@ -101,5 +102,3 @@ async function restoreFrom(root: string, { which, dryRun }: Extract<Operation, {
   }
 }
 
-// SQLite's user_version.
-const readableSchemas = { from: 1, to: 1 } as const

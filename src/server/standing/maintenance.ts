@@ -36,7 +36,7 @@ export async function watchMaintenance(options: FlagOptions): Promise<FlagWatch>
     asked += 1
     looking ??= (async () => {
       // What changes while it is read is read afterwards.
-      for (let seen = 0; seen !== asked; ) {
+      for (let seen = 0; seen !== asked;) {
         seen = asked
         follow(await readFlag(path))
       }

@@ -6,24 +6,28 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { watchMaintenance, type FlagWatch } from '../../../src/server/standing/maintenance.ts'
 import { refusalByRole, refusalInMaintenance } from '../../../src/server/standing/refusals.ts'
 import { readRole, writeRole } from '../../../src/server/standing/role.ts'
-import { keepStanding, standingIn, standingMemory } from '../../../src/server/standing/standing.ts'
+import { keepStanding, standingIn } from '../../../src/server/standing/standing.ts'
+import { createSharedMemory, openShared, type SharedMemory } from '../../../src/server/threads/shared.ts'
 import { eventually } from '../../support/server-process.ts'
 
 let folder: string
 beforeEach(async () => void (folder = await mkdtemp(join(tmpdir(), 'netops-standing-'))))
 afterEach(() => rm(folder, { recursive: true }))
 
+const sourceFile = (path: string): string => join(import.meta.dirname, '../../../src/server', path)
+const standingOf = (memory: SharedMemory) => standingIn(openShared(memory), memory.primary)
+
 describe('the standing that threads share', () => {
   it('is primary and not in maintenance until somebody says otherwise', () => {
-    const standing = standingIn(standingMemory())
+    const standing = standingOf(createSharedMemory(1))
     expect(standing.maintenance()).toBe(false)
     expect(standing.role()).toEqual({ kind: 'primary' })
   })
 
   it('says to every reader what was set last', () => {
-    const memory = standingMemory()
-    const keeper = keepStanding(memory)
-    const standing = standingIn(memory)
+    const memory = createSharedMemory(2)
+    const keeper = keepStanding(openShared(memory), memory.primary)
+    const standing = standingOf(memory)
     keeper.setMaintenance(true)
     keeper.setRole({ kind: 'standby', primary: 'https://db1.example.com:8443' })
     expect(standing.maintenance()).toBe(true)
@@ -35,11 +39,12 @@ describe('the standing that threads share', () => {
   })
 
   it('never shows half of one role and half of another while a thread writes', async () => {
-    const memory = standingMemory()
+    const memory = createSharedMemory(1)
     const writer = new Worker(
       `const { parentPort, workerData } = require('node:worker_threads')
-       import(workerData.module).then(({ keepStanding }) => {
-         const keeper = keepStanding(workerData.memory)
+       const { memory, modules } = workerData
+       Promise.all(modules.map((module) => import(module))).then(([{ keepStanding }, { openShared }]) => {
+         const keeper = keepStanding(openShared(memory), memory.primary)
          parentPort.postMessage('begun')
          for (let n = 0; n < 200_000; n += 1)
            keeper.setRole({ kind: 'standby', primary: 'http://' + 'ab'[n % 2].repeat(1 + (n % 2) * 500) })
@@ -48,7 +53,7 @@ describe('the standing that threads share', () => {
       {
         eval: true,
         execArgv: ['--experimental-strip-types', '--no-warnings'],
-        workerData: { memory, module: join(import.meta.dirname, '../../../src/server/standing/standing.ts') },
+        workerData: { memory, modules: ['standing/standing.ts', 'threads/shared.ts'].map(sourceFile) },
       },
     )
     let ended = false
@@ -57,9 +62,10 @@ describe('the standing that threads share', () => {
       writer.on('error', reject)
     })
     await begun
-    const standing = standingIn(memory)
+    const standing = standingOf(memory)
     const seen = new Set<string>()
-    for (let looks = 0; !ended || looks < 100; looks += 1) {
+    const isOver = () => ended
+    for (let looks = 0; !isOver() || looks < 100; looks += 1) {
       const role = standing.role()
       if (role.kind === 'standby') seen.add(role.primary ?? '')
       if (looks % 1000 === 0) await new Promise((resolve) => setImmediate(resolve))
