@@ -16,6 +16,7 @@ export interface Checkpoint {
 export const lockName = '.lock'
 /** What is being written: whoever was killed leaves it. */
 export const temporaryPrefix = '.taking-'
+const ticketMs = 60_000
 const hashEnding = '.sha256'
 const name = /^checkpoint-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})Z\.db$/
 
@@ -65,6 +66,11 @@ export async function removeLeftovers(folder: string): Promise<readonly string[]
         takenAt(file.slice(0, -hashEnding.length)) !== undefined &&
         !names.includes(file.slice(0, -hashEnding.length))),
   )
+  // Whoever is killed while it asks for the lock leaves its ticket; one that is young may be somebody's who is asking now.
+  for (const file of names.filter((one) => one.startsWith(`${lockName}.`))) {
+    const { mtimeMs } = await fs.lstat(join(folder, file)).catch(() => ({ mtimeMs: Infinity }))
+    if (Date.now() - mtimeMs > ticketMs) left.push(file)
+  }
   for (const file of left) await fs.rm(join(folder, file), { force: true, recursive: true })
   return left
 }

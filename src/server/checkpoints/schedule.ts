@@ -1,6 +1,6 @@
 // When checkpoints are taken: every so often by the newest one's time, and when somebody asks. Never two at once.
 import { statSync } from 'node:fs'
-import { messageOf } from '../../model/errors.ts'
+import { messageOf, NetopsError } from '../../model/errors.ts'
 import { listCheckpoints } from './files.ts'
 import type { TakenCheckpoint } from './order.ts'
 
@@ -110,3 +110,19 @@ function beginningOf(database: string): number | undefined {
   // Not every file system knows (statx(2)): 0 is long ago, so that one is due at once.
   return statSync(database, { throwIfNoEntry: false })?.birthtimeMs
 }
+
+/**
+ * Where the state is in PostgreSQL: a copy of it belongs to that server, with its log and its replicas.
+ * @returns a schedule that takes none, and says why to whoever asks
+ */
+export const noCheckpoints = (): CheckpointSchedule => ({
+  takeNow: () =>
+    Promise.reject(
+      new NetopsError('failed', {
+        message: 'the state is in PostgreSQL, which takes its own copies: no checkpoint was taken',
+        hint: 'on the database server: pg_basebackup, or its archive of the write-ahead log',
+      }),
+    ),
+  figures: () => ({ last: undefined, failures: 0 }),
+  close: () => undefined,
+})

@@ -101,4 +101,3 @@ async function restoreFrom(root: string, { which, dryRun }: Extract<Operation, {
     await source.handle.close()
   }
 }
-

@@ -7,7 +7,12 @@ import { formatBytes, formatDuration } from '../../model/units.ts'
 import type { ProcessLock } from '../../system/process-lock.ts'
 import { clearLeftovers, takeInChild } from '../checkpoints/child.ts'
 import { unfinishedRestore } from '../checkpoints/restore.ts'
-import { scheduleCheckpoints, type CheckpointFigures, type CheckpointSchedule } from '../checkpoints/schedule.ts'
+import {
+  noCheckpoints,
+  scheduleCheckpoints,
+  type CheckpointFigures,
+  type CheckpointSchedule,
+} from '../checkpoints/schedule.ts'
 import { holdData } from '../control/hold.ts'
 import type { ControlRequest, ControlResult } from '../control/protocol.ts'
 import { openControl, type ControlSocket } from '../control/socket.ts'
@@ -128,6 +133,7 @@ function followFlag(root: string, { standing, log }: StandingParts): Promise<Fla
 
 async function startCheckpoints(options: OperationsOptions, signal: AbortSignal): Promise<CheckpointSchedule> {
   const { root, config, shared, log } = options
+  if (config.database.driver !== 'sqlite') return noCheckpoints()
   const { interval, timeout, keep } = config.checkpoint
   const [database, folder] = [databaseFile(root), checkpointFolder(root)]
   clearLeftovers(folder).then(
