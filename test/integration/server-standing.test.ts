@@ -2,7 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -172,7 +172,9 @@ describe('the control socket', () => {
 
   it('of a killed service is replaced, and another service does not work with the same data', async () => {
     const first = await startReady()
-    const second = await start({ config: `server: { port: ${here.ports.tls} }\nmetrics: { port: ${await freePort()} }\n` })
+    const second = await start({
+      config: `server: { port: ${here.ports.tls} }\nmetrics: { port: ${await freePort()} }\n`,
+    })
     expect(await second.exit).toBe(1)
     expect(second.lines().at(-1)?.msg).toContain('another network_server works with')
     expect(operated('status')).toMatchObject({ pid: first.child.pid })
@@ -261,6 +263,18 @@ describe('checkpoints', () => {
     await startReady()
   })
   const sums = async () => (await readdir(checkpoints())).filter((name) => name.endsWith('.sha256'))
+
+  it('are taken by netops too, as the host of a root', async () => {
+    await startReady()
+    await mkdir(join(here.root, 'usr/local/bin'), { recursive: true })
+    await symlink(inject('builds').server1, join(here.root, 'usr/local/bin/network_server'))
+    const asked = spawnSync(inject('builds').netops, ['checkpoint', '--root', here.root, '--json'], {
+      encoding: 'utf8',
+    })
+    expect(asked.status).toBe(0)
+    const { hosts } = JSON.parse(asked.stdout) as { hosts: readonly { path: string; sha256: string }[] }
+    expect(await readFile(`${hosts[0]?.path}.sha256`, 'utf8')).toContain(hosts[0]?.sha256)
+  })
 
   it('are taken by the clock, and only so many are kept', async () => {
     await startReady({ config: `${baseConfig()}checkpoint: { interval: 2s, timeout: 1900ms, keep: 1 }\n` })

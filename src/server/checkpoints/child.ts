@@ -8,7 +8,8 @@ import { formatDuration } from '../../model/units.ts'
 import { exec, type ExecResult } from '../../system/exec.ts'
 import { tryProcessLock } from '../../system/process-lock.ts'
 import { lockName, removeLeftovers } from './files.ts'
-import { takenCheckpoint, type CheckpointOrder, type TakenCheckpoint } from './order.ts'
+import { takenCheckpoint, type TakenCheckpoint } from '../../model/checkpoint.ts'
+import type { CheckpointOrder } from './order.ts'
 
 /** The word by which the executable is asked for it; no command for people. */
 export const takeWord = 'take-checkpoint'

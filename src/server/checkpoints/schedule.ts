@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs'
 import { messageOf, NetopsError } from '../../model/errors.ts'
 import { listCheckpoints } from './files.ts'
-import type { TakenCheckpoint } from './order.ts'
+import type { TakenCheckpoint } from '../../model/checkpoint.ts'
 
 export interface ScheduleOptions {
   readonly database: string

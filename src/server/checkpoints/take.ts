@@ -18,7 +18,8 @@ import {
   removeOld,
   temporaryPrefix,
 } from './files.ts'
-import type { CheckpointOrder, TakenCheckpoint } from './order.ts'
+import type { TakenCheckpoint } from '../../model/checkpoint.ts'
+import type { CheckpointOrder } from './order.ts'
 
 // Behind whoever serves, for the processor; the disk's queue is fair by itself (ioprio_set(2): best effort follows nice).
 const niceness = 10

@@ -11,7 +11,7 @@ import {
   removeLeftovers,
   takenAt,
 } from '../../../src/server/checkpoints/files.ts'
-import type { TakenCheckpoint } from '../../../src/server/checkpoints/order.ts'
+import type { TakenCheckpoint } from '../../../src/model/checkpoint.ts'
 import { restore, unfinishedRestore } from '../../../src/server/checkpoints/restore.ts'
 import { scheduleCheckpoints } from '../../../src/server/checkpoints/schedule.ts'
 import { openSource } from '../../../src/server/checkpoints/source.ts'
