@@ -12,6 +12,7 @@ export const commands: Readonly<Record<string, Load>> = {
   health: async () => (await import('./commands/health.ts')).health,
   exec: async () => (await import('./commands/exec.ts')).exec,
   logs: async () => (await import('./commands/logs.ts')).logs,
+  checkpoint: async () => (await import('./commands/checkpoint.ts')).checkpoint,
   'config validate': async () => (await import('./commands/config-validate.ts')).configValidate,
   'config show': async () => (await import('./commands/config-show.ts')).configShow,
   'config schema': async () => (await import('./commands/config-schema.ts')).configSchema,

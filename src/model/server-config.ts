@@ -146,7 +146,6 @@ const output = once(() =>
 
 const noPool = { pending: 'this release has no pool' }
 const noDatabase = { pending: 'this release keeps its state in SQLite' }
-const noCheckpoint = { pending: 'this release takes no checkpoints' }
 
 const server = section(
   () => ({
@@ -311,11 +310,10 @@ const checkpoint = section(
   () => ({
     interval: key(
       span().prefault('1h'),
-      'A checkpoint of the state is taken this often (guide: Recovery Point Objective).',
-      noCheckpoint,
+      'A checkpoint of the state in SQLite is taken this often, by the time of the newest (guide: Recovery Point Objective).',
     ),
-    timeout: key(span().prefault('5m'), 'A checkpoint that takes longer is given up.', noCheckpoint),
-    keep: key(z.int().min(1).default(24), 'This many checkpoints are kept.', noCheckpoint),
+    timeout: key(span().prefault('5m'), 'A checkpoint that takes longer is given up.'),
+    keep: key(z.int().min(1).default(24), 'This many checkpoints are kept, the newest.'),
   }),
   'Copies of the state that a restore begins from.',
 )

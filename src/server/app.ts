@@ -6,7 +6,7 @@ import { fastify, type FastifyError, type FastifyInstance, type FastifyReply, ty
 import type { ServerConfig } from '../model/server-config.ts'
 import { BodyRefusal, boundBodies, closeIfBodyIsMissing, refusalOfLength, type Budget } from './bodies.ts'
 import { guard, tryAgain, type Handler } from './guard.ts'
-import type { Health } from './health.ts'
+import type { Health, HealthStatus } from './health.ts'
 import { limitsOf, prepared } from './http-server.ts'
 import type { Places } from './places.ts'
 import { problemBody, problemType, sendProblem } from './problem.ts'
@@ -15,8 +15,13 @@ import { jsonType } from './records/values.ts'
 import { requestIdHeader, requestIdOf } from './request-id.ts'
 import { methodsAt } from './resources.ts'
 import type { Store } from './store/port.ts'
+import type { Standing } from './standing/standing.ts'
+import type { Shared } from './threads/shared.ts'
 import type { EventLog } from './threads/thread-log.ts'
 import type { TokenCheck } from './tokens.ts'
+
+/** What `/health/ready` says of the process. */
+type Activity = Pick<Shared, 'phase' | 'requests' | 'open'>
 
 export interface AppOptions {
   readonly config: ServerConfig
@@ -30,8 +35,9 @@ export interface AppOptions {
   readonly places: Places
   /** What the bodies of all requests may hold in memory. */
   readonly bodies: Budget
-  /** Whether this instance is past its start and not yet stopping. */
-  readonly serving: () => boolean
+  readonly standing: Standing
+  /** What the whole process is at. */
+  readonly activity: Activity
   readonly version: string
   readonly release: string
   readonly logger: Pick<EventLog, 'error'>
@@ -51,7 +57,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const { performance, security, server } = options.config
   const tlsPort = security.require_tls ? server.tls_port : undefined
   const guarded = (handler: Handler): Handler =>
-    guard({ places: options.places, tlsPort, tokens: options.tokens }, handler)
+    guard({ places: options.places, tlsPort, tokens: options.tokens, standing: options.standing }, handler)
   const limits = limitsOf(options.config)
   const app = fastify({
     bodyLimit: performance.max_request_size,
@@ -79,7 +85,8 @@ export async function createApp(options: AppOptions): Promise<App> {
   return { plain: app.server, tls }
 }
 
-function addHealthRoutes(app: FastifyInstance, { health, serving, release, version }: AppOptions): void {
+function addHealthRoutes(app: FastifyInstance, options: AppOptions): void {
+  const { health, release, version } = options
   app.get('/health', async (_request, reply) => {
     const status = await health.read()
     return reply
@@ -91,12 +98,19 @@ function addHealthRoutes(app: FastifyInstance, { health, serving, release, versi
   app.get('/health/ready', async (_request, reply) => {
     const { checks } = await health.read()
     // Asked after the wait: a stop may have come meanwhile.
-    const ready = serving() && checks.database
+    const reason = whyNotReady(options, checks)
     return reply
-      .code(ready ? 200 : 503)
+      .code(reason === undefined ? 200 : 503)
       .header('cache-control', 'no-store')
       .header('x-release', release)
-      .send({ ready, release, version })
+      .send({
+        ready: reason === undefined,
+        ...(reason === undefined ? {} : { reason }),
+        ...{ release, version, role: options.standing.role().kind },
+        // This one is not what a drain waits for.
+        active_requests: Math.max(0, options.activity.requests() - 1),
+        active_connections: options.activity.open(),
+      })
   })
 }
 
@@ -110,6 +124,15 @@ function addDocument(app: FastifyInstance, { config, tokens, version }: AppOptio
     )
     return reply.header('content-type', jsonType).send(text)
   })
+}
+
+/** Why this instance should get no traffic; undefined where it should. */
+function whyNotReady({ activity, standing }: AppOptions, checks: HealthStatus['checks']): string | undefined {
+  const phase = activity.phase()
+  if (phase === 'stopping') return phase
+  if (standing.maintenance()) return 'maintenance'
+  if (!checks.database) return 'database'
+  return phase === 'serving' ? undefined : phase
 }
 
 /** Answers for what is not served and for what fails, also in routes that are added later. */

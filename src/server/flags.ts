@@ -1,6 +1,7 @@
 // The command line of network_server: words to a typed request, or a refusal that says what is known.
 import { parseArgs } from 'node:util'
 import { messageOf, NetopsError } from '../model/errors.ts'
+import { operationHelp } from './operate/words.ts'
 
 export type Request =
   | { readonly kind: 'help' | 'version' }
@@ -20,6 +21,7 @@ export type Request =
 
 export const help = `Usage: network_server [--config FILE] [--root DIR] [--set SECTION.KEY=VALUE]...
        network_server migrate [--dry-run] [--config FILE] [--root DIR] [--set SECTION.KEY=VALUE]...
+       network_server COMMAND [--root DIR] [--json]
 
 Serves /health, /health/live and /health/ready, and /metrics on a port of its own.
 
@@ -35,12 +37,15 @@ Serves /health, /health/live and /health/ready, and /metrics on a port of its ow
   --version                  print version and commit
   --help                     print this
 
+${operationHelp}
+
 Environment: each key of the configuration is also NETWORK_<SECTION>_<KEY>, such as NETWORK_SERVER_HOST,
 NETWORK_SERVER_PORT, NETWORK_SERVER_WORKER_THREADS, NETWORK_PERFORMANCE_CONNECTION_POOL_SIZE and
 NETWORK_PERFORMANCE_BUFFER_SIZE. Three have a shorter name besides: NETWORK_LOG_LEVEL, NETWORK_SSL_ENABLED and
 NETWORK_MAX_CONNECTIONS. All win over the file. NETWORK_RELEASE names the release where the executable's folder does not.
 SIGTERM and SIGINT stop it gracefully, a second one at once.
-Exit codes: 0 stopped as asked, 1 failed, 2 bad usage or invalid configuration.`
+Exit codes: 0 stopped as asked, or done; 1 failed, 2 bad usage or invalid configuration; of commands besides: 6 another
+process is at work with the state, 7 refused, 9 damaged.`
 
 const options = {
   config: { type: 'string' },

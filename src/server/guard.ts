@@ -5,6 +5,8 @@ import { TLSSocket } from 'node:tls'
 import { closeIfBodyIsMissing } from './bodies.ts'
 import type { Places } from './places.ts'
 import { sendProblem } from './problem.ts'
+import { refusalByRole, refusalInMaintenance, sendRefusal } from './standing/refusals.ts'
+import type { Standing } from './standing/standing.ts'
 import type { Caller, TokenCheck } from './tokens.ts'
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void
@@ -16,6 +18,8 @@ export interface GuardRules {
   readonly tlsPort: number | undefined
   /** Undefined where no token is needed. */
   readonly tokens: TokenCheck | undefined
+  /** Whether anything is begun now. */
+  readonly standing: Standing
 }
 
 // Asked by balancers and deployments, which hold no tokens; they say nothing that a client could not find out.
@@ -37,7 +41,12 @@ type Known = IncomingMessage & { [callerIs]?: Caller }
 export const subjectOf = (request: IncomingMessage): string => (request as Known)[callerIs]?.subject ?? ''
 
 /** A handler that is reached only by requests that the rules let through. */
-export function guard({ places, tlsPort, tokens }: GuardRules, handler: Handler): Handler {
+export function guard({ places, tlsPort, tokens, standing }: GuardRules, reached: Handler): Handler {
+  const handler: Handler = (request, response) => {
+    const refused = refusalByRole(standing, request)
+    if (refused === undefined) reached(request, response)
+    else sendRefusal(response, refused)
+  }
   const letIn = (request: IncomingMessage, response: ServerResponse, caller: Caller | undefined): void => {
     if (request.socket.destroyed) return
     if (caller === undefined) sendProblem(response, 401, 'a valid token is required', refusal)
@@ -65,8 +74,12 @@ export function guard({ places, tlsPort, tokens }: GuardRules, handler: Handler)
     if (open) {
       closeIfBodyIsMissing(response)
       if (places.full()) response.setHeader('Connection', 'close')
-      handler(request, response)
-    } else if (!places.admit()) sendProblem(response, 503, 'all connections are in use: try again', tryAgain)
+      reached(request, response)
+      return
+    }
+    const refused = refusalInMaintenance(standing)
+    if (refused !== undefined) sendRefusal(response, refused)
+    else if (!places.admit()) sendProblem(response, 503, 'all connections are in use: try again', tryAgain)
     else if (tlsPort !== undefined && !(request.socket instanceof TLSSocket)) {
       // Not a redirect: it would teach clients to send their tokens in plain text first.
       sendProblem(response, 403, `TLS is required: use https on port ${tlsPort}`)

@@ -9,6 +9,7 @@ import { buildInfo } from '../system/build-info.ts'
 import { surviveSignals } from '../system/signals.ts'
 import type { Credentials } from './credentials.ts'
 import { help, parseFlags, type Request } from './flags.ts'
+import { isOperation } from './operate/words.ts'
 import type { ServiceControls } from './service.ts'
 
 // A chain of certificates has some KB.
@@ -17,7 +18,9 @@ const mostOfCredential = 2 ** 20
 type Start = Extract<Request, { kind: 'serve' | 'check' | 'migrate' }>
 
 async function main(): Promise<number> {
-  const request = parseFlags(process.argv.slice(2))
+  const argv = process.argv.slice(2)
+  if (isOperation(argv)) return (await import('./operate/operate.ts')).operate(argv, print)
+  const request = parseFlags(argv)
   switch (request.kind) {
     case 'help':
       print(help)

@@ -17,6 +17,7 @@ import { createHealth, type Health, type OwnHealth } from './health.ts'
 import { addressOf, checkFree, listen, show } from './listening.ts'
 import { logTargets, openLog, type Logger, type LogTarget } from './logger.ts'
 import { createMetricsServer, createProcessMetrics } from './metrics.ts'
+import { startOperations } from './operate/operations.ts'
 import { dealOut, passedSockets } from './passed-sockets.ts'
 import type { Store } from './store/port.ts'
 import { startGroup, type Group } from './threads/group.ts'
@@ -110,6 +111,11 @@ async function serve(options: ServiceOptions, controls: ServiceControls, { logge
   let listening: readonly Listening[] = []
   const plan = await listenPlan(config, threads, logger)
   makeDataDir(dataDir, logger)
+  const operations = await startOperations({
+    ...{ root: options.root, config, release, version, shared, memory, log: logger },
+    reload: () =>
+      Promise.reject(new NetopsError('failed', { message: 'this release reads its configuration at a start' })),
+  })
   const store = startStoreThread({ config, dataDir, root: options.root, log: logger })
   const health = createServiceHealth({ store: store.client, folders, addresses: () => listening, logger })
   const group = startGroup({
@@ -166,6 +172,7 @@ async function serve(options: ServiceOptions, controls: ServiceControls, { logge
     metricsServer.closeAllConnections()
     await group.end()
     await store.end()
+    await operations.close()
   }
 }
 

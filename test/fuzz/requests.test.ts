@@ -13,6 +13,7 @@ import { fuzz } from '../support/fuzz.ts'
 import { memoryStore } from '../support/memory-store.ts'
 import { aloneCrowd } from '../../src/server/threads/crowd.ts'
 import { createSharedMemory, openShared } from '../../src/server/threads/shared.ts'
+import { atWork } from '../support/standing.ts'
 
 const nobody = () => undefined
 const timeLimitMs = 300
@@ -37,7 +38,8 @@ beforeAll(async () => {
     health: { read: () => Promise.resolve({ healthy: true, status: 'healthy', checks }) },
     places,
     bodies: sharedBudget(openShared(createSharedMemory(1)), 10_000),
-    serving: () => true,
+    standing: atWork,
+    activity: { phase: () => 'serving', requests: () => 1, open: () => 1 },
     version: '1.0.0',
     release: 'r',
     logger: { error: (about: unknown) => failures.push(about) } as never,

@@ -137,7 +137,8 @@ describe('starting', () => {
     expect(readdirSync(here.root, { recursive: true }).sort()).toEqual([
       'config.yaml',
       ...['etc', 'etc/network_system', 'etc/network_system/config.yaml'],
-      ...['var', 'var/lib', 'var/lib/network_system', 'var/lib/network_system/state.db'],
+      ...['var', 'var/lib', 'var/lib/network_system', 'var/lib/network_system/control'],
+      'var/lib/network_system/state.db',
       ...['var/log', 'var/log/network', 'var/log/network/server.log'],
     ])
     expect(server.lines()[0]).toMatchObject({ config: join(here.root, 'etc/network_system/config.yaml') })

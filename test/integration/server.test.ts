@@ -22,6 +22,7 @@ describe('health', () => {
       ready: true,
       release: '1.2.3-abc',
       version: expect.stringMatching(/^\d+\.\d+\.\d+/) as string,
+      ...{ role: 'primary', active_requests: 0, active_connections: 1 },
     })
   })
 

@@ -8,6 +8,7 @@ import { trackConnections } from '../connections.ts'
 import { addressOf, listen, listenOnPassed } from '../listening.ts'
 import { createThreadMetrics, type ThreadMetrics } from '../metrics.ts'
 import { createPlaces, type Places } from '../places.ts'
+import { standingIn } from '../standing/standing.ts'
 import { createTokenCheck, type TokenCheck } from '../tokens.ts'
 import { createStoreClient } from '../store/client.ts'
 import { askedHealth } from './asked-health.ts'
@@ -34,7 +35,7 @@ export async function serveInThread(data: ServingData, main: MessagePort): Promi
     bodies: sharedBudget(shared, data.mostBodies),
     store: createStoreClient(data.store),
     tokens: await tokenCheckFor(data),
-    serving: () => shared.phase() === 'serving',
+    ...{ standing: standingIn(shared, data.shared.primary), activity: shared },
   })
   const servers = tls === undefined ? [plain] : [plain, tls]
   const beside: NetServer[] = []

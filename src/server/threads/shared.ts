@@ -1,4 +1,5 @@
 // What all threads of the process know of each other without a message: counters in memory that they share.
+import { addressMemory } from '../standing/standing.ts'
 
 /** Where the process is in its life; the numbers are what is shared. */
 export const phases = ['starting', 'serving', 'stopping'] as const
@@ -9,6 +10,8 @@ export interface SharedMemory {
   readonly counts: SharedArrayBuffer
   readonly bytes: SharedArrayBuffer
   readonly ranks: SharedArrayBuffer
+  /** The primary's address, where this is a standby. */
+  readonly primary: SharedArrayBuffer
 }
 
 // The first places of `counts`; then come the threads' own, `perThread` each.
@@ -22,6 +25,7 @@ export const createSharedMemory = (threads: number): SharedMemory => ({
   counts: new SharedArrayBuffer((first + threads * perThread) * Int32Array.BYTES_PER_ELEMENT),
   bytes: new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT),
   ranks: noRanks(threads),
+  primary: addressMemory(),
 })
 
 function noRanks(threads: number): SharedArrayBuffer {
@@ -62,7 +66,7 @@ export interface Shared {
   readonly giveBodies: (bytes: number) => void
 }
 
-export function openShared({ counts, bytes, ranks: rankMemory }: SharedMemory): Shared {
+export function openShared({ counts, bytes, ranks: rankMemory }: Omit<SharedMemory, 'primary'>): Shared {
   const numbers = new Int32Array(counts)
   const sizes = new BigInt64Array(bytes)
   // Not of one piece for others to see on every processor: a rank that is wrong for a moment costs one wrong choice.
