@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import { messageOf } from '../../model/errors.ts'
 import { hostPaths } from '../../model/paths.ts'
+import { replicaAddress } from '../../model/replica-address.ts'
 import type { ServerConfig } from '../../model/server-config.ts'
 import { judgeAccess } from './account.ts'
 import { statIfAny, type Eye } from './files.ts'
@@ -104,7 +105,5 @@ export function judgeAnswers({ key, host, port }: DatabaseEntry, { answers, limi
 export const replicasOf = ({ database }: ServerConfig): readonly DatabaseEntry[] =>
   (database.read_replicas ?? []).map((text, index) => {
     const key = `database.read_replicas[${index}]`
-    const [, inBrackets, plain = '', given] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(text) ?? []
-    const port = given === undefined ? database.port : Number(given)
-    return { key, hostKey: key, host: inBrackets ?? plain, port }
+    return { key, hostKey: key, ...replicaAddress(text, database.port) }
   })
