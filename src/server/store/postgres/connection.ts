@@ -29,6 +29,7 @@ export interface Connection {
 /** The server's own limit for a statement, and ours, which also counts a network that swallows everything. */
 export const statementLimitMs = 10_000
 const answerLimitMs = 12_000
+const goodbyeLimitMs = 1000
 
 export interface Opening {
   readonly address: Address
@@ -82,7 +83,7 @@ export async function openConnection(opening: Opening, onLost: () => void): Prom
   }
   return {
     get lost() {
-      return lost
+      return lost || closing
     },
     async query(statement, values = [], limit = answerLimitMs) {
       let silent: NoAnswer | undefined
@@ -104,8 +105,9 @@ export async function openConnection(opening: Opening, onLost: () => void): Prom
     close() {
       if (lost || closing) return
       closing = true
+      const timer = setTimeout(lose, goodbyeLimitMs)
       // Its only failure is a connection that is gone already.
-      client.end().catch(lose)
+      client.end().catch(lose).finally(() => clearTimeout(timer))
     },
   }
 }
