@@ -1,14 +1,13 @@
 // The database: the file that SQLite keeps, or the PostgreSQL servers.
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
+import { replicaAddress, showAddress } from '../../model/addresses.ts'
 import { messageOf } from '../../model/errors.ts'
 import { hostPaths } from '../../model/paths.ts'
-import { replicaAddress } from '../../model/replica-address.ts'
 import type { ServerConfig } from '../../model/server-config.ts'
 import { judgeAccess } from './account.ts'
 import { statIfAny, type Eye } from './files.ts'
 import { good, problem, type LiveFinding, type Say } from './finding.ts'
-import { showAddress } from './listeners.ts'
 import { resolveFor, type HostEntry, type Resolve } from './names.ts'
 import { askPostgres, type Answer } from './postgres.ts'
 

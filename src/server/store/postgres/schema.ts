@@ -68,13 +68,13 @@ BEGIN
   END IF;
   PERFORM pg_advisory_xact_lock(hashtextextended(p_collection || '/' || p_key, 0));
   SELECT r.version INTO current FROM ${schemaName}.records r WHERE r.collection = p_collection AND r.key = p_key;
-  IF NOT CASE p_condition
+  IF NOT (CASE p_condition
     WHEN 'always' THEN true
     WHEN 'absent' THEN current IS NULL
     WHEN 'present' THEN current IS NOT NULL
     WHEN 'versions' THEN coalesce(current = ANY (p_versions), false)
     ELSE false
-  END THEN
+  END) THEN
     kind := 'condition-failed';
     RETURN;
   END IF;

@@ -1,7 +1,7 @@
 // What the configuration's `database` section says of PostgreSQL, as the driver needs it.
 import { readFile } from 'node:fs/promises'
 import { withoutNewline } from '../../../config/credentials.ts'
-import { replicaAddress } from '../../../model/replica-address.ts'
+import { replicaAddress } from '../../../model/addresses.ts'
 import type { ServerConfig } from '../../../model/server-config.ts'
 import { StoreUnavailable } from '../port.ts'
 

@@ -84,16 +84,16 @@ export function troubleOf(error: unknown): Trouble {
 
 /** Why no connection could be made, for clients. */
 export function connectFault(error: unknown): StoreUnavailable {
-  if (error instanceof StoreUnavailable) return error
   const cause = error instanceof QueryFailed ? error.cause : error
-  const { code = '', severity } = fieldsOf(cause)
+  if (cause instanceof StoreUnavailable) return cause
+  const { severity } = fieldsOf(cause)
   if (severity === undefined) {
-    // Connecting that takes too long is told by pg itself, with this word alone.
+    // Connecting that takes too long is told by pg with this word alone.
     const late = cause instanceof NoAnswer || (cause instanceof Error && cause.message === 'timeout expired')
     return new StoreUnavailable(late ? notInTime : unreachable, { cause })
   }
-  const known = byCode[code] ?? byClass[code.slice(0, 2)]
-  return new StoreUnavailable(known !== undefined && 'reason' in known ? known.reason : unreachable, { cause })
+  const trouble = troubleOf(cause)
+  return new StoreUnavailable('reason' in trouble ? trouble.reason : 'the database cannot be used', { cause })
 }
 
 /** What the store's callers get: StoreUnavailable, or a fault of ours as it is. */
