@@ -23,6 +23,8 @@ export interface Postgres {
   readonly port: number
   /** Appends to postgresql.conf, and has the server read it again. */
   readonly configure: (lines: string) => Promise<void>
+  /** Puts a line before all others of pg_hba.conf. */
+  readonly access: (line: string) => Promise<void>
   /** A file that the server reads, and nobody else. */
   readonly write: (name: string, text: string) => Promise<string>
   /** Runs statements as the superuser. */
@@ -97,6 +99,11 @@ async function startIn(bin: string, folder: string, extra: Settings): Promise<Po
     },
     configure: async (lines) => {
       await appendFile(join(data, 'postgresql.conf'), lines)
+      process.kill(await server.pid(), 'SIGHUP')
+    },
+    access: async (line) => {
+      const file = join(data, 'pg_hba.conf')
+      await writeFile(file, `${line}\n${await readFile(file, 'utf8')}`)
       process.kill(await server.pid(), 'SIGHUP')
     },
     write: async (name, text) => {

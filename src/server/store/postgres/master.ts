@@ -66,6 +66,7 @@ export function masterOpener(
       } catch (error) {
         denied = isDenied(error)
         if (!denied) throw error
+        throw new StoreUnavailable(refusalOf(version) ?? takesNoWrites, { cause: error })
       }
     }
     const refusal = refusalOf(version)

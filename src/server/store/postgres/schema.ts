@@ -101,9 +101,9 @@ export const migrations: readonly Migration[] = [
   { version: 2, about: 'records, idempotency keys, the beats that replicas are measured by', text: records + writeRecord },
 ]
 
-// pg_advisory_xact_lock(int, int): these two numbers are apart from the locks of single keys ("nsvc", "migr").
-const lock = 'SELECT pg_advisory_xact_lock(1853060707, 1835624306)'
-const lockLimitMs = 60_000
+// Two numbers, so that it is apart from the locks of single keys, which have one ("nsvc", "migr").
+const lock = 'pg_advisory_lock(1853060707, 1835624306)'
+const unlock = 'pg_advisory_unlock(1853060707, 1835624306)'
 // Making an index of many records takes its time.
 const stepLimitMs = 600_000
 
@@ -125,23 +125,18 @@ export const pendingFrom = (version: number): readonly Migration[] =>
  * Brings the data schema up to this release's in one transaction. Two at once are safe: the second one waits, and finds
  * nothing to do. A newer schema is left as it is.
  * @returns what was done
- * @throws QueryFailed; nothing has changed then
+ * @throws QueryFailed; nothing has changed then, and the connection is closed
  */
 export async function migrateBy(connection: Connection): Promise<readonly Migration[]> {
   const run = (text: string) => connection.query({ text }, [], stepLimitMs)
   try {
+    // Before the transaction, not in it: a transaction goes on believing that a schema is not there which it once did not
+    // find, until it locks a table.
+    await run(`SELECT ${lock}`)
     await run('BEGIN')
-    await run(`SELECT set_config('statement_timeout', '${stepLimitMs}', true), set_config('lock_timeout', '${lockLimitMs}', true)`)
-    await run(lock)
+    await run(`SELECT set_config('statement_timeout', '${stepLimitMs}', true)`)
     const pending = pendingFrom(await schemaVersion(connection))
-    if (pending.length > 0) {
-      // Not without looking: IF NOT EXISTS wants the right to make schemas even where an administrator has made this one.
-      const [there] = await run(`SELECT to_regnamespace('${schemaName}') IS NOT NULL AS there`)
-      if (there?.there !== true) await run(`CREATE SCHEMA ${schemaName}`)
-      await run(
-        `CREATE TABLE IF NOT EXISTS ${schemaName}.migrations (version int PRIMARY KEY, about text NOT NULL, at timestamptz NOT NULL)`,
-      )
-    }
+    if (pending.length > 0) await prepare(run)
     for (const { version, about, text } of pending) {
       await run(text)
       await connection.query(
@@ -150,10 +145,20 @@ export async function migrateBy(connection: Connection): Promise<readonly Migrat
       )
     }
     await run('COMMIT')
+    await run(`SELECT ${unlock}`)
     return pending
   } catch (error) {
-    // Where even this fails the connection is gone, and with it the transaction.
-    if (!connection.lost) await run('ROLLBACK').catch(() => connection.close())
+    // With it go the transaction and the lock.
+    connection.close()
     throw error
   }
+}
+
+async function prepare(run: (text: string) => ReturnType<Connection['query']>): Promise<void> {
+  // Not without looking: IF NOT EXISTS wants the right to make schemas even where an administrator has made this one.
+  const [there] = await run(`SELECT to_regnamespace('${schemaName}') IS NOT NULL AS there`)
+  if (there?.there !== true) await run(`CREATE SCHEMA ${schemaName}`)
+  await run(
+    `CREATE TABLE IF NOT EXISTS ${schemaName}.migrations (version int PRIMARY KEY, about text NOT NULL, at timestamptz NOT NULL)`,
+  )
 }

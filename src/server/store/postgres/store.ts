@@ -31,6 +31,8 @@ export interface StoreNotice {
 }
 
 export interface PostgresStore extends Store {
+  /** Removes idempotency keys whose time is over, in steps; done every minute by itself. */
+  clean(): Promise<void>
   stats(): { readonly master: PoolStats; readonly replicas: readonly ReplicaStats[] }
 }
 
@@ -136,6 +138,7 @@ export function postgresStore({ settings, notify, keptMs }: PostgresOptions): Po
           if (beatOf(rows) < number) throw new StoreUnavailable('the database does not give back what was written')
         })(),
       ),
+    clean: () => told(clean()),
     stats: () => ({ master: master.stats(), replicas: replicas.stats() }),
     async close() {
       for (const stop of stopped) stop()
