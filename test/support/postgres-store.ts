@@ -2,6 +2,7 @@
 import { serverConfigSchema } from '../../src/model/server-config.ts'
 import { idempotencyKeptMs, StoreUnavailable, type Write, type WriteOutcome } from '../../src/server/store/port.ts'
 import { postgresSettings, type PostgresSettings } from '../../src/server/store/postgres/settings.ts'
+import { eventually } from './server-process.ts'
 import { postgresStore, type PostgresStore, type StoreNotice } from '../../src/server/store/postgres/store.ts'
 
 export const settingsFor = (
@@ -42,3 +43,9 @@ export async function reasonFor(work: Promise<unknown>): Promise<string | undefi
 }
 
 export const versionOf = (outcome: WriteOutcome): number => ('version' in outcome ? outcome.version : 0)
+
+/** Waits until this many replicas are read from. */
+export const readFromReplicas = ({ store, notices }: Opened, count: number): Promise<void> =>
+  eventually(() => {
+    if (store.stats().replicasUsed !== count) throw new Error(JSON.stringify({ state: store.state(), notices }))
+  })

@@ -33,8 +33,8 @@ export interface Postgres {
   readonly halt: (how?: 'SIGINT' | 'SIGKILL') => Promise<void>
   /** Starts it again on the same port. */
   readonly resume: () => Promise<void>
-  /** A replica of it that streams, with a port of its own. */
-  readonly replica: () => Promise<Postgres>
+  /** A replica of it that streams, with a port of its own; its settings are the master's but for `more`. */
+  readonly replica: (more?: Settings) => Promise<Postgres>
   /** Ends it at once and removes what it kept. */
   readonly stop: () => Promise<void>
 }
@@ -87,7 +87,7 @@ async function startIn(bin: string, folder: string, extra: Settings): Promise<Po
     resume: async () => {
       server = await startServer(bin, data, options)
     },
-    replica: () => replicaOf(bin, port, extra),
+    replica: (more = {}) => replicaOf(bin, port, { ...extra, ...more }),
     sql: async (text, database = account) => {
       const client = new Client({ host: '127.0.0.1', port, user: account, database })
       await client.connect()

@@ -39,7 +39,7 @@ export interface Pool {
 const trustedMs = 1000
 // Longer than any queue that still moves: 20 connections do thousands of requests in this time.
 const longestWaitMs = 5000
-const waitersPerConnection = 100
+const mostWaiting = 5000
 const firstBackoffMs = 100
 const longestBackoffMs = 2000
 const tickMs = 1000
@@ -64,16 +64,17 @@ export function createPool({ limits, open, validate, onChange }: PoolOptions): P
   // The one that was used last is at the end, and is taken first: those that are too many grow old at the beginning.
   const idle: Member[] = []
   const waiters: Waiter[] = []
-  const mostWaiting = limits.size * waitersPerConnection
   const waitMs = Math.min(limits.connectMs, longestWaitMs)
   let members = 0
   let opening = 0
   let generation = 0
-  /** Why the last attempt to connect failed; none has succeeded since. */
+  /** Why nobody waits now; the server has not been heard since. */
   let fault: StoreUnavailable | undefined
   let backoffMs = firstBackoffMs
   let retry: NodeJS.Timeout | undefined
   let up: boolean | undefined
+  /** When the server was heard last: it answered something, or took a connection. */
+  let heardMs = performance.now()
   let closing = false
   let emptied: (() => void) | undefined
 
@@ -99,15 +100,20 @@ export function createPool({ limits, open, validate, onChange }: PoolOptions): P
       member.current = { connection, generation: born, usedMs: performance.now() }
       opening -= 1
       members += 1
-      fault = undefined
-      if (up !== true) onChange({ up: true })
-      up = true
+      heard()
       backoffMs = firstBackoffMs
       release(member.current)
     } catch (error) {
       opening -= 1
       failed(connectFault(error))
     }
+  }
+
+  const heard = (): void => {
+    heardMs = performance.now()
+    fault = undefined
+    if (up !== true) onChange({ up: true })
+    up = true
   }
 
   const failed = (why: StoreUnavailable): void => {
@@ -119,7 +125,7 @@ export function createPool({ limits, open, validate, onChange }: PoolOptions): P
     backoffMs = Math.min(backoffMs * 2, longestBackoffMs)
   }
 
-  /** From now on nobody waits any more, until a connection is there. */
+  /** From now on nobody waits any more, until the server is heard. */
   const down = (why: StoreUnavailable): void => {
     fault = why
     if (up !== false) onChange({ up: false, fault: why })
@@ -161,17 +167,18 @@ export function createPool({ limits, open, validate, onChange }: PoolOptions): P
 
   const acquire = (urgent: boolean): Promise<Member> => {
     if (closing) return Promise.reject(stopping())
-    if (fault !== undefined && members === 0) return Promise.reject(fault)
     const free = idle.pop()
     if (free !== undefined) return Promise.resolve(free)
+    if (fault !== undefined) return Promise.reject(fault)
     if (!urgent && waiters.length >= mostWaiting) return Promise.reject(exhausted())
     return new Promise((resolve, reject) => {
+      const sinceMs = performance.now()
       const leave = (): void => {
         waiters.splice(waiters.indexOf(waiter), 1)
-        if (members > 0) return reject(exhausted())
-        const silence = connectFault(new NoAnswer(waitMs))
-        reject(silence)
-        down(silence)
+        const why = members > 0 ? exhausted() : connectFault(new NoAnswer(waitMs))
+        reject(why)
+        // A queue that moves is worth waiting in; where nothing has come all the time, the next ones would wait in vain.
+        if (heardMs < sinceMs) down(why)
       }
       const timer = setTimeout(leave, waitMs)
       const waiter: Waiter = {
@@ -231,7 +238,9 @@ export function createPool({ limits, open, validate, onChange }: PoolOptions): P
     async run(work, { urgent = false } = {}) {
       const member = await checkedOut(urgent)
       try {
-        return await work(member.connection)
+        const result = await work(member.connection)
+        heard()
+        return result
       } catch (error) {
         if (error instanceof QueryFailed) judge(error.trouble, member)
         throw error

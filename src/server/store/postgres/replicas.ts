@@ -18,11 +18,11 @@ export interface Replica {
 export interface Replicas {
   /** The next one in turn that is well and has shown this beat; undefined where there is none. */
   next(needed: number): Replica | undefined
-  stats(): readonly ReplicaStats[]
+  state(): readonly ReplicaState[]
   close(): Promise<void>
 }
 
-export interface ReplicaStats extends PoolStats {
+export interface ReplicaState extends PoolStats {
   readonly address: string
   /** Why it is not read from. */
   readonly out: string | undefined
@@ -64,7 +64,7 @@ export function watchReplicas(options: WatchOptions): Replicas {
       }
       return undefined
     },
-    stats: () => all.map(({ address, out, pool }) => ({ address, out, ...pool.stats() })),
+    state: () => all.map(({ address, out, pool }) => ({ address, out, ...pool.stats() })),
     async close() {
       clearInterval(timer)
       await Promise.all(all.map(({ pool }) => pool.close()))

@@ -33,11 +33,19 @@ const oneRecord = pair(
   2,
 )
 
+// A page is in memory as a whole, here and where it is sent from: with values of 10 MB each its limit alone bounds nothing.
+const mostOfPage = 8 * 2 ** 20
+
+// How long a text is the server knows without reading it. The first record comes however long it is, or a walk would end.
 const page = (bounded: boolean) =>
   pair(
     bounded ? 'list_prefix' : 'list',
-    `SELECT ${columns} FROM ${schemaName}.records
-      WHERE collection = $1 AND key > $2 AND key >= $3 ${bounded ? 'AND key < $5' : ''} ORDER BY key LIMIT $4`,
+    `SELECT ${columns}, matched FROM (
+      SELECT *, count(*) OVER () AS matched, sum(size) OVER (ORDER BY key) - size AS before FROM (
+        SELECT *, octet_length(value) AS size FROM ${schemaName}.records
+        WHERE collection = $1 AND key > $2 AND key >= $3 ${bounded ? 'AND key < $5' : ''} ORDER BY key LIMIT $4
+      ) found
+    ) counted WHERE before < ${mostOfPage} ORDER BY key`,
     'ORDER BY r.key',
     bounded ? 5 : 4,
   )
@@ -58,8 +66,8 @@ export function listRecords({ collection, prefix, after, limit }: ListRequest): 
     ...(end === undefined ? wholePage : prefixPage),
     values: end === undefined ? values : [...values, end],
     result: (rows) => {
-      const records = recordsOf(rows)
-      return { records: records.slice(0, limit), more: records.length > limit }
+      const records = recordsOf(rows).slice(0, limit)
+      return { records, more: Number(rows[0]?.matched ?? 0) > records.length }
     },
   }
 }

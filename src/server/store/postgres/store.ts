@@ -7,7 +7,7 @@ import type { Row, Statement, Value } from './connection.ts'
 import { createFreshness } from './freshness.ts'
 import { masterOpener, validateMaster } from './master.ts'
 import { createPool, type PoolStats } from './pool.ts'
-import { watchReplicas, type ReplicaStats } from './replicas.ts'
+import { watchReplicas, type ReplicaState } from './replicas.ts'
 import type { PostgresSettings } from './settings.ts'
 import {
   beatOf,
@@ -33,8 +33,15 @@ export interface StoreNotice {
 export interface PostgresStore extends Store {
   /** Removes idempotency keys whose time is over, in steps; done every minute by itself. */
   clean(): Promise<void>
-  stats(): { readonly master: PoolStats; readonly replicas: readonly ReplicaStats[] }
+  /** How things stand now. */
+  state(): { readonly master: PoolStats; readonly replicas: readonly ReplicaState[] }
+  /** The same as figures. */
+  stats(): PostgresFigures
 }
+
+export type PostgresFigures = Readonly<
+  Record<'connectionsOpen' | 'connectionsIdle' | 'connectionsWaiting' | 'replicasUsed' | 'replicasLeftOut', number>
+>
 
 export interface PostgresOptions {
   readonly settings: PostgresSettings
@@ -114,6 +121,7 @@ export function postgresStore({ settings, notify, keptMs }: PostgresOptions): Po
     await onMaster(expireBeats, [])
   }
 
+  const state = () => ({ master: master.stats(), replicas: replicas.state() })
   const stopped = [...(replicated ? [every(beatMs, beat)] : []), every(cleanMs, clean)]
 
   return {
@@ -122,10 +130,17 @@ export function postgresStore({ settings, notify, keptMs }: PostgresOptions): Po
     write: (write) => {
       const { statement, values } = writeRecord(write)
       const attempt = async () => {
+        let sent = false
         try {
-          return outcomeOf(await onMaster(statement, values))
+          return outcomeOf(
+            await master.run((connection) => {
+              sent = true
+              return connection.query(statement, values)
+            }),
+          )
         } finally {
-          if (replicated) freshness.wrote(nameOf(write), write.collection)
+          // Also where it failed: what was sent may have happened.
+          if (replicated && sent) freshness.wrote(nameOf(write), write.collection)
         }
       }
       return told(retried(attempt, mayRepeatWrite))
@@ -139,11 +154,25 @@ export function postgresStore({ settings, notify, keptMs }: PostgresOptions): Po
         })(),
       ),
     clean: () => told(clean()),
-    stats: () => ({ master: master.stats(), replicas: replicas.stats() }),
+    state,
+    stats: () => figuresOf(state()),
     async close() {
       for (const stop of stopped) stop()
       await Promise.all([master.close(), replicas.close()])
     },
+  }
+}
+
+/** Connections to the master and its replicas together. */
+function figuresOf({ master, replicas }: ReturnType<PostgresStore['state']>): PostgresFigures {
+  const sum = (name: keyof PoolStats): number => replicas.reduce((total, { [name]: one }) => total + one, master[name])
+  const used = replicas.filter(({ out }) => out === undefined).length
+  return {
+    connectionsOpen: sum('open'),
+    connectionsIdle: sum('idle'),
+    connectionsWaiting: sum('waiting'),
+    replicasUsed: used,
+    replicasLeftOut: replicas.length - used,
   }
 }
 
@@ -180,14 +209,16 @@ async function told<Result>(result: Promise<Result>): Promise<Result> {
   }
 }
 
-/** Does something again and again, never twice at once; what fails is done again next time. */
+/** Does something now and again and again, never twice at once; what fails is done again next time. */
 function every(intervalMs: number, work: () => Promise<unknown>): () => void {
   let busy = false
-  const timer = setInterval(() => {
+  const start = (): void => {
     if (busy) return
     busy = true
     const done = (): void => void (busy = false)
     work().then(done, done)
-  }, intervalMs)
+  }
+  start()
+  const timer = setInterval(start, intervalMs)
   return () => clearInterval(timer)
 }
