@@ -27,9 +27,7 @@ describe.skipIf(programs === undefined)('a PostgreSQL with replicas', () => {
   })
 
   const withReplicas = (database: Readonly<Record<string, unknown>> = {}) =>
-    openStore(
-      settingsFor(master.port, { ...database, read_replicas: replicas.map(({ port }) => `127.0.0.1:${port}`) }),
-    )
+    openStore(settingsFor(master.port, { ...database, read_replicas: replicas.map(({ port }) => `127.0.0.1:${port}`) }))
   const at = (index: number): Postgres => replicas[index] ?? master
 
   it('is read from both in turn, and from the master alone what has just been written', async () => {

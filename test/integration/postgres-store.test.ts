@@ -46,7 +46,9 @@ describe.skipIf(programs === undefined)('a PostgreSQL store', () => {
       await using a = openStore(settings)
       await using b = openStore(settings)
       const race = (condition: Parameters<typeof put>[2]) =>
-        Promise.all(Array.from({ length: 100 }, (_, n) => (n % 2 === 0 ? a : b).store.write(put('one', `${n}`, condition))))
+        Promise.all(
+          Array.from({ length: 100 }, (_, n) => (n % 2 === 0 ? a : b).store.write(put('one', `${n}`, condition))),
+        )
       const created = await race({ condition: { kind: 'absent' } })
       expect(created.filter(({ kind }) => kind === 'created')).toHaveLength(1)
       expect(created.filter(({ kind }) => kind === 'condition-failed')).toHaveLength(99)
@@ -67,7 +69,9 @@ describe.skipIf(programs === undefined)('a PostgreSQL store', () => {
         Array.from({ length: 100 }, (_, n) =>
           // Two of them have the same key for another record.
           (n % 2 === 0 ? a : b).store.write(
-            n < 2 ? put('other', '0', { idempotency: { key: 'k', request: 'other' } }) : put('same', '1', { idempotency: { key: 'k', request: 'same' } }),
+            n < 2
+              ? put('other', '0', { idempotency: { key: 'k', request: 'other' } })
+              : put('same', '1', { idempotency: { key: 'k', request: 'same' } }),
           ),
         ),
       )
@@ -173,7 +177,9 @@ describe.skipIf(programs === undefined)('a PostgreSQL store', () => {
       await holder.connect()
       await holder.query('BEGIN; LOCK TABLE network_service.records IN ACCESS EXCLUSIVE MODE')
       const held = Array.from({ length: 2 }, () => opened.store.get({ collection: 'things', key: 'one' }))
-      const others = Array.from({ length: 5100 }, () => reasonFor(opened.store.get({ collection: 'things', key: 'one' })))
+      const others = Array.from({ length: 5100 }, () =>
+        reasonFor(opened.store.get({ collection: 'things', key: 'one' })),
+      )
       expect(new Set(await Promise.all(others))).toEqual(new Set(['all connections to the database are in use']))
       expect(opened.store.state().master).toEqual({ open: 2, idle: 0, waiting: 0 })
       await holder.query('COMMIT')

@@ -5,14 +5,12 @@ import { postgresSettings, type PostgresSettings } from '../../src/server/store/
 import { eventually } from './server-process.ts'
 import { postgresStore, type PostgresStore, type StoreNotice } from '../../src/server/store/postgres/store.ts'
 
-export const settingsFor = (
-  port: number,
-  database: Readonly<Record<string, unknown>> = {},
-): PostgresSettings =>
+export const settingsFor = (port: number, database: Readonly<Record<string, unknown>> = {}): PostgresSettings =>
   postgresSettings(
     serverConfigSchema.parse({
       database: { driver: 'postgres', host: '127.0.0.1', port, name: 'postgres', user: 'postgres', ...database },
     }),
+    '/',
   )
 
 export interface Opened extends AsyncDisposable {

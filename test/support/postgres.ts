@@ -45,7 +45,18 @@ export type Settings = Readonly<Record<string, string | number>>
 export async function startPostgres(bin: string, extra: Settings = {}): Promise<Postgres> {
   const folder = await ownFolder()
   try {
-    await run([join(bin, 'initdb'), '-D', join(folder, 'data'), '-A', 'trust', '-U', account, '--no-sync', '-E', 'UTF8'])
+    await run([
+      join(bin, 'initdb'),
+      '-D',
+      join(folder, 'data'),
+      '-A',
+      'trust',
+      '-U',
+      account,
+      '--no-sync',
+      '-E',
+      'UTF8',
+    ])
     return await startIn(bin, folder, extra)
   } catch (error) {
     await rm(folder, { recursive: true, force: true })

@@ -107,7 +107,10 @@ export async function openConnection(opening: Opening, onLost: () => void): Prom
       closing = true
       const timer = setTimeout(lose, goodbyeLimitMs)
       // Its only failure is a connection that is gone already.
-      client.end().catch(lose).finally(() => clearTimeout(timer))
+      client
+        .end()
+        .catch(lose)
+        .finally(() => clearTimeout(timer))
     },
   }
 }

@@ -98,7 +98,11 @@ $function$;`
 
 /** By their versions, the last of which is the data schema that this release writes. */
 export const migrations: readonly Migration[] = [
-  { version: 2, about: 'records, idempotency keys, the beats that replicas are measured by', text: records + writeRecord },
+  {
+    version: 2,
+    about: 'records, idempotency keys, the beats that replicas are measured by',
+    text: records + writeRecord,
+  },
 ]
 
 // Two numbers, so that it is apart from the locks of single keys, which have one ("nsvc", "migr").
@@ -109,7 +113,9 @@ const stepLimitMs = 600_000
 
 /** The data schema that is there; 0 where there is none yet. */
 export async function schemaVersion(connection: Connection): Promise<number> {
-  const [found] = await connection.query({ text: `SELECT to_regclass('${schemaName}.migrations') IS NOT NULL AS there` })
+  const [found] = await connection.query({
+    text: `SELECT to_regclass('${schemaName}.migrations') IS NOT NULL AS there`,
+  })
   if (found?.there !== true) return 0
   const [row] = await connection.query({
     text: `SELECT coalesce(max(version), 0) AS version FROM ${schemaName}.migrations`,

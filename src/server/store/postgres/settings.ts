@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { withoutNewline } from '../../../config/credentials.ts'
 import { replicaAddress } from '../../../model/addresses.ts'
+import { below } from '../../../model/paths.ts'
 import type { ServerConfig } from '../../../model/server-config.ts'
 import { StoreUnavailable } from '../port.ts'
 
@@ -36,14 +37,17 @@ export interface PostgresSettings {
   readonly replicas: readonly Address[]
 }
 
-/** The settings of a configuration whose `database.driver` is `postgres`. Reads no file: passwords are read at each login. */
-export function postgresSettings({ database }: Pick<ServerConfig, 'database'>): PostgresSettings {
+/**
+ * The settings of a configuration whose `database.driver` is `postgres`. Reads no file: passwords are read at each login.
+ * @param root before the path of the password's file
+ */
+export function postgresSettings({ database }: Pick<ServerConfig, 'database'>, root: string): PostgresSettings {
   const { password, password_file: file } = database
   return {
     login: {
       database: database.name,
       user: database.user,
-      password: () => (file === undefined ? Promise.resolve(password) : readPassword(file)),
+      password: () => (file === undefined ? Promise.resolve(password) : readPassword(below(root, file))),
     },
     pool: {
       size: database.pool_size,

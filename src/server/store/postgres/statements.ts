@@ -15,7 +15,12 @@ export interface Read<Result> {
 const columns = 'key, value, version, floor(extract(epoch FROM updated) * 1000)::float8 AS updated'
 
 /** The same select for both: what a replica shows comes with its beat in one snapshot, also where it is nothing. */
-function pair(name: string, select: string, order: string, values: number): Pick<Read<unknown>, 'statement' | 'onReplica'> {
+function pair(
+  name: string,
+  select: string,
+  order: string,
+  values: number,
+): Pick<Read<unknown>, 'statement' | 'onReplica'> {
   const beat = `(SELECT beat FROM ${schemaName}.beats WHERE server = $${values + 1}) AS beat`
   return {
     statement: { name, text: `${select}` },
@@ -26,12 +31,7 @@ function pair(name: string, select: string, order: string, values: number): Pick
   }
 }
 
-const oneRecord = pair(
-  'get',
-  `SELECT ${columns} FROM ${schemaName}.records WHERE collection = $1 AND key = $2`,
-  '',
-  2,
-)
+const oneRecord = pair('get', `SELECT ${columns} FROM ${schemaName}.records WHERE collection = $1 AND key = $2`, '', 2)
 
 // A page is in memory as a whole, here and where it is sent from: with values of 10 MB each its limit alone bounds nothing.
 const mostOfPage = 8 * 2 ** 20

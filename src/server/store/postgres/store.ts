@@ -114,7 +114,7 @@ export function postgresStore({ settings, notify, keptMs }: PostgresOptions): Po
   }
 
   const clean = async (): Promise<void> => {
-    for (let count = cleanAtOnce; count === cleanAtOnce; ) {
+    for (let count = cleanAtOnce; count === cleanAtOnce;) {
       const [row] = await onMaster(expireKeys, [keptMs, cleanAtOnce])
       count = Number(row?.count ?? 0)
     }
