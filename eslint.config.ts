@@ -50,6 +50,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   chalk: ['src/cli/**'],
   fastify: ['src/server/**', 'scripts/bench/programs/*.ts'],
   jose: ['src/server/**'],
+  pg: ['src/server/store/postgres/connection.ts'],
   pino: ['src/server/**'],
   'prom-client': ['src/server/**'],
   'js-yaml': ['src/config/**'],

@@ -31,13 +31,15 @@ const external = ['cpu-features', '*.node', 'esbuild', 'postject']
 const leftOut: Plugin = {
   name: 'left-out',
   setup: (building) => {
-    const filter = /\/ssh2\/lib\/(?:http-agents|keygen|server)\.js$/
+    const filter = /\/ssh2\/lib\/(?:http-agents|keygen|server)\.js$|\/pg\/lib\/native\/index\.js$/
     const nothing = { contents: 'module.exports = {}' }
     building.onLoad({ filter }, () => nothing)
     // commander starts programs that stand for subcommands, ssh2 an agent of Windows: two to three milliseconds of each start.
     building.onResolve({ filter: /^(?:node:)?child_process$/ }, ({ importer }) =>
       /\/node_modules\/(?:commander|ssh2)\//.test(importer) ? { path: 'nothing', namespace: 'left-out' } : undefined,
     )
+    // pg's way through libpq and its sockets for Cloudflare: neither is installed, both would be asked for by name.
+    building.onResolve({ filter: /^pg-(?:native|cloudflare)$/ }, () => ({ path: 'nothing', namespace: 'left-out' }))
     building.onLoad({ filter: /./, namespace: 'left-out' }, () => nothing)
   },
 }

@@ -145,7 +145,6 @@ const output = once(() =>
 )
 
 const noPool = { pending: 'this release has no pool' }
-const noDatabase = { pending: 'this release keeps its state in SQLite' }
 
 const server = section(
   () => ({
@@ -271,36 +270,38 @@ const database = section(
     driver: key(
       z.enum(['sqlite', 'postgres']).default('sqlite'),
       'Where state is kept: in a file of its own, or in PostgreSQL.',
-      { ...noDatabase, harmless: 'sqlite' },
     ),
-    host: key(host.default('localhost'), 'The write master (guide: Database Scaling).', noDatabase),
-    port: key(port.default(5432), 'Its TCP port.', noDatabase),
-    name: key(z.string().min(1).default('network'), "The database's name (guide: Database Scaling).", noDatabase),
-    user: key(z.string().min(1).default('network'), 'Who the service logs in as.', noDatabase),
-    password: key(z.string().min(1).optional(), "The user's password. Better: password_file.", {
-      ...noDatabase,
-      secret: true,
-    }),
-    password_file: key(absolutePath.optional(), "A file that holds the user's password.", noDatabase),
-    pool_size: key(z.int().min(1).default(20), 'Most connections to it (guide: Database Scaling).', noDatabase),
-    pool_min_idle: key(z.int().min(0).optional(), 'Connections that are kept open to it (guide: Database Scaling).', {
-      ...noDatabase,
-      otherwise: '5, or database.pool_size if that is less',
-    }),
+    host: key(
+      host.default('localhost'),
+      'The write master (guide: Database Scaling). The connection is not encrypted: reach it over a network of its own.',
+    ),
+    port: key(port.default(5432), 'Its TCP port.'),
+    name: key(z.string().min(1).default('network'), "The database's name (guide: Database Scaling)."),
+    user: key(z.string().min(1).default('network'), 'Who the service logs in as, also on read replicas.'),
+    password: key(z.string().min(1).optional(), "The user's password. Better: password_file.", { secret: true }),
+    password_file: key(absolutePath.optional(), "A file that holds the user's password; read at each login."),
+    pool_size: key(
+      z.int().min(1).default(20),
+      'Most connections to each server, for all threads together (guide: Database Scaling).',
+    ),
+    pool_min_idle: key(
+      z.int().min(0).optional(),
+      'Connections to each server that are kept open for the next request (guide: Database Scaling).',
+      {
+        otherwise: '5, or database.pool_size if that is less',
+      },
+    ),
     pool_idle_timeout: key(
       span().prefault('5m'),
-      'A connection without use is closed after this time (guide: Database Scaling).',
-      noDatabase,
+      'One beyond those is closed after this time without use (guide: Database Scaling).',
     ),
     pool_connect_timeout: key(
       span().prefault('30s'),
-      'How long connecting may take (guide: Database Scaling).',
-      noDatabase,
+      'How long connecting and logging in may take (guide: Database Scaling).',
     ),
     read_replicas: key(
       z.array(replica()).readonly().optional(),
-      'Servers that are read from in turn (guide: Read Replicas).',
-      noDatabase,
+      'Servers that are read from in turn, as long as each is a replica of the master and at most 3 s behind it (guide: Read Replicas).',
     ),
   }),
   'Where the service keeps its state.',

@@ -48,7 +48,7 @@ async function migrate(request: Start): Promise<number> {
   const { config } = await load(request, request.config === undefined ? 'optional' : 'required')
   const { migrateStore } = await import('./store/migrate.ts')
   const root = resolve(request.root)
-  print(migrateStore({ config, root, dataDir: hostPaths(root).dataDir }, request).join('\n'))
+  print((await migrateStore({ config, root, dataDir: hostPaths(root).dataDir }, request)).join('\n'))
   return 0
 }
 

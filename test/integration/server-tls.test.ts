@@ -215,7 +215,9 @@ describe('tokens', () => {
 
   it('are needed over TLS too, for the issuer of the configuration, and the body of a request comes through', async () => {
     const auth = `auth: { issuer: me, jwt_secret: "${key}" }\n`
-    await startReady({ config: `${tlsConfig(', require_tls: true', 'token')}${auth}performance: { max_request_size: 5B }\n` })
+    await startReady({
+      config: `${tlsConfig(', require_tls: true', 'token')}${auth}performance: { max_request_size: 5B }\n`,
+    })
     const good = makeToken({ key, claims: { iss: 'me' } })
     expect(await askOverTls('/x', trusted())).toMatchObject({ status: 401 })
     expect(await askOverTls('/x', trusted(), bearer(makeToken({ key })))).toMatchObject({ status: 401 })

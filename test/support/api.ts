@@ -9,6 +9,7 @@ import { readServerConfig } from '../../src/config/server-config.ts'
 import { aloneCrowd } from '../../src/server/threads/crowd.ts'
 import { createSharedMemory, openShared } from '../../src/server/threads/shared.ts'
 import { memoryStore, type MemoryStore } from './memory-store.ts'
+import { atWork } from './standing.ts'
 
 export interface ApiOptions {
   /** Its `config.yaml`. */
@@ -52,7 +53,8 @@ export async function startApi(options: ApiOptions = {}): Promise<Api> {
     ...{ config, places, store, tls: undefined, tokens: options.tokens, version: '1.0.0', release: 'r' },
     health: { read: () => Promise.resolve({ healthy: true, status: 'healthy', checks }) },
     bodies: sharedBudget(openShared(createSharedMemory(1)), 64 * 2 ** 20),
-    serving: () => true,
+    standing: atWork,
+    activity: { phase: () => 'serving', requests: () => 1, open: () => 1 },
     logger: { error: options.onError ?? nobody },
   })
   const connections = trackConnections([plain], {

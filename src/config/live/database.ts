@@ -1,13 +1,13 @@
 // The database: the file that SQLite keeps, or the PostgreSQL servers.
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
+import { replicaAddress, showAddress } from '../../model/addresses.ts'
 import { messageOf } from '../../model/errors.ts'
 import { hostPaths } from '../../model/paths.ts'
 import type { ServerConfig } from '../../model/server-config.ts'
 import { judgeAccess } from './account.ts'
 import { statIfAny, type Eye } from './files.ts'
 import { good, problem, type LiveFinding, type Say } from './finding.ts'
-import { showAddress } from './listeners.ts'
 import { resolveFor, type HostEntry, type Resolve } from './names.ts'
 import { askPostgres, type Answer } from './postgres.ts'
 
@@ -104,7 +104,5 @@ export function judgeAnswers({ key, host, port }: DatabaseEntry, { answers, limi
 export const replicasOf = ({ database }: ServerConfig): readonly DatabaseEntry[] =>
   (database.read_replicas ?? []).map((text, index) => {
     const key = `database.read_replicas[${index}]`
-    const [, inBrackets, plain = '', given] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(text) ?? []
-    const port = given === undefined ? database.port : Number(given)
-    return { key, hostKey: key, host: inBrackets ?? plain, port }
+    return { key, hostKey: key, ...replicaAddress(text, database.port) }
   })

@@ -72,7 +72,3 @@ export function addressToAsk(listener: Listener, wanted: Listener): string {
   if (!isWildcard(wanted.address)) return wanted.address
   return listener.address === '::' && wanted.address === '::' ? '::1' : '127.0.0.1'
 }
-
-/** `127.0.0.1:8080`, `[::1]:8080` */
-export const showAddress = (host: string, port: number): string =>
-  host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`

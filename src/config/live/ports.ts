@@ -1,10 +1,11 @@
 // Ports that the service listens on: can they be had now, and if not, is it the service itself that has them?
 import { createServer } from 'node:net'
+import { showAddress } from '../../model/addresses.ts'
 import { systemCode } from '../../model/errors.ts'
 import { urlHost } from '../../model/login-names.ts'
 import { httpGet } from '../../system/http.ts'
 import { good, problem, warning, type LiveFinding } from './finding.ts'
-import { addressToAsk, isInTheWay, plainAddress, readListeners, showAddress, type Listener } from './listeners.ts'
+import { addressToAsk, isInTheWay, plainAddress, readListeners, type Listener } from './listeners.ts'
 import { resolveFor, type HostEntry, type Resolve } from './names.ts'
 
 export interface PortEntry extends HostEntry {

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { closeIfBodyIsMissing } from '../bodies.ts'
 import { problemBody, problemType } from '../problem.ts'
+import { requestIdHeader, requestIdOf } from '../request-id.ts'
 import type { Standing } from './standing.ts'
 
 /** Why a request is not begun, and what its answer says. */
@@ -48,8 +49,14 @@ export function refusalByRole(
 
 /** Answers with the refusal. */
 export function sendRefusal(response: ServerResponse, { detail, headers, members }: StandingRefusal): void {
-  const body = JSON.stringify({ ...problemBody(503, detail), ...members })
+  const id = requestIdOf(response.req)
+  const body = JSON.stringify({ ...problemBody(503, detail, id), ...members })
   closeIfBodyIsMissing(response)
-  response.writeHead(503, { ...headers, 'content-type': problemType, 'content-length': Buffer.byteLength(body) })
+  response.writeHead(503, {
+    ...headers,
+    [requestIdHeader]: id,
+    'content-type': problemType,
+    'content-length': Buffer.byteLength(body),
+  })
   response.end(body)
 }

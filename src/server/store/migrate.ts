@@ -1,5 +1,6 @@
 // `network_server migrate`: brings the store of a configuration to the data schema of this release.
 import { join } from 'node:path'
+import { showAddress } from '../../model/addresses.ts'
 import { messageOf, NetopsError } from '../../model/errors.ts'
 import type { StorePlace } from './open.ts'
 import { StoreUnavailable } from './port.ts'
@@ -15,18 +16,50 @@ export interface MigrateOptions {
  * @returns what was done, or in a dry run would be, line by line
  * @throws NetopsError `failed` where the database cannot be migrated
  */
-export function migrateStore({ dataDir }: StorePlace, options: MigrateOptions): readonly string[] {
+export async function migrateStore(place: StorePlace, options: MigrateOptions): Promise<readonly string[]> {
+  if (place.config.database.driver === 'sqlite') return migrateFile(place, options)
+  return migrateServer(place, options)
+}
+
+function migrateFile({ dataDir }: StorePlace, options: MigrateOptions): readonly string[] {
   const file = join(dataDir, stateFile)
   try {
     const change = migrateSqlite(file, options)
     if (change === undefined) return [`${file}: not there; the first start makes it`]
-    const { from, to, steps } = change
-    if (steps.length === 0) return [`${file}: has data schema ${to}, nothing to migrate`]
-    const [is, adds] = options.dryRun ? ['would be migrated', 'would add'] : ['migrated', 'added']
-    return [`${file}: ${is} from data schema ${from} to ${to}`, ...steps.map((step) => `  ${adds} ${step}`)]
+    return told(file, change, options)
   } catch (error) {
-    if (!(error instanceof StoreUnavailable)) throw error
-    const cause = error.cause === undefined ? '' : `: ${messageOf(error.cause)}`
-    throw new NetopsError('failed', { message: `cannot migrate ${file}: ${error.reason}${cause}`, cause: error })
+    throw failedFor(file, error)
   }
+}
+
+async function migrateServer({ config, root }: StorePlace, options: MigrateOptions): Promise<readonly string[]> {
+  const { migratePostgres, postgresSettings } = await import('./postgres/open.ts')
+  const settings = postgresSettings(config, root)
+  const name = `${showAddress(settings.master.host, settings.master.port)}/${settings.login.database}`
+  try {
+    const { from, steps } = await migratePostgres(settings, options)
+    const to = steps.at(-1)?.version ?? from
+    return told(name, { from, to, steps: steps.map(({ about }) => about) }, options)
+  } catch (error) {
+    throw failedFor(name, error)
+  }
+}
+
+interface Change {
+  readonly from: number
+  readonly to: number
+  readonly steps: readonly string[]
+}
+
+function told(name: string, { from, to, steps }: Change, { dryRun }: MigrateOptions): readonly string[] {
+  if (steps.length === 0) return [`${name}: has data schema ${to}, nothing to migrate`]
+  const [is, adds] = dryRun ? ['would be migrated', 'would add'] : ['migrated', 'added']
+  return [`${name}: ${is} from data schema ${from} to ${to}`, ...steps.map((step) => `  ${adds} ${step}`)]
+}
+
+/** What is thrown for a database that cannot be migrated; anything else is a fault of ours. */
+function failedFor(name: string, error: unknown): unknown {
+  if (!(error instanceof StoreUnavailable)) return error
+  const cause = error.cause === undefined ? '' : `: ${messageOf(error.cause)}`
+  return new NetopsError('failed', { message: `cannot migrate ${name}: ${error.reason}${cause}`, cause: error })
 }

@@ -9,11 +9,11 @@ import { openStore } from './open.ts'
 import { StoreUnavailable } from './port.ts'
 
 /** Keeps the store of a configuration until the main thread ends it. */
-export function keepStoreInThread(data: StoreData, main: MessagePort): Promise<void> {
+export async function keepStoreInThread(data: StoreData, main: MessagePort): Promise<void> {
   const log = threadLog((message) => main.postMessage(message))
-  const store = openStore(data, log)
+  const store = await openStore(data, log)
   const desk = createDesk(store)
-  return new Promise((resolve, reject) => {
+  await new Promise<void>((resolve, reject) => {
     main.on('message', (message: ToStoreThread) => {
       if (message.kind === 'client') return desk.serve(message.port)
       desk.close()

@@ -284,38 +284,38 @@ describe('an older data schema', () => {
     const migrate = (dryRun: boolean) =>
       migrateStore({ config: parseServerConfig('', 'config.yaml'), dataDir: folder, root: '/' }, { dryRun })
 
-    it('and a dry run says the same, and changes nothing', () => {
+    it('and a dry run says the same, and changes nothing', async () => {
       old()
       const what = 'records, their last version, and idempotency keys'
-      expect(migrate(true)).toEqual([`${file}: would be migrated from data schema 1 to 2`, `  would add ${what}`])
-      expect(migrate(true)).toEqual([`${file}: would be migrated from data schema 1 to 2`, `  would add ${what}`])
-      expect(migrate(false)).toEqual([`${file}: migrated from data schema 1 to 2`, `  added ${what}`])
+      expect(await migrate(true)).toEqual([`${file}: would be migrated from data schema 1 to 2`, `  would add ${what}`])
+      expect(await migrate(true)).toEqual([`${file}: would be migrated from data schema 1 to 2`, `  would add ${what}`])
+      expect(await migrate(false)).toEqual([`${file}: migrated from data schema 1 to 2`, `  added ${what}`])
       for (const dryRun of [true, false]) {
-        expect(migrate(dryRun)).toEqual([`${file}: has data schema 2, nothing to migrate`])
+        expect(await migrate(dryRun)).toEqual([`${file}: has data schema 2, nothing to migrate`])
       }
     })
 
     it('also while a store has the file open', async () => {
       const store = open()
       await store.write(put('a'))
-      expect(migrate(true)).toEqual([`${file}: has data schema 2, nothing to migrate`])
-      expect(migrate(false)).toEqual([`${file}: has data schema 2, nothing to migrate`])
+      expect(await migrate(true)).toEqual([`${file}: has data schema 2, nothing to migrate`])
+      expect(await migrate(false)).toEqual([`${file}: has data schema 2, nothing to migrate`])
       expect(await store.write(put('b'))).toMatchObject({ kind: 'created' })
     })
 
-    it('but not made where none is', () => {
-      expect(migrate(false)).toEqual([`${file}: not there; the first start makes it`])
+    it('but not made where none is', async () => {
+      expect(await migrate(false)).toEqual([`${file}: not there; the first start makes it`])
       expect(existsSync(file)).toBe(false)
     })
 
-    it('and refused for a newer one, and for what is no database', () => {
+    it('and refused for a newer one, and for what is no database', async () => {
       sql((db) => db.exec('PRAGMA user_version = 7'))
       const newer = 'the database has data schema 7, and this release knows only up to 2'
       for (const dryRun of [true, false]) {
-        expect(() => migrate(dryRun)).toThrow(`cannot migrate ${file}: ${newer}`)
+        await expect(migrate(dryRun)).rejects.toThrow(`cannot migrate ${file}: ${newer}`)
       }
       writeFileSync(file, 'not a database, and long enough to be looked at '.repeat(20))
-      for (const dryRun of [true, false]) expect(() => migrate(dryRun)).toThrow('is not a database')
+      for (const dryRun of [true, false]) await expect(migrate(dryRun)).rejects.toThrow('is not a database')
     })
   })
 })

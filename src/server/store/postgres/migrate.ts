@@ -1,0 +1,39 @@
+// `network_server migrate` for PostgreSQL: by hand, where the service's user may not change the data schema, or beforehand.
+import { StoreUnavailable } from '../port.ts'
+import { openSession, refusalOf, validateMaster } from './master.ts'
+import { migrateBy, pendingFrom, schemaVersion, type Migration } from './schema.ts'
+import type { PostgresSettings } from './settings.ts'
+import { connectFault } from './trouble.ts'
+
+export interface Migrated {
+  /** The data schema that was there; 0 for none. */
+  readonly from: number
+  /** What was done; in a dry run, what would be. */
+  readonly steps: readonly Pick<Migration, 'version' | 'about'>[]
+}
+
+/**
+ * Brings the data schema up to this release's, in one transaction. Two at once are safe, and so is a server that runs.
+ * @throws StoreUnavailable where the master cannot be asked, the user lacks the right, or the schema is newer than this release
+ */
+export async function migratePostgres(
+  { master, login, pool }: PostgresSettings,
+  { dryRun }: { readonly dryRun: boolean },
+): Promise<Migrated> {
+  try {
+    const connection = await openSession({ address: master, login, limitMs: pool.connectMs }, () => undefined)
+    try {
+      await validateMaster(connection)
+      const from = await schemaVersion(connection)
+      const pending = pendingFrom(from)
+      const refusal = pending.length === 0 ? refusalOf(from) : undefined
+      if (refusal !== undefined) throw new StoreUnavailable(refusal)
+      const steps = dryRun ? pending : await migrateBy(connection)
+      return { from, steps: steps.map(({ version, about }) => ({ version, about })) }
+    } finally {
+      connection.close()
+    }
+  } catch (error) {
+    throw connectFault(error)
+  }
+}
