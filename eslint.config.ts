@@ -50,7 +50,6 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   chalk: ['src/cli/**'],
   fastify: ['src/server/**', 'scripts/bench/programs/*.ts'],
   jose: ['src/server/**'],
-  pino: ['src/server/**'],
   'prom-client': ['src/server/**'],
   'js-yaml': ['src/config/**'],
   esbuild: ['src/build/**'],
