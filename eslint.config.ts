@@ -51,7 +51,6 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   fastify: ['src/server/**', 'scripts/bench/programs/*.ts'],
   jose: ['src/server/**'],
   pg: ['src/server/store/postgres/connection.ts'],
-  pino: ['src/server/**'],
   'prom-client': ['src/server/**'],
   'js-yaml': ['src/config/**'],
   esbuild: ['src/build/**'],

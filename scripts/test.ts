@@ -35,6 +35,7 @@ interface Sum {
 }
 
 const database = 'postgresql'
+const rsyslog = 'rsyslog'
 const packages = [
   ...new Set([
     'acl',
@@ -46,6 +47,7 @@ const packages = [
     'tmux',
     'openssl',
     database,
+    rsyslog,
     ...labPackages,
   ]),
 ]
@@ -83,6 +85,8 @@ async function setUp(): Promise<string | undefined> {
   const apt = ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=120']
   await execText([...apt, 'update'], { env, timeoutMs: 5 * minute })
   await execText([...apt, 'install', '--no-install-recommends', ...missing], { env, timeoutMs: 15 * minute })
+  // Tests start an rsyslog of their own; on a machine without systemd the package has started none.
+  if (missing.includes(rsyslog)) await exec(['systemctl', 'disable', '--now', 'rsyslog.service', 'syslog.socket'])
   return undefined
 }
 

@@ -47,12 +47,17 @@ function files({ security, auth, database }: ServerConfig, eye: Viewpoint): read
   ]
 }
 
-function folders({ logging, database }: ServerConfig, eye: Viewpoint): readonly Findings[] {
+function folders(
+  { logging, access_log: access, error_log: errors, database }: ServerConfig,
+  eye: Viewpoint,
+): readonly Findings[] {
   const logs = [
     ...entryOf('logging.file', logging.file),
     ...(logging.outputs ?? []).flatMap((output, index) =>
       output.type === 'file' ? entryOf(`logging.outputs[${index}].path`, output.path) : [],
     ),
+    ...(errors.enabled ? entryOf('error_log.file', errors.file) : []),
+    ...(access.enabled ? entryOf('access_log.file', access.file) : []),
   ]
   // No key names the data folder; what lies there depends on the driver.
   const data = { key: 'database.driver', path: hostPaths('/').dataDir }

@@ -1,5 +1,6 @@
 // network_server's configuration from all its sources: defaults < file < fleet file < environment < options, checked as one.
-import { logLevels, serverConfigSchema, type ServerConfig } from '../model/server-config.ts'
+import { logLevels } from '../model/logging-config.ts'
+import { serverConfigSchema, type ServerConfig } from '../model/server-config.ts'
 import { serverRules } from '../model/server-rules.ts'
 import { exposures } from './exposure.ts'
 import { nearest, type Problem } from './problems.ts'
@@ -75,7 +76,7 @@ export function checkServerConfig(
   if ('problems' in checked || problems.length > 0) return { problems }
   const settings = serverKeys().map((key) => settingOf(key, { file, layers, ...checked }))
   const value = withLevelOf(env, checked.value)
-  return { value, settings, notes: [...notYetInEffect(settings, value), ...misspelt(env)], warnings: exposures(value) }
+  return { value, settings, notes: [...notYetInEffect(settings), ...misspelt(env)], warnings: exposures(value) }
 }
 
 /**
@@ -177,17 +178,12 @@ function withLevelOf(env: Environment, config: ServerConfig): ServerConfig {
 }
 
 /** What a configuration asks for that this release does not do; only what somebody asked for. */
-function notYetInEffect(settings: readonly Setting[], { logging }: ServerConfig): string[] {
+function notYetInEffect(settings: readonly Setting[]): string[] {
   const asked = settings.filter(
     ({ key, value, origins }) =>
       key.pending !== undefined && origins[0] !== undefined && origins[0].from !== 'default' && value !== key.harmless,
   )
-  const outputs = (logging.outputs ?? []).flatMap((output, index) => {
-    if (output.type === 'syslog') return [`logging.outputs[${index}]: this release does not write to syslog`]
-    const rotates = output.type === 'file' && output.rotation !== undefined
-    return rotates ? [`logging.outputs[${index}].rotation: this release does not rotate its log file`] : []
-  })
-  return [...asked.map(({ path, key }) => `${path}: ${key.pending ?? ''}`), ...outputs]
+  return asked.map(({ path, key }) => `${path}: ${key.pending ?? ''}`)
 }
 
 // Kubernetes sets these in every pod for a Service named network-service, the guide's name (its docs: Service, discovery).

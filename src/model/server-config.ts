@@ -1,19 +1,10 @@
 // The configuration of network_server: every key with its type, unit, range, default and meaning.
 import * as z from 'zod'
+import { absolutePath, bytes } from './config-values.ts'
+import { accessLogKeys, errorLogKeys, loggingKeys } from './logging-config.ts'
 import { zonedAddress } from './login-names.ts'
-import { meantPath, plainPath } from './paths.ts'
 import { expects, key, once } from './schema-notes.ts'
-import { duration, formatBytes, size, type Bytes } from './units.ts'
-
-/** The guide's names for how much is logged (guide: Logging Configuration), completed by the usual ones. */
-export const logLevels = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'] as const
-export type LogLevel = (typeof logLevels)[number]
-
-// syslog(3): the facilities that are not reserved for the kernel.
-const syslogFacilities = [
-  ...['user', 'mail', 'daemon', 'auth', 'syslog', 'lpr', 'news', 'uucp', 'cron', 'authpriv', 'ftp'],
-  ...Array.from({ length: 8 }, (_, index) => `local${index}`),
-] as const
+import { duration, type Bytes } from './units.ts'
 
 // Node's timers count in 32-bit milliseconds; a day is far below that and above any sensible limit for one request.
 const longestTimeoutMs = 86_400_000
@@ -57,15 +48,6 @@ export function meantHost(given: string): string | undefined {
 
 export const host = expects(anyHost, 'a host name or an IP address', meantHost)
 
-const absolutePath = expects(
-  z
-    .string()
-    .regex(/^\/[^\0]*$/, 'expected an absolute path')
-    .regex(plainPath, 'expected an absolute path without .., //, /./ and a slash at its end'),
-  'an absolute path',
-  meantPath,
-)
-
 const originWords = 'an origin such as https://app.example.com, or *'
 const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text
 const origin = once(() =>
@@ -77,15 +59,6 @@ const origin = once(() =>
     originWords,
   ),
 )
-
-const bytes = (most: number) =>
-  z.union([
-    z.int().min(1).max(most),
-    expects(
-      size.refine((value) => value >= 1 && value <= most, `expected a size from 1B to ${formatBytes(most)}`),
-      'a size such as 10MB',
-    ),
-  ])
 
 /** A duration that is not zero. */
 const span = once(() =>
@@ -101,47 +74,6 @@ const replica = once(() =>
     z.string().regex(/^(?:[A-Za-z0-9_.-]+|\[[0-9a-fA-F:.]+\])(?::[1-9][0-9]{0,4})?$/, `expected ${replicaWords}`),
     replicaWords,
   ),
-)
-
-const level = z.enum(logLevels)
-const format = z.enum(['json'])
-
-const rotation = once(() =>
-  z
-    .strictObject({
-      max_size: key(bytes(Number.MAX_SAFE_INTEGER).optional(), 'The file is rotated when it is larger than this.'),
-      max_age: key(
-        expects(duration, 'a duration such as 30d').optional(),
-        'Rotated files older than this are deleted.',
-      ),
-      max_backups: key(z.int().min(0).optional(), 'This many rotated files are kept.'),
-    })
-    .readonly(),
-)
-
-const outputKeys = {
-  level: key(level.optional(), 'From this level on; without it, that of logging.level.'),
-  format: key(format.optional(), 'How a line is written.'),
-}
-const output = once(() =>
-  z.discriminatedUnion('type', [
-    z.strictObject({ type: z.literal('console'), ...outputKeys }).readonly(),
-    z
-      .strictObject({
-        type: z.literal('file'),
-        ...outputKeys,
-        path: key(absolutePath, 'The file.'),
-        rotation: key(rotation().optional(), 'When a new file is begun, and what becomes of the old ones.'),
-      })
-      .readonly(),
-    z
-      .strictObject({
-        type: z.literal('syslog'),
-        ...outputKeys,
-        facility: key(z.enum(syslogFacilities).optional(), "The messages' facility, syslog(3)."),
-      })
-      .readonly(),
-  ]),
 )
 
 const noPool = { pending: 'this release has no pool' }
@@ -319,24 +251,9 @@ const checkpoint = section(
   'Copies of the state that a restore begins from.',
 )
 
-const noRotation = { pending: 'this release does not rotate its log file' }
-
-const logging = section(
-  () => ({
-    level: key(level.default('INFO'), 'From this level on (guide: Configuration Structure).', {
-      variable: 'NETWORK_LOG_LEVEL',
-    }),
-    file: key(absolutePath.optional(), 'A file that is written beside the outputs, or beside the console.'),
-    max_size_mb: key(z.int().min(1).optional(), 'The file is rotated when it is larger, in MB.', noRotation),
-    max_files: key(z.int().min(1).optional(), 'This many rotated files are kept.', noRotation),
-    format: key(format.default('json'), 'How a line is written (guide: Configuration Structure).'),
-    outputs: key(
-      z.array(output()).min(1).readonly().optional(),
-      'Where lines go, each from a level of its own on (guide: Logging Configuration); without it, to the console.',
-    ),
-  }),
-  'What is logged, and where to.',
-)
+const logging = section(loggingKeys, 'What is logged, and where to.')
+const accessLog = section(accessLogKeys, 'A line for each request, in a file of its own.')
+const errorLog = section(errorLogKeys, 'The errors of the server log, in a file of their own as well.')
 
 const metrics = section(
   () => ({
@@ -350,7 +267,10 @@ const metrics = section(
 )
 
 /** All sections by name. */
-export const serverSections = { server, security, auth, performance, database, checkpoint, logging, metrics }
+export const serverSections = {
+  ...{ server, security, auth, performance, database, checkpoint },
+  ...{ logging, access_log: accessLog, error_log: errorLog, metrics },
+}
 
 /**
  * `config.yaml`, key by key: all are optional. What keys say of each other is in `serverRules`, beside which a
@@ -367,16 +287,7 @@ export const serverConfigSchema = section(
 type Sections = { readonly [Name in keyof typeof serverSections]: z.infer<(typeof serverSections)[Name]> }
 
 /** Defaults that depend on other keys. */
-function settled({
-  server,
-  security,
-  auth,
-  performance: limits,
-  database: data,
-  checkpoint,
-  logging,
-  metrics,
-}: Sections) {
+function settled({ server, security, auth, performance: limits, database: data, checkpoint, ...others }: Sections) {
   const poolSize = limits.connection_pool_size ?? Math.min(100, server.max_connections)
   return {
     server,
@@ -389,8 +300,7 @@ function settled({
     },
     database: { ...data, pool_min_idle: data.pool_min_idle ?? Math.min(5, data.pool_size) },
     checkpoint,
-    logging,
-    metrics,
+    ...others,
   }
 }
 

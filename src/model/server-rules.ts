@@ -20,6 +20,11 @@ const rule = (
   },
 })
 
+const serverLogFiles = ({ logging: { file, outputs = [] } }: ServerConfig): readonly (string | undefined)[] => [
+  file,
+  ...outputs.map((output) => (output.type === 'file' ? output.path : undefined)),
+]
+
 const when = (broken: boolean, text: string): string | undefined => (broken ? text : undefined)
 
 export const serverRules: readonly Rule<ServerConfig>[] = [
@@ -109,4 +114,19 @@ export const serverRules: readonly Rule<ServerConfig>[] = [
     const twice = paths.find((path) => seen.size === seen.add(path).size)
     return twice === undefined ? undefined : `expected each file once; ${twice} is written twice`
   }),
+  rule('error_log.file', ['error_log.enabled', 'logging.file', 'logging.outputs'], (config) =>
+    when(
+      config.error_log.enabled && serverLogFiles(config).includes(config.error_log.file),
+      'expected another file than those of logging',
+    ),
+  ),
+  rule('access_log.file', ['access_log.enabled', 'error_log.file', 'logging.file', 'logging.outputs'], (config) =>
+    when(
+      config.access_log.enabled &&
+        [...serverLogFiles(config), ...(config.error_log.enabled ? [config.error_log.file] : [])].includes(
+          config.access_log.file,
+        ),
+      'expected another file than those of logging and error_log',
+    ),
+  ),
 ]

@@ -6,7 +6,7 @@ import { dirname } from 'node:path'
 import { exposureOf } from '../config/exposure.ts'
 import { messageOf, NetopsError } from '../model/errors.ts'
 import { leastFreeDisk } from '../model/free-disk.ts'
-import { below, hostPaths } from '../model/paths.ts'
+import { hostPaths } from '../model/paths.ts'
 import { threadsFor } from '../model/scale.ts'
 import type { ServerConfig } from '../model/server-config.ts'
 import { bodyBudget } from './bodies.ts'
@@ -15,7 +15,9 @@ import { drainLimits, type DrainLimits } from './connections.ts'
 import type { Credentials } from './credentials.ts'
 import { createHealth, type Health, type OwnHealth } from './health.ts'
 import { addressOf, checkFree, listen, show } from './listening.ts'
-import { logTargets, openLog, type Logger, type LogTarget } from './logger.ts'
+import { openLogs, type LogHub } from './logs/hub.ts'
+import type { Logger } from './logs/logger.ts'
+import { logTargets, type LogTarget } from './logs/targets.ts'
 import { createMetricsServer, createProcessMetrics } from './metrics.ts'
 import { startOperations } from './operate/operations.ts'
 import { dealOut, passedSockets } from './passed-sockets.ts'
@@ -63,16 +65,22 @@ const startCheckMs = 500
  * @throws NetopsError `failed` when a log file cannot be opened
  */
 export async function runService(options: ServiceOptions, controls: ServiceControls): Promise<number> {
-  const targets = logTargets(options.config).map((target) => relocated(options.root, target))
-  const log = openLog(targets, options.release)
-  const { logger } = log
+  const targets = logTargets(options.config, options.root)
+  const logs = openLogs(targets, options.release)
+  const { logger } = logs
   controls.onWarning((warning) => logger.warn({ err: warning }, 'a warning of the runtime'))
-  controls.onIgnored((signal) =>
-    logger.warn(
-      { signal },
-      `${signal} is ignored: the configuration is read at a start only, and SIGTERM stops the service`,
-    ),
-  )
+  controls.onIgnored((signal) => {
+    // As logrotate sends it.
+    if (signal === 'SIGUSR1') {
+      logs.reopen()
+      logger.info({ signal }, 'the log files are opened anew')
+    } else {
+      logger.warn(
+        { signal },
+        `${signal} is ignored: the configuration is read at a start only, and SIGTERM stops the service`,
+      )
+    }
+  })
   logger.info(
     { version: options.version, commit: options.commit, config: options.source, pid: process.pid },
     'starting',
@@ -80,33 +88,31 @@ export async function runService(options: ServiceOptions, controls: ServiceContr
   for (const note of options.notes) logger.warn({ note }, `not in effect: ${note}`)
   for (const note of [...options.warnings, ...options.credentials.notes]) logger.warn({ note }, note)
   try {
-    return await serve(options, controls, { logger, targets })
+    return await serve(options, controls, { logs, targets })
   } catch (error) {
     logger.fatal(error instanceof NetopsError ? {} : { err: error }, messageOf(error))
     // With a log in files only, whoever starts the service would see nothing at all.
-    if (!targets.some(({ kind }) => kind === 'console')) process.stderr.write(`network_server: ${messageOf(error)}\n`)
+    if (!logs.hasConsole) process.stderr.write(`network_server: ${messageOf(error)}\n`)
     return 1
   } finally {
-    await log.close()
+    await logs.close()
   }
 }
 
-const relocated = (root: string, target: LogTarget): LogTarget =>
-  target.kind === 'file' ? { ...target, path: below(root, target.path) } : target
-
 interface Log {
-  readonly logger: Logger
+  readonly logs: LogHub
   readonly targets: readonly LogTarget[]
 }
 
-async function serve(options: ServiceOptions, controls: ServiceControls, { logger, targets }: Log): Promise<number> {
+async function serve(options: ServiceOptions, controls: ServiceControls, { logs, targets }: Log): Promise<number> {
   const { config, version, commit, release } = options
+  const { logger } = logs
   const { dataDir } = hostPaths(options.root)
   const wanted = config.server.worker_threads
   const threads = wanted === 'auto' ? threadsFor(availableParallelism()) : wanted
   const memory = createSharedMemory(threads)
   const shared = openShared(memory)
-  const logDirs = targets.flatMap((target) => (target.kind === 'file' ? [dirname(target.path)] : []))
+  const logDirs = targets.flatMap((target) => (target.kind === 'file' && target.needed ? [dirname(target.path)] : []))
   const folders = [...new Set([dataDir, ...logDirs])]
   let listening: readonly Listening[] = []
   const plan = await listenPlan(config, threads, logger)
@@ -116,12 +122,12 @@ async function serve(options: ServiceOptions, controls: ServiceControls, { logge
     reload: () =>
       Promise.reject(new NetopsError('failed', { message: 'this release reads its configuration at a start' })),
   })
-  const store = startStoreThread({ config, dataDir, root: options.root, log: logger })
+  const store = startStoreThread({ config, dataDir, root: options.root, release, logs })
   const health = createServiceHealth({ store: store.client, folders, addresses: () => listening, logger })
   const group = startGroup({
     start: (data) => startThread(data, [data.store]),
-    threads: servingData(options, { listen: plan, memory, store }),
-    log: logger,
+    threads: servingData(options, { listen: plan, memory, store, wantedLogs: logs.wanted }),
+    logs,
     health,
   })
   const metricsServer = createMetricsServer(
@@ -184,13 +190,17 @@ interface ServingParts {
   readonly listen: readonly (readonly ListenAt[])[]
   readonly memory: SharedMemory
   readonly store: StoreThread
+  readonly wantedLogs: SharedArrayBuffer
 }
 
-function servingData(options: ServiceOptions, { listen: plan, memory, store }: ServingParts): readonly ServingData[] {
+function servingData(
+  options: ServiceOptions,
+  { listen: plan, memory, store, wantedLogs }: ServingParts,
+): readonly ServingData[] {
   const { config, credentials, version, commit, release } = options
   const mostBodies = bodyBudget(readMemory().residentLimit, config.performance.max_request_size)
   return plan.map((at, index) => ({
-    ...{ kind: 'serving', index, config, listen: at, shared: memory, mostBodies, version, commit, release },
+    ...{ kind: 'serving', index, config, listen: at, shared: memory, wantedLogs, mostBodies, version, commit, release },
     tls: credentials.tls,
     tokenKey: credentials.tokenKey,
     store: store.connect(),

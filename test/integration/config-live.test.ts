@@ -122,6 +122,8 @@ describe('the whole', () => {
       'database.password_file',
       'logging.file',
       'logging.outputs[1].path',
+      'access_log.file',
+      'error_log.file',
       'metrics.port',
     ])
     expect(findings.filter(({ kind }) => kind !== 'good')).toEqual([])

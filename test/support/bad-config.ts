@@ -13,7 +13,8 @@ const bad = (text: string, ...lines: string[]): BadFile => ({ text, lines, beyon
 const beyond = (text: string, ...lines: string[]): BadFile => ({ text, lines, beyondSchema: true })
 
 const levels = 'expected one of TRACE, DEBUG, INFO, WARN, ERROR, FATAL'
-const sections = 'expected one of $schema, server, security, auth, performance, database, checkpoint, logging, metrics'
+const sections =
+  'expected one of $schema, server, security, auth, performance, database, checkpoint, logging, access_log, error_log, metrics'
 const port = 'expected a whole number from 1 to 65535'
 const duration = 'expected a duration such as 500ms, 30s, 5m, 2h, 1d or 2w'
 const path = 'expected an absolute path'
@@ -258,6 +259,16 @@ export const badServerFiles: readonly BadFile[] = [
     'logging: { outputs: [{ level: INFO }] }',
     '1:22 logging.outputs[0].type: missing; expected console, file or syslog',
   ),
+  bad(
+    'logging: { outputs: [{ type: syslog, address: "tcp:log:601" }] }',
+    '1:47 logging.outputs[0].address: expected an address such as udp://127.0.0.1:514, tcp://log.example.com:601 or unix:/run/log.sock, not "tcp:log:601"',
+  ),
+  beyond(
+    'logging: { outputs: [{ type: syslog, address: "udp://a:99999" }] }',
+    '1:47 logging.outputs[0].address: expected an address such as udp://127.0.0.1:514, tcp://log.example.com:601 or unix:/run/log.sock, not "udp://a:99999"',
+  ),
+  bad('access_log: { max_age: 90 }', '1:24 access_log.max_age: expected a duration such as 30d, not 90'),
+  bad('error_log: { level: warn }', `1:21 error_log.level: ${levels}, not "warn"; did you mean WARN?`),
   bad('logging: { max_files: many }', '1:23 logging.max_files: expected a whole number of at least 1, not "many"'),
   // What YAML makes of it.
   beyond(
@@ -346,6 +357,14 @@ export const badServerFiles: readonly BadFile[] = [
   beyond(
     'logging: { outputs: [{ type: file, path: /a }, { type: file, path: /a }] }',
     '1:21 logging.outputs: expected each file once; /a is written twice, not a list',
+  ),
+  beyond(
+    'logging: { file: /a }\nerror_log: { file: /a }',
+    '2:20 error_log.file: expected another file than those of logging, not "/a"',
+  ),
+  beyond(
+    'error_log: { file: /a }\naccess_log: { file: /a }',
+    '2:21 access_log.file: expected another file than those of logging and error_log, not "/a"',
   ),
   // All at once, also where one is between keys and another in one key.
   bad(

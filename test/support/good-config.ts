@@ -28,6 +28,12 @@ export const goodServerFiles: readonly string[] = [
   'database: { read_replicas: [] }',
   'checkpoint: { interval: 1.5h, timeout: 90s }',
   'metrics: { port: 9100, host: 10.0.0.1 }',
+  'logging: { file: /a, max_size_mb: 1, outputs: [{ type: file, path: /a, rotation: { max_backups: 0, max_age: 1h } }] }',
+  ...['udp://[::1]', 'tcp://log-1.example.com:601', 'unix:/run/log.sock', 'unix:///run/log.sock'].map(
+    (address) => `logging: { outputs: [{ type: syslog, facility: local7, address: "${address}" }] }`,
+  ),
+  'access_log: { enabled: false, file: /a }\nlogging: { file: /a }',
+  'error_log: { file: /e, level: WARN, max_size_mb: 5, max_files: 1, max_age: 2w }\naccess_log:',
   '$schema: ./schemas/config.schema.json',
   'server: &a { port: 81 }\nmetrics: { port: 82 }',
 ]

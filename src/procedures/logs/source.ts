@@ -25,7 +25,7 @@ export async function findLog(reader: HostReader, root: string): Promise<LogSour
   return root === '/' ? { kind: 'journal' } : { kind: 'file', path: serviceOutput(paths) }
 }
 
-/** The file that the log goes to, where nothing goes to the console (as src/server/logger.ts decides it). */
+/** The file that the log goes to, where nothing goes to the console (as src/server/logs/targets.ts decides it). */
 export function onlyFile({ logging: { outputs, file } }: ServerConfig): string | undefined {
   if (outputs === undefined || outputs.some(({ type }) => type === 'console')) return undefined
   return file ?? outputs.flatMap((output) => (output.type === 'file' ? [output.path] : []))[0]

@@ -10,15 +10,20 @@ import { StoreUnavailable } from './port.ts'
 
 /** Keeps the store of a configuration until the main thread ends it. */
 export async function keepStoreInThread(data: StoreData, main: MessagePort): Promise<void> {
-  const log = threadLog((message) => main.postMessage(message))
-  const store = await openStore(data, log)
+  const logs = threadLog(data, (message) => main.postMessage(message))
+  const store = await openStore(data, logs.logger)
   const desk = createDesk(store)
   await new Promise<void>((resolve, reject) => {
     main.on('message', (message: ToStoreThread) => {
       if (message.kind === 'client') return desk.serve(message.port)
       desk.close()
-      main.close()
-      store.close().then(resolve, reject)
+      store
+        .close()
+        .finally(() => {
+          logs.flush()
+          main.close()
+        })
+        .then(resolve, reject)
     })
   })
 }

@@ -3,15 +3,16 @@ import type { Worker } from 'node:worker_threads'
 import { NetopsError } from '../../model/errors.ts'
 import type { DrainLimits } from '../connections.ts'
 import type { HealthStatus } from '../health.ts'
+import type { LogHub } from '../logs/hub.ts'
 import type { FromThread, Listening, MetricValues, ServingData, ToThread } from './messages.ts'
-import type { EventLog } from './thread-log.ts'
 
 export interface GroupOptions {
   /** Starts a thread with its data. */
   readonly start: (data: ServingData) => Worker
   /** One entry a thread. */
   readonly threads: readonly ServingData[]
-  readonly log: EventLog
+  /** Takes their lines. */
+  readonly logs: Pick<LogHub, 'take'>
   readonly health: { readonly read: () => Promise<HealthStatus>; readonly ageMs: () => number }
 }
 
@@ -46,7 +47,7 @@ interface Member {
   readonly onValues: Map<number, (values: MetricValues) => void>
 }
 
-export function startGroup({ start, threads, log, health }: GroupOptions): Group {
+export function startGroup({ start, threads, logs, health }: GroupOptions): Group {
   let ending = false
   let died: (why: Error) => void
   const death = new Promise<Error>((settle) => (died = settle))
@@ -68,7 +69,7 @@ export function startGroup({ start, threads, log, health }: GroupOptions): Group
           listening.reject(new NetopsError('failed', { message: message.message }))
           break
         case 'log':
-          log[message.word]({ ...message.fields, thread: data.index }, message.message)
+          logs.take(message.batch)
           break
         case 'drained':
           drained.resolve(message.cut)

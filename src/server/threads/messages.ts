@@ -3,6 +3,7 @@ import type { SecureContextOptions } from 'node:tls'
 import type { MessagePort } from 'node:worker_threads'
 import type { ServerConfig } from '../../model/server-config.ts'
 import type { HealthStatus } from '../health.ts'
+import type { LogBatch } from '../logs/thread.ts'
 import type { SharedMemory } from './shared.ts'
 
 /** One port that a thread serves. */
@@ -25,6 +26,8 @@ export interface ServingData {
   readonly tokenKey: Uint8Array | undefined
   readonly listen: readonly ListenAt[]
   readonly shared: SharedMemory
+  /** What is worth a line of the logs. */
+  readonly wantedLogs: SharedArrayBuffer
   /** What the bodies of all requests of the process may hold, in bytes. */
   readonly mostBodies: number
   /** Where the records' store answers (store/client.ts). */
@@ -41,11 +44,12 @@ export interface StoreData {
   readonly dataDir: string
   /** Before every absolute path of the configuration. */
   readonly root: string
+  readonly release: string
+  /** What is worth a line of the logs. */
+  readonly wantedLogs: SharedArrayBuffer
 }
 
 export type ThreadData = ServingData | StoreData
-
-export type LogWord = 'info' | 'warn' | 'error'
 
 /** To a serving thread. */
 export type ToThread =
@@ -59,12 +63,7 @@ export type ToThread =
 export type FromThread =
   | { readonly kind: 'listening'; readonly addresses: readonly Listening[] }
   | { readonly kind: 'failed'; readonly message: string }
-  | {
-      readonly kind: 'log'
-      readonly word: LogWord
-      readonly fields: Readonly<Record<string, unknown>>
-      readonly message: string
-    }
+  | { readonly kind: 'log'; readonly batch: LogBatch }
   | { readonly kind: 'drained'; readonly cut: number }
   | { readonly kind: 'metrics'; readonly id: number; readonly values: MetricValues }
   | { readonly kind: 'ask-health'; readonly id: number }

@@ -5,9 +5,11 @@ import { messageOf } from '../../model/errors.ts'
 import { createApp } from '../app.ts'
 import { sharedBudget } from '../bodies.ts'
 import { trackConnections } from '../connections.ts'
+import { watchAccess } from '../logs/access.ts'
 import { addressOf, listen, listenOnPassed } from '../listening.ts'
 import { createThreadMetrics, type ThreadMetrics } from '../metrics.ts'
 import { createPlaces, type Places } from '../places.ts'
+import { requestIdOf } from '../request-id.ts'
 import { standingIn } from '../standing/standing.ts'
 import { createTokenCheck, type TokenCheck } from '../tokens.ts'
 import { createStoreClient } from '../store/client.ts'
@@ -21,7 +23,8 @@ import { threadLog, type EventLog } from './thread-log.ts'
 export async function serveInThread(data: ServingData, main: MessagePort): Promise<void> {
   const { config, version, release } = data
   const tell = (message: FromThread): void => main.postMessage(message)
-  const log = threadLog(tell)
+  const logs = threadLog(data, tell)
+  const log = logs.logger
   warnThrough(log)
   const shared = openShared(data.shared)
   const health = askedHealth(
@@ -49,10 +52,14 @@ export async function serveInThread(data: ServingData, main: MessagePort): Promi
       metrics.responseTime.observe(seconds)
     },
   })
+  for (const server of servers) server.prependListener('request', watchAccess(logs.logsAccess, logs.access, requestIdOf))
   main.on('message', (message: ToThread) => {
     switch (message.kind) {
       case 'drain':
-        void connections.drain(message).then((cut) => tell({ kind: 'drained', cut }))
+        void connections.drain(message).then((cut) => {
+          logs.flush()
+          tell({ kind: 'drained', cut })
+        })
         break
       case 'give-way':
         places.giveWay()

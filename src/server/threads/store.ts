@@ -1,12 +1,12 @@
 // The thread that keeps the store, as the main thread sees it.
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import type { LogHub } from '../logs/hub.ts'
 import { createStoreClient, type StoreClient } from '../store/client.ts'
 import type { FromStoreThread, StoreData, ToStoreThread } from './messages.ts'
 import { startThread } from './start.ts'
-import type { EventLog } from './thread-log.ts'
 
-export interface StoreThreadOptions extends Pick<StoreData, 'config' | 'dataDir' | 'root'> {
-  readonly log: EventLog
+export interface StoreThreadOptions extends Pick<StoreData, 'config' | 'dataDir' | 'root' | 'release'> {
+  readonly logs: Pick<LogHub, 'wanted' | 'take'>
 }
 
 export interface StoreThread {
@@ -24,12 +24,12 @@ export interface StoreThread {
 const endTimeLimitMs = 5000
 
 /** Starts the thread that keeps the store. */
-export function startStoreThread({ log, ...place }: StoreThreadOptions): StoreThread {
-  const worker = startThread({ kind: 'store', ...place })
+export function startStoreThread({ logs, ...place }: StoreThreadOptions): StoreThread {
+  const worker = startThread({ kind: 'store', wantedLogs: logs.wanted, ...place })
   const { promise: died, resolve } = Promise.withResolvers<Error>()
   const exited = new Promise<void>((settle) => worker.once('exit', () => settle()))
   let ending = false
-  worker.on('message', ({ word, fields, message }: FromStoreThread) => log[word](fields, message))
+  worker.on('message', ({ batch }: FromStoreThread) => logs.take(batch))
   worker.once('error', (error: Error) => {
     resolve(new Error(`the store's thread failed: ${error.message}`, { cause: error }))
   })

@@ -1,24 +1,30 @@
-// The log as a serving thread sees it: lines go to the main thread, which alone writes.
-import type { FromStoreThread, LogWord } from './messages.ts'
+// The log as a thread sees it: lines go to the main thread, which alone writes.
+import type { Logger } from '../logs/logger.ts'
+import { createThreadLog, type ThreadLog } from '../logs/thread.ts'
+import type { FromStoreThread } from './messages.ts'
 
-/** What the server logs with; pino's loggers are such ones too. */
-export interface EventLog {
-  info(fields: object, message: string): void
-  warn(fields: object, message: string): void
-  error(fields: object, message: string): void
+/** What the server logs with. */
+export type EventLog = Pick<Logger, 'info' | 'warn' | 'error'>
+
+/** What a thread's log is made with. */
+export interface ThreadLogData {
+  readonly release: string
+  /** What is worth a line of the logs. */
+  readonly wantedLogs: SharedArrayBuffer
+  /** The number of a serving thread, which stands in its lines. */
+  readonly index?: number
 }
 
-export function threadLog(tell: (message: FromStoreThread) => void): EventLog {
-  const word = (name: LogWord) => (fields: object, message: string) =>
-    tell({ kind: 'log', word: name, fields: plain(fields), message })
-  return { info: word('info'), warn: word('warn'), error: word('error') }
-}
-
-/** Errors lose what they are on the way to another thread, but for name, message and stack. */
-function plain(fields: object): Readonly<Record<string, unknown>> {
-  const entries = Object.entries(fields).map(([name, value]: [string, unknown]) => [
-    name,
-    value instanceof Error ? { type: value.name, message: value.message, stack: value.stack } : value,
-  ])
-  return Object.fromEntries(entries) as Readonly<Record<string, unknown>>
+/** A thread's log; what waits in it is also handed over when something is thrown that nobody catches. */
+export function threadLog(
+  { release, wantedLogs, index }: ThreadLogData,
+  tell: (message: FromStoreThread) => void,
+): ThreadLog {
+  const log = createThreadLog({
+    ...{ release, wanted: wantedLogs },
+    ...(index === undefined ? {} : { thread: index }),
+    post: (batch) => tell({ kind: 'log', batch }),
+  })
+  process.on('uncaughtExceptionMonitor', () => log.flush())
+  return log
 }

@@ -1,9 +1,7 @@
 // What decides how network_server runs, before anything is started: flags, the release's name, where the log goes.
 import { describe, expect, it, test } from 'vitest'
-import { parseServerConfig } from '../../../src/config/server-config.ts'
 import { serverSettings } from '../../../src/model/tuning.ts'
 import { help, parseFlags } from '../../../src/server/flags.ts'
-import { logTargets } from '../../../src/server/logger.ts'
 import { releaseOf } from '../../../src/server/release.ts'
 
 describe('flags', () => {
@@ -102,21 +100,5 @@ describe('the release', () => {
     expect(() => releaseOf('/bin/x', { NETWORK_RELEASE: 'a\r\nX-Evil: 1' }, '9.9.9')).toThrow(
       'NETWORK_RELEASE: expected',
     )
-  })
-})
-
-describe('log targets', () => {
-  const targets = (text: string) => logTargets(parseServerConfig(text, 'config.yaml'))
-  const file = (path: string, level = 'INFO') => ({ kind: 'file', level, path })
-
-  it.each([
-    ['', [{ kind: 'console', level: 'INFO' }]],
-    ['logging: { level: ERROR, file: /a }', [{ kind: 'console', level: 'ERROR' }, file('/a', 'ERROR')]],
-    ['logging: { outputs: [{ type: file, path: /a, level: DEBUG }] }', [file('/a', 'DEBUG')]],
-    ['logging: { file: /a, outputs: [{ type: file, path: /a }] }', [file('/a')]],
-    ['logging: { file: /a, outputs: [{ type: file, path: /b }] }', [file('/b'), file('/a')]],
-    ['logging: { level: WARN, outputs: [{ type: syslog }] }', [{ kind: 'console', level: 'WARN' }]],
-  ])('of %j are those that it names', (text, expected) => {
-    expect(targets(text)).toEqual(expected)
   })
 })
