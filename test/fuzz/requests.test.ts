@@ -30,12 +30,14 @@ let close = nobody as () => void
 beforeAll(async () => {
   const places = createPlaces({ most: 50, reserved: 2, crowd: aloneCrowd(), onGivenUp: nobody, onRefused: nobody })
   const checks = { database: true, memory: true, disk: true, network: true }
+  const took = { duration_ms: 1 }
+  const details = { database: took, memory: took, disk: took, network: took }
   const { plain } = await createApp({
     config,
     tls: undefined,
     tokens: undefined,
     store: memoryStore(),
-    health: { read: () => Promise.resolve({ healthy: true, status: 'healthy', checks }) },
+    health: { read: () => Promise.resolve({ healthy: true, status: 'healthy', checks, details }) },
     places,
     bodies: sharedBudget(openShared(createSharedMemory(1)), 10_000),
     standing: atWork,
