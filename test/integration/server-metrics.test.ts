@@ -76,7 +76,9 @@ describe('system metrics', () => {
     expect(Math.abs(rss / 1024 / kilobytes('VmRSS') - 1)).toBeLessThan(0.2)
     expect(valueIn(text, 'network_memory_bytes', { kind: 'stack' })).toBe(kilobytes('VmStk') * 1024)
     const heap = valueIn(text, 'network_memory_bytes', { kind: 'heap' })
-    const threads = ['main', '0', '1'].map((thread) => valueIn(text, 'network_heap_bytes', { thread, kind: 'used' }))
+    const threads = ['main', 'store', '0', '1'].map((thread) =>
+      valueIn(text, 'network_heap_bytes', { thread, kind: 'used' }),
+    )
     expect(Math.abs(heap / threads.reduce((sum, one) => sum + one, 0) - 1)).toBeLessThan(0.1)
     expect(valueIn(text, 'network_memory_limit_bytes')).toBeGreaterThan(rss)
   })
@@ -197,23 +199,18 @@ describe('application metrics', () => {
   })
 
   it('error rate by type: connections that are refused', async () => {
-    await start('', ', max_connections: 1')
-    const open: ReturnType<typeof connect>[] = []
-    // Each begins a request that it does not end, so that none gives way.
-    for (let count = 0; count < 40; count += 1) {
-      const socket = connect(here.ports.server, '127.0.0.1')
-      socket.on('error', () => undefined)
-      socket.write('POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n')
-      open.push(socket)
-    }
-    await eventually(async () => {
-      const text = await scrape()
-      expect(valueIn(text, 'network_connections_refused_total')).toBeGreaterThan(0)
-      expect(valueIn(text, 'network_errors_total', { type: 'refused' })).toBe(
-        valueIn(text, 'network_connections_refused_total'),
-      )
-    })
-    for (const socket of open) socket.destroy()
+    await start('', ', max_connections: 2')
+    // Each is stuck in answers that its client does not take, so that none gives way.
+    const row = Buffer.from(`GET /${'x'.repeat(12_000)} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(400))
+    const stuck = [1, 2].map(() => connect(here.ports.server, '127.0.0.1').on('error', () => undefined))
+    for (const socket of stuck) socket.write(row)
+    await eventually(async () => expect((await ask('/x')).status).toBe(503))
+    const text = await scrape()
+    const refused = valueIn(text, 'network_connections_refused_total')
+    expect(refused).toBeGreaterThan(0)
+    expect(valueIn(text, 'network_errors_total', { type: 'refused' })).toBe(refused)
+    expect(valueIn(text, 'network_errors_total', { type: 'unavailable' })).toBeGreaterThan(0)
+    for (const socket of stuck) socket.destroy()
   })
 
   it('connection pool utilization: without a pool its limit is 0, and nothing is in it', async () => {
@@ -223,9 +220,18 @@ describe('application metrics', () => {
     expect(text).toContain('# TYPE network_pool_connections gauge\n')
   })
 
-  it('message queue depth: what waits for the database', async () => {
+  it('message queue depth: what waits for the database, and what it has done', async () => {
     await start()
     expect(await value('network_queue_depth', { queue: 'store' })).toBe(0)
+    const before = await scrape()
+    // The check of the database is a write.
+    await eventually(async () => {
+      const now = await scrape()
+      for (const name of ['writes', 'commits', 'commit_seconds']) {
+        const full = `network_store_${name}_total`
+        expect(valueIn(now, full)).toBeGreaterThan(valueIn(before, full))
+      }
+    })
   })
 })
 
@@ -237,7 +243,7 @@ describe('beside the guide’s', () => {
       expect(valueIn(text, 'network_threads', { kind: 'serving' })).toBe(2)
       expect(valueIn(text, 'network_thread_deaths_total')).toBe(0)
       expect(valueIn(text, 'network_threads_silent')).toBe(0)
-      for (const thread of ['main', '0', '1']) {
+      for (const thread of ['main', 'store', '0', '1']) {
         expect(valueIn(text, 'network_event_loop_seconds_total', { thread, state: 'idle' })).toBeGreaterThan(0)
         expect(valueIn(text, 'network_event_loop_lag_seconds_count', { thread })).toBeGreaterThan(0)
       }

@@ -213,6 +213,14 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
       at: '3m',
     },
   },
+  ReplicaLeftOut: {
+    fires: {
+      ...{ series: { 'network_store_replicas{state="left_out"}': '2x10' }, at: '6m', severity: 'warning' },
+      labels: { state: 'left_out' },
+      ...{ summary: 'web1 reads nothing from 2 replicas, which are away or behind', runbook: logs },
+    },
+    quiet: { series: { 'network_store_replicas{state="left_out"}': '1 1 0 1 1 1 1' }, at: '6m' },
+  },
   QueueLong: {
     fires: {
       ...{ series: { 'network_queue_depth{queue="store"}': '200x20' }, at: '6m', severity: 'warning' },

@@ -1,9 +1,9 @@
 // Asks what may be slow to answer, and goes on with what it said last.
 
 // A scraper gives up after 10 s by default; a thread that does not answer within a second is stuck in something.
-export const askTimeLimitMs = 1000
+const askTimeLimitMs = 1000
 
-export interface LastKnown<Value> {
+interface LastKnown<Value> {
   /** What is so now, or what was when it was last told. */
   readonly read: () => Promise<Value>
   /** Whether the last question had no answer in time. */

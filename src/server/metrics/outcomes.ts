@@ -5,7 +5,7 @@ import { Counter, type Registry } from 'prom-client'
 const methods = ['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'PATCH', 'OPTIONS', 'other'] as const
 
 /** What `route` may be; `other` is whatever is not served. */
-export const routes = [
+const routes = [
   '/health',
   '/health/live',
   '/health/ready',
@@ -14,7 +14,7 @@ export const routes = [
   '/v1/records/{collection}/{key}',
   'other',
 ] as const
-export type Route = (typeof routes)[number]
+type Route = (typeof routes)[number]
 
 // `none`: the connection was gone before an answer was begun.
 const statuses = ['none', '1xx', '2xx', '3xx', '4xx', '5xx'] as const
@@ -44,7 +44,7 @@ const typeOfStatus: Readonly<Record<number, string>> = {
 const otherTypes = ['aborted', 'broken_request', 'refused', 'client_error', 'server_error'] as const
 
 /** What `type` of network_errors_total may be. */
-export const errorTypes: readonly string[] = [...Object.values(typeOfStatus), ...otherTypes]
+const errorTypes: readonly string[] = [...Object.values(typeOfStatus), ...otherTypes]
 
 export interface Outcomes {
   /**
