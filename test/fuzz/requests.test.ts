@@ -44,7 +44,7 @@ beforeAll(async () => {
     activity: { phase: () => 'serving', requests: () => 1, open: () => 1 },
     version: '1.0.0',
     release: 'r',
-    logger: { error: (about: unknown) => failures.push(about) } as never,
+    logger: { error: (about: unknown) => failures.push(about) },
   })
   connections = trackConnections([plain], { places, stalledMs: timeLimitMs, onRequestEnd: nobody })
   await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve))

@@ -46,7 +46,9 @@ const rulesIn = (file: string): readonly Rule[] =>
       name: /^(?:alert|record): (.+)$/m.exec(text)?.[1] ?? '',
       query: /expr: (?:\|\n)?([^]*?)(?:\n {8}\w+:|$)/.exec(text)?.[1] ?? '',
       annotations: Object.fromEntries(
-        [...text.matchAll(/^ {10}(summary|runbook): '(.*)'$/gm)].map(([, key, value]) => [key, value]),
+        [...text.matchAll(/^ {10}(summary|runbook): '(.*)'$/gm)].map(
+          ([, key = '', value = '']) => [key, value] as const,
+        ),
       ),
     }))
 

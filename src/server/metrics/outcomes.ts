@@ -48,20 +48,21 @@ const errorTypes: readonly string[] = [...Object.values(typeOfStatus), ...otherT
 
 export interface Outcomes {
   /**
+   * A request has ended.
    * @param method as it came
    * @param url as it came
-   * @param status of the answer; 0 where none was begun
-   * @param whole whether the client got all of the answer
    */
-  ended(method: string | undefined, url: string | undefined, { status, whole }: Answered): void
+  readonly ended: (method: string | undefined, url: string | undefined, answered: Answered) => void
   /** A request that could not be read, and what it was answered with. */
-  broken(status: number): void
+  readonly broken: (status: number) => void
   /** A connection that was turned away. */
-  refused(): void
+  readonly refused: () => void
 }
 
 export interface Answered {
+  /** 0 where no answer was begun. */
   readonly status: number
+  /** Whether the client got all of the answer. */
   readonly whole: boolean
 }
 

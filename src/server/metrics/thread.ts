@@ -17,8 +17,8 @@ export interface ThreadMetrics {
    */
   requestEnded(seconds: number, request: Asked, answered: Answered): void
   readonly outcomes: Outcomes
-  connectionRefused(): void
-  connectionGivenUp(): void
+  readonly connectionRefused: () => void
+  readonly connectionGivenUp: () => void
   /** Ends what measures the event loop. */
   close(): void
 }
