@@ -102,7 +102,7 @@ interface Log {
 }
 
 async function serve(options: ServiceOptions, controls: ServiceControls, { logger, targets }: Log): Promise<number> {
-  const { config } = options
+  const { config, version, release } = options
   const { dataDir } = hostPaths(options.root)
   const wanted = config.server.worker_threads
   const threads = wanted === 'auto' ? threadsFor(availableParallelism()) : wanted
@@ -130,7 +130,7 @@ async function serve(options: ServiceOptions, controls: ServiceControls, { logge
     health,
   })
   const ownMetrics = createProcessMetrics(
-    processSources(options, { shared, group, health, folders, store: store.client }),
+    processSources(options, { shared, group, health, folders, operations, store: store.client }),
   )
   const metricsServer = createMetricsServer(
     createCollector(ownMetrics, figuresOf(group.metrics, store.client.figures)),

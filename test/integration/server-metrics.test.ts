@@ -1,12 +1,21 @@
 // Each of the guide's metrics (guide: Key Metrics to Monitor), moved by what it is about. docs/metrics.md names these tests.
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { rename } from 'node:fs/promises'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { makeCertificate } from '../support/certificates.ts'
-import { ask, dial, eventually, here, startReady, useServers, type Running } from '../support/server-process.ts'
+import {
+  ask,
+  dial,
+  eventually,
+  here,
+  runToEnd,
+  startReady,
+  useServers,
+  type Running,
+} from '../support/server-process.ts'
 
 useServers()
 
@@ -257,12 +266,29 @@ describe('beside the guide’s', () => {
     expect(await value('network_certificate_expiry_timestamp_seconds', { certificate: 'server' })).toBe(end)
   })
 
-  it('state: release, role and maintenance', async () => {
+  it('state: release, role, maintenance and the last checkpoint', async () => {
     await start()
     const text = await scrape()
     expect(text).toMatch(/^network_build_info\{version=".+",commit=".+",release=".+"\} 1$/m)
+    expect(Math.abs(valueIn(text, 'process_start_time_seconds') - Date.now() / 1000)).toBeLessThan(60)
     expect(valueIn(text, 'network_role', { role: 'primary' })).toBe(1)
     expect(valueIn(text, 'network_maintenance')).toBe(0)
-    expect(Math.abs(valueIn(text, 'process_start_time_seconds') - Date.now() / 1000)).toBeLessThan(60)
+    expect(valueIn(text, 'network_checkpoint_interval_seconds')).toBe(3600)
+    expect(runToEnd(['role', 'standby', '--root', here.root])).toMatchObject({ status: 0 })
+    expect(runToEnd(['checkpoint', '--root', here.root])).toMatchObject({ status: 0 })
+    const folder = join(here.root, 'var/run/network_service')
+    await mkdir(folder, { recursive: true })
+    await writeFile(join(folder, 'maintenance'), 'true\n')
+    await eventually(async () => {
+      const now = await scrape()
+      expect(valueIn(now, 'network_role', { role: 'standby' })).toBe(1)
+      expect(valueIn(now, 'network_role', { role: 'primary' })).toBe(0)
+      expect(valueIn(now, 'network_maintenance')).toBe(1)
+      const taken = valueIn(now, 'network_checkpoint_last_success_timestamp_seconds')
+      expect(Math.abs(taken - Date.now() / 1000)).toBeLessThan(60)
+      expect(valueIn(now, 'network_checkpoint_last_size_bytes')).toBeGreaterThan(0)
+      expect(valueIn(now, 'network_checkpoint_last_duration_seconds')).toBeGreaterThan(0)
+      expect(valueIn(now, 'network_checkpoint_failures_total')).toBe(0)
+    })
   })
 })

@@ -48,6 +48,7 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
   Failing: {
     fires: {
       series: {
+        network_maintenance: '0x20',
         [`network_responses_total{method="GET",${route},status="5xx"}`]: '0+6x20',
         [`network_responses_total{method="GET",${route},status="2xx"}`]: '0+54x20',
       },
@@ -279,7 +280,7 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
         process_start_time_seconds: '0x140',
       },
       ...{ at: '130m', severity: 'critical', summary: 'web1 has had no whole checkpoint for 2h 10m 0s' },
-      runbook: 'netops logs --hosts web1 --since 3h',
+      runbook: 'netops checkpoint --hosts web1',
     },
     // Started a quarter of an hour ago: the first one is not due.
     quiet: {

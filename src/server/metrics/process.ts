@@ -63,17 +63,17 @@ export interface ProcessSources {
     readonly deaths: number
   }
   readonly health: () => Promise<HealthStatus>
-  readonly maintenance?: () => boolean
-  readonly role?: () => 'primary' | 'standby'
+  readonly maintenance: () => boolean
+  readonly role: () => 'primary' | 'standby'
   /** Free bytes by what is kept there: `data`, `log`. */
-  readonly freeDisk?: () => Promise<Readonly<Record<string, number>>>
+  readonly freeDisk: () => Promise<Readonly<Record<string, number>>>
   readonly store: () => Promise<StoreReading>
   /** Most connections to the database; 0 where it is a file. */
   readonly poolLimit: number
   /** The certificates that are served, by what they are for, with the end of their validity in ms since 1970. */
-  readonly certificates?: () => Readonly<Record<string, number>>
+  readonly certificates: () => Readonly<Record<string, number>>
   readonly checkpointIntervalMs: number
-  readonly checkpoint?: () => { readonly last: CheckpointReading | undefined; readonly failures: number }
+  readonly checkpoint: () => { readonly last: CheckpointReading | undefined; readonly failures: number }
   readonly log?: () => LogReading
 }
 
@@ -246,38 +246,38 @@ function addState({ gauge, counter }: Makers, sources: ProcessSources): void {
   gauge(
     'network_maintenance',
     { help: 'Whether new work is turned away because of the maintenance flag: 1 or 0' },
-    () => [[{}, maintenance?.() === true ? 1 : 0]],
+    () => [[{}, maintenance() ? 1 : 0]],
   )
   gauge('network_role', { help: '1 for the role that this server has', labels: ['role'] }, () => {
-    const own = role?.() ?? 'primary'
+    const own = role()
     return (['primary', 'standby'] as const).map((one) => [{ role: one }, one === own ? 1 : 0] as const)
   })
   gauge(
     'network_disk_free_bytes',
     { help: 'What the service may still write, by what is kept there', labels: ['place'] },
-    async () => Object.entries((await freeDisk?.()) ?? {}).map(([place, bytes]) => [{ place }, bytes] as const),
+    async () => Object.entries(await freeDisk()).map(([place, bytes]) => [{ place }, bytes] as const),
   )
   gauge(
     'network_certificate_expiry_timestamp_seconds',
     { help: 'When a certificate that is served ceases to be valid, in seconds since 1970', labels: ['certificate'] },
-    () => Object.entries(certificates?.() ?? {}).map(([certificate, ms]) => [{ certificate }, ms / 1000] as const),
+    () => Object.entries(certificates()).map(([certificate, ms]) => [{ certificate }, ms / 1000] as const),
   )
   gauge(
     'network_checkpoint_last_success_timestamp_seconds',
     { help: 'When the last checkpoint was whole, in seconds since 1970; 0 where there is none' },
-    () => [[{}, (checkpoint?.().last?.lastSuccessMs ?? 0) / 1000]],
+    () => [[{}, (checkpoint().last?.lastSuccessMs ?? 0) / 1000]],
   )
   gauge('network_checkpoint_last_duration_seconds', { help: 'How long the last checkpoint took' }, () => [
-    [{}, checkpoint?.().last?.seconds ?? 0],
+    [{}, checkpoint().last?.seconds ?? 0],
   ])
   gauge('network_checkpoint_last_size_bytes', { help: 'How large the last checkpoint is' }, () => [
-    [{}, checkpoint?.().last?.bytes ?? 0],
+    [{}, checkpoint().last?.bytes ?? 0],
   ])
   gauge('network_checkpoint_interval_seconds', { help: 'checkpoint.interval' }, () => [
     [{}, checkpointIntervalMs / 1000],
   ])
   counter('network_checkpoint_failures_total', { help: 'Checkpoints that failed since the start' }, () => [
-    [{}, checkpoint?.().failures ?? 0],
+    [{}, checkpoint().failures],
   ])
   counter('network_log_lines_total', { help: 'Lines of the logs', labels: ['log', 'level'] }, () => {
     const { lines = {}, accessLines = 0 } = log?.() ?? {}

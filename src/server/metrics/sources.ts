@@ -7,6 +7,7 @@ import { freeDisk, readMemory, type WrittenFolder } from '../checks.ts'
 import type { Health } from '../health.ts'
 import type { Group } from '../threads/group.ts'
 import type { Shared } from '../threads/shared.ts'
+import type { Operations } from '../operate/operations.ts'
 import type { StoreClient } from '../store/client.ts'
 import { lastKnown } from './last-known.ts'
 import type { Build, ProcessSources, StoreReading } from './process.ts'
@@ -20,6 +21,7 @@ interface Parts {
   readonly shared: Shared
   readonly group: Pick<Group, 'running'>
   readonly store: Pick<StoreClient, 'stats'>
+  readonly operations: Pick<Operations, 'checkpoint' | 'role'>
   readonly health: Health
   readonly folders: readonly WrittenFolder[]
 }
@@ -27,7 +29,7 @@ interface Parts {
 /** What the metrics of the process are read from at each scrape. */
 export function processSources(
   { config, credentials, version, commit, release }: Served,
-  { shared, group, store, health, folders }: Parts,
+  { shared, group, store, operations, health, folders }: Parts,
 ): ProcessSources {
   const limit = once(() => readMemory().residentLimit)
   const stats = lastKnown<StoreReading>(store.stats, {})
@@ -41,11 +43,12 @@ export function processSources(
     }),
     health: () => health.read(),
     maintenance: shared.maintenance,
-    role: () => (shared.standby() ? 'standby' : 'primary'),
+    role: operations.role,
     store: stats.read,
     poolLimit: poolLimitOf(config),
     freeDisk: () => freeDisk(folders),
     checkpointIntervalMs: config.checkpoint.interval,
+    checkpoint: operations.checkpoint,
     certificates: () => ({ ...expiryOf(credentials.tls) }),
   }
 }
