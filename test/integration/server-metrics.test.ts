@@ -19,9 +19,15 @@ import {
 
 useServers()
 
-const start = (more = '', server = '') =>
+const start = ({ more = '', server = '', security = '' } = {}) =>
   startReady({
-    config: `server: { host: 127.0.0.1, port: ${here.ports.server}, tls_port: ${here.ports.tls}, worker_threads: 2${server} }\nmetrics: { port: ${here.ports.metrics} }\n${more}`,
+    config: [
+      `server: { host: 127.0.0.1, port: ${here.ports.server}, tls_port: ${here.ports.tls}, worker_threads: 2${server} }`,
+      `metrics: { port: ${here.ports.metrics} }`,
+      `security: { auth: none${security} }`,
+      more,
+      '',
+    ].join('\n'),
   })
 
 const scrape = async (): Promise<string> => (await ask('/metrics', here.ports.metrics)).body
@@ -175,7 +181,7 @@ describe('application metrics', () => {
   })
 
   it('error rate by type: what clients do wrong, what could not be read, and who left', async () => {
-    await start('performance: { max_request_size: 10B, request_timeout_ms: 1000 }\n')
+    await start({ more: 'performance: { max_request_size: 10B, request_timeout_ms: 1000 }' })
     const errors = (type: string) => value('network_errors_total', { type })
     expect(await errors('not_found')).toBe(0)
     await ask('/x')
@@ -208,7 +214,7 @@ describe('application metrics', () => {
   })
 
   it('error rate by type: connections that are refused', async () => {
-    await start('', ', max_connections: 2')
+    await start({ server: ', max_connections: 2' })
     // Each is stuck in answers that its client does not take, so that none gives way.
     const row = Buffer.from(`GET /${'x'.repeat(12_000)} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(400))
     const stuck = [1, 2].map(() => connect(here.ports.server, '127.0.0.1').on('error', () => undefined))
@@ -261,7 +267,7 @@ describe('beside the guide’s', () => {
 
   it('certificate expiry: the end that stands in the certificate that is served', async () => {
     const { cert } = makeCertificate(join(here.root, 'tls'), 'server', { days: 40 })
-    await start('security: { ssl_enabled: true, cert_file: /tls/server.crt, key_file: /tls/server.key }\n')
+    await start({ security: ', ssl_enabled: true, cert_file: /tls/server.crt, key_file: /tls/server.key' })
     const end = new X509Certificate(readFileSync(cert)).validToDate.getTime() / 1000
     expect(await value('network_certificate_expiry_timestamp_seconds', { certificate: 'server' })).toBe(end)
   })
