@@ -1,12 +1,12 @@
 // `npm test`: installs what the real tests need, runs every tier, and ends with the sum as the very last line. `npm run fuzz`
 // runs the fuzz tests alone, with many more inputs.
 import { randomInt } from 'node:crypto'
-import { mkdir, mkdtemp, readFile, rm, statfs, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, statfs, symlink, writeFile } from 'node:fs/promises'
 import { availableParallelism, freemem, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as z from 'zod'
 import { labPackages } from '../src/lab/machine.ts'
-import { messageOf } from '../src/model/errors.ts'
+import { messageOf, systemCode } from '../src/model/errors.ts'
 import { formatDuration } from '../src/model/units.ts'
 import { exec, execText } from '../src/system/exec.ts'
 import { readTextIfAny } from '../src/system/files.ts'
@@ -36,6 +36,7 @@ interface Sum {
 
 const database = 'postgresql'
 const rsyslog = 'rsyslog'
+const monitoring = 'prometheus'
 const packages = [
   ...new Set([
     'acl',
@@ -48,6 +49,7 @@ const packages = [
     'openssl',
     database,
     rsyslog,
+    monitoring,
     ...labPackages,
   ]),
 ]
@@ -58,6 +60,15 @@ async function keepDatabaseFromStarting(): Promise<void> {
   const folder = '/etc/postgresql-common/createcluster.d'
   await mkdir(folder, { recursive: true })
   await writeFile(join(folder, 'netops-test.conf'), '# Written by npm test of netops.\ncreate_main_cluster = false\n')
+}
+
+/** The same for Prometheus, by systemd's word for a unit that must not be started: masked (systemctl(1)). */
+async function keepMonitoringFromStarting(): Promise<void> {
+  const folder = '/etc/systemd/system'
+  await mkdir(folder, { recursive: true })
+  await symlink('/dev/null', join(folder, `${monitoring}.service`)).catch((error: unknown) => {
+    if (systemCode(error) !== 'EEXIST') throw error
+  })
 }
 
 /**
@@ -81,6 +92,7 @@ async function setUp(): Promise<string | undefined> {
   if (missing.length === 0) return undefined
   console.log(`installing Debian packages that the tests need: ${missing.join(' ')}`)
   if (missing.includes(database)) await keepDatabaseFromStarting()
+  if (missing.includes(monitoring)) await keepMonitoringFromStarting()
   const env = { DEBIAN_FRONTEND: 'noninteractive' }
   const apt = ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=120']
   await execText([...apt, 'update'], { env, timeoutMs: 5 * minute })

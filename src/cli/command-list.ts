@@ -27,6 +27,7 @@ export const commands: Readonly<Record<string, Load>> = {
   'tune verify': async () => (await import('./commands/tune-verify.ts')).tuneVerify,
   'tune revert': async () => (await import('./commands/tune-revert.ts')).tuneRevert,
   'tune scale': async () => (await import('./commands/tune-scale.ts')).tuneScale,
+  'monitoring render': async () => (await import('./commands/monitoring-render.ts')).monitoringRender,
   'service start': async () => (await import('./commands/service.ts')).serviceStart,
   'service stop': async () => (await import('./commands/service.ts')).serviceStop,
   'runs list': async () => (await import('./commands/runs-list.ts')).runsList,

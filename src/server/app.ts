@@ -38,6 +38,8 @@ export interface AppOptions {
   readonly standing: Standing
   /** What the whole process is at. */
   readonly activity: Activity
+  /** Told with which status a request was answered that could not be read. */
+  readonly onBroken?: (status: number) => void
   readonly version: string
   readonly release: string
   readonly logger: Pick<EventLog, 'error'>
@@ -64,7 +66,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     genReqId: requestIdOf,
     // The names in paths have bounds of their own, and their own words where they are longer.
     routerOptions: { maxParamLength: longestPath },
-    serverFactory: (handler) => prepared(createServer(limits, guarded(handler))),
+    serverFactory: (handler) => prepared(createServer(limits, guarded(handler)), options.onBroken),
     frameworkErrors: (error, _request, reply) => sendProblem(reply.raw, error.statusCode ?? 400, error.message),
   })
   boundBodies(app, options.bodies)
@@ -80,6 +82,7 @@ export async function createApp(options: AppOptions): Promise<App> {
             { ...options.tls, ...limits, handshakeTimeout: performance.request_timeout_ms },
             guarded((request, response) => app.routing(request, response)),
           ),
+          options.onBroken,
         )
   await app.ready()
   return { plain: app.server, tls }

@@ -8,9 +8,18 @@ import { rawProblem } from './problem.ts'
 // How often Node looks for requests over their time; with its own 30 s a limit of 5 s could take 35.
 const timeoutCheckMs = 1000
 
-/** Has a server leave to us what Node would otherwise answer before anybody is asked. */
-export function prepared<Kind extends Server>(server: Kind): Kind {
-  server.on('clientError', answerBrokenRequest)
+/**
+ * Has a server leave to us what Node would otherwise answer before anybody is asked.
+ * @param onBroken told with which status a request was answered that could not be read
+ */
+export function prepared<Kind extends Server>(
+  server: Kind,
+  onBroken: (status: number) => void = () => undefined,
+): Kind {
+  server.on('clientError', (error, socket: Socket) => {
+    const status = answerBrokenRequest(error, socket)
+    if (status !== undefined) onBroken(status)
+  })
   // Here Node would ask for the body at once, or refuse.
   for (const event of ['checkContinue', 'checkExpectation']) {
     server.on(event, (request: IncomingMessage, response: ServerResponse) => server.emit('request', request, response))
@@ -33,13 +42,17 @@ const statusOfBrokenRequest: Readonly<Record<string, readonly [number, string]>>
   HPE_HEADER_OVERFLOW: [431, 'the headers are too large'],
 }
 
-/** Answers a request that could not be read, when nothing of an answer has been sent yet. */
-function answerBrokenRequest(error: Error, socket: Socket & { _httpMessage?: ServerResponse | null }): void {
+/** Answers a request that could not be read, when nothing of an answer has been sent yet. @returns with which status */
+function answerBrokenRequest(
+  error: Error,
+  socket: Socket & { _httpMessage?: ServerResponse | null },
+): number | undefined {
   const code = systemCode(error) ?? ''
   if (!socket.writable || code === 'ECONNRESET' || socket._httpMessage?.headersSent === true) {
     socket.destroy(error)
-    return
+    return undefined
   }
   const [status, detail] = statusOfBrokenRequest[code] ?? [400, 'not a valid HTTP request']
   socket.end(rawProblem(status, detail), () => socket.destroy())
+  return status
 }

@@ -1,6 +1,5 @@
 // The life of network_server: open the log, listen, get ready, serve until asked to stop, and end what is in flight.
 import { mkdirSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
 import { exposureOf } from '../config/exposure.ts'
@@ -10,7 +9,7 @@ import { hostPaths } from '../model/paths.ts'
 import { threadsFor } from '../model/scale.ts'
 import type { ServerConfig } from '../model/server-config.ts'
 import { bodyBudget } from './bodies.ts'
-import { checkDatabase, checkDisk, checkNetwork, judgeMemory, readMemory } from './checks.ts'
+import { checkDatabase, checkDisk, checkNetwork, judgeMemory, readMemory, type WrittenFolder } from './checks.ts'
 import { drainLimits, type DrainLimits } from './connections.ts'
 import type { Credentials } from './credentials.ts'
 import { createHealth, type Health, type OwnHealth } from './health.ts'
@@ -18,7 +17,10 @@ import { addressOf, checkFree, listen, show } from './listening.ts'
 import { openLogs, type LogHub } from './logs/hub.ts'
 import type { Logger } from './logs/logger.ts'
 import { logTargets, type LogTarget } from './logs/targets.ts'
-import { createMetricsServer, createProcessMetrics } from './metrics.ts'
+import { createCollector, figuresOf } from './metrics/collector.ts'
+import { createMetricsServer } from './metrics/server.ts'
+import { createProcessMetrics } from './metrics/process.ts'
+import { processSources } from './metrics/sources.ts'
 import { startOperations } from './operate/operations.ts'
 import { dealOut, passedSockets } from './passed-sockets.ts'
 import type { Store } from './store/port.ts'
@@ -105,7 +107,7 @@ interface Log {
 }
 
 async function serve(options: ServiceOptions, controls: ServiceControls, { logs, targets }: Log): Promise<number> {
-  const { config, version, commit, release } = options
+  const { config, version, release } = options
   const { logger } = logs
   const { dataDir } = hostPaths(options.root)
   const wanted = config.server.worker_threads
@@ -113,7 +115,10 @@ async function serve(options: ServiceOptions, controls: ServiceControls, { logs,
   const memory = createSharedMemory(threads)
   const shared = openShared(memory)
   const logDirs = targets.flatMap((target) => (target.kind === 'file' && target.needed ? [dirname(target.path)] : []))
-  const folders = [...new Set([dataDir, ...logDirs])]
+  const folders: readonly WrittenFolder[] = [
+    { path: dataDir, place: 'data' },
+    ...[...new Set(logDirs)].map((path) => ({ path, place: 'log' })),
+  ]
   let listening: readonly Listening[] = []
   const plan = await listenPlan(config, threads, logger)
   makeDataDir(dataDir, logger)
@@ -123,21 +128,18 @@ async function serve(options: ServiceOptions, controls: ServiceControls, { logs,
       Promise.reject(new NetopsError('failed', { message: 'this release reads its configuration at a start' })),
   })
   const store = startStoreThread({ config, dataDir, root: options.root, release, logs })
-  const health = createServiceHealth({ store: store.client, folders, addresses: () => listening, logger })
+  const health = createServiceHealth({ store: store.client, folders, listening: () => listening, logger })
   const group = startGroup({
     start: (data) => startThread(data, [data.store]),
     threads: servingData(options, { listen: plan, memory, store, wantedLogs: logs.wanted }),
     logs,
     health,
   })
+  const ownMetrics = createProcessMetrics(
+    processSources(options, { shared, group, health, folders, operations, store: store.client }),
+  )
   const metricsServer = createMetricsServer(
-    createProcessMetrics({
-      activeConnections: shared.open,
-      ofThreads: () => group.metrics(),
-      version,
-      commit,
-      release,
-    }),
+    createCollector(ownMetrics, figuresOf(group.metrics, store.client.figures)),
     config,
   )
   try {
@@ -249,23 +251,23 @@ async function listenPlan(
 
 interface HealthParts {
   readonly store: Pick<Store, 'verify'>
-  readonly folders: readonly string[]
-  readonly addresses: () => readonly AddressInfo[]
+  readonly folders: readonly WrittenFolder[]
+  readonly listening: () => readonly Listening[]
   readonly logger: Logger
 }
 
-const createServiceHealth = ({ store, folders, addresses, logger }: HealthParts): OwnHealth =>
+const createServiceHealth = ({ store, folders, listening, logger }: HealthParts): OwnHealth =>
   createHealth({
     checks: {
       database: () => checkDatabase(store),
       memory: () => Promise.resolve(judgeMemory(readMemory())),
       disk: () => checkDisk(folders, leastFreeDisk),
-      network: async () => (await Promise.all(addresses().map(checkNetwork))).find((verdict) => verdict !== undefined),
+      network: () => checkNetwork(listening()),
     },
     now: () => performance.now(),
     onChange: (check, verdict) => {
       if (verdict === undefined) logger.info({ check }, `check ${check} is good again`)
-      else logger.error({ check, reason: verdict }, `check ${check} failed: ${verdict}`)
+      else logger.error({ check, reason: verdict.detail }, `check ${check} failed: ${verdict.detail}`)
     },
   })
 

@@ -30,19 +30,21 @@ let close = nobody as () => void
 beforeAll(async () => {
   const places = createPlaces({ most: 50, reserved: 2, crowd: aloneCrowd(), onGivenUp: nobody, onRefused: nobody })
   const checks = { database: true, memory: true, disk: true, network: true }
+  const took = { duration_ms: 1 }
+  const details = { database: took, memory: took, disk: took, network: took }
   const { plain } = await createApp({
     config,
     tls: undefined,
     tokens: undefined,
     store: memoryStore(),
-    health: { read: () => Promise.resolve({ healthy: true, status: 'healthy', checks }) },
+    health: { read: () => Promise.resolve({ healthy: true, status: 'healthy', checks, details }) },
     places,
     bodies: sharedBudget(openShared(createSharedMemory(1)), 10_000),
     standing: atWork,
     activity: { phase: () => 'serving', requests: () => 1, open: () => 1 },
     version: '1.0.0',
     release: 'r',
-    logger: { error: (about: unknown) => failures.push(about) } as never,
+    logger: { error: (about: unknown) => failures.push(about) },
   })
   connections = trackConnections([plain], { places, stalledMs: timeLimitMs, onRequestEnd: nobody })
   await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve))

@@ -65,7 +65,7 @@ describe('TLS', () => {
       tls: `127.0.0.1:${here.ports.tls}`,
     })
     const metrics = await ask('/metrics', here.ports.metrics)
-    expect(metrics.body).toContain('\nnetwork_requests_total 3\n')
+    expect(metrics.body).toContain('\nnetwork_responses_total{method="GET",route="other",status="4xx"} 2\n')
   })
 
   it('of version 1.2 is refused where 1.3 is the least', async () => {

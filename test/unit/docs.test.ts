@@ -15,3 +15,13 @@ const made = await madeFiles()
 test.each(Object.keys(made))('%s is what npm run docs makes', async (path) => {
   expect(await readFile(join(import.meta.dirname, '..', '..', path), 'utf8')).toBe(made[path])
 })
+
+test('docs/metrics.md names tests that there are', async () => {
+  const at = (...path: readonly string[]) => readFile(join(import.meta.dirname, '..', '..', ...path), 'utf8')
+  const [text, tests] = [await at('docs', 'metrics.md'), await at('test', 'integration', 'server-metrics.test.ts')]
+  const named = [...text.matchAll(/^\| .* \| .* \| (.+) \|$/gm)]
+    .map(([, name = '']) => name)
+    .filter((name) => name !== 'Test')
+  expect(named.length).toBeGreaterThan(15)
+  for (const name of named) expect(tests).toContain(`it('${name}',`)
+})

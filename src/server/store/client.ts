@@ -1,5 +1,6 @@
 // The store as a thread that serves sees it: what it asks goes to the store's thread over a port, and comes back.
 import type { MessagePort } from 'node:worker_threads'
+import type { MetricValues } from '../threads/messages.ts'
 import type { StoreStats } from './counted.ts'
 import type { Answer, FromStore, Question, Request, ToStore } from './messages.ts'
 import { StoreUnavailable, type RecordPage, type Store, type StoredRecord, type WriteOutcome } from './port.ts'
@@ -7,6 +8,8 @@ import { StoreUnavailable, type RecordPage, type Store, type StoredRecord, type 
 export interface StoreClient extends Store {
   /** What the store counts (store/counted.ts). */
   readonly stats: () => Promise<StoreStats>
+  /** What the store's thread counts of itself. */
+  readonly figures: () => Promise<MetricValues>
   /** Requests of this client that have no answer yet. */
   readonly waiting: () => number
 }
@@ -97,6 +100,7 @@ export function createStoreClient(port: MessagePort, limits: Partial<ClientLimit
     write: (of) => ask({ ask: 'write', of }) as Promise<WriteOutcome>,
     verify: () => ask({ ask: 'verify' }) as Promise<void>,
     stats: () => ask({ ask: 'stats' }) as Promise<StoreStats>,
+    figures: () => ask({ ask: 'figures' }) as Promise<MetricValues>,
     waiting: () => waiting.size,
     close() {
       end('the database is closed')

@@ -3,7 +3,8 @@ import type { MessagePort } from 'node:worker_threads'
 import { messageOf } from '../../model/errors.ts'
 import type { CountedStore } from './counted.ts'
 import type { Answer, FromStore, Request, ToStore } from './messages.ts'
-import type { StoreData, ToStoreThread } from '../threads/messages.ts'
+import { createPlainThreadMetrics } from '../metrics/thread.ts'
+import type { MetricValues, StoreData, ToStoreThread } from '../threads/messages.ts'
 import { threadLog } from '../threads/thread-log.ts'
 import { openStore } from './open.ts'
 import { StoreUnavailable } from './port.ts'
@@ -12,7 +13,8 @@ import { StoreUnavailable } from './port.ts'
 export async function keepStoreInThread(data: StoreData, main: MessagePort): Promise<void> {
   const logs = threadLog(data, (message) => main.postMessage(message))
   const store = await openStore(data, logs.logger)
-  const desk = createDesk(store)
+  const { registry } = createPlainThreadMetrics('store')
+  const desk = createDesk(store, () => registry.getMetricsAsJSON())
   await new Promise<void>((resolve, reject) => {
     main.on('message', (message: ToStoreThread) => {
       if (message.kind === 'client') return desk.serve(message.port)
@@ -34,7 +36,10 @@ export interface Desk {
   readonly close: () => void
 }
 
-export function createDesk(store: CountedStore): Desk {
+export function createDesk(
+  store: CountedStore,
+  figures: () => Promise<MetricValues> = () => Promise.resolve([]),
+): Desk {
   const ports = new Set<MessagePort>()
   const answers = new Map<MessagePort, Answer[]>()
   let scheduled = false
@@ -63,7 +68,7 @@ export function createDesk(store: CountedStore): Desk {
         sendSoon()
         for (const request of requests) {
           const { id } = request
-          answerOf(store, request).then(
+          answerOf(request, { store, figures }).then(
             (result) => tell({ id, end: 'ok', result }),
             (error: unknown) => tell({ id, ...failureOf(error) }),
           )
@@ -76,7 +81,13 @@ export function createDesk(store: CountedStore): Desk {
   }
 }
 
-function answerOf(store: CountedStore, request: Request): Promise<unknown> {
+interface Asked {
+  readonly store: CountedStore
+  /** Of the thread itself. */
+  readonly figures: () => Promise<MetricValues>
+}
+
+function answerOf(request: Request, { store, figures }: Asked): Promise<unknown> {
   // Under a load that the database cannot carry, work for nobody would keep the next ones waiting too.
   if (Date.now() > request.until) return Promise.reject(new StoreUnavailable('the database did not answer in time'))
   switch (request.ask) {
@@ -90,6 +101,8 @@ function answerOf(store: CountedStore, request: Request): Promise<unknown> {
       return store.verify()
     case 'stats':
       return Promise.resolve(store.stats())
+    case 'figures':
+      return figures()
   }
 }
 

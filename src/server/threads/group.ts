@@ -4,6 +4,7 @@ import { NetopsError } from '../../model/errors.ts'
 import type { DrainLimits } from '../connections.ts'
 import type { HealthStatus } from '../health.ts'
 import type { LogHub } from '../logs/hub.ts'
+import type { ThreadFigures } from '../metrics/collector.ts'
 import type { FromThread, Listening, MetricValues, ServingData, ToThread } from './messages.ts'
 
 export interface GroupOptions {
@@ -24,8 +25,10 @@ export interface Group {
   readonly listening: Promise<readonly Listening[]>
   /** Resolves with why, as soon as one of them has ended by itself. */
   readonly died: Promise<Error>
-  /** What each counts now; one that is too busy to say has what it said last. */
-  metrics(): Promise<readonly MetricValues[]>
+  /** How many of them have not ended. */
+  readonly running: () => number
+  /** What each counts now; one that is too busy to say has what it said last, and counts as silent. */
+  readonly metrics: () => Promise<ThreadFigures>
   /**
    * Has them accept nothing more and end what they are at.
    * @returns how many requests had to be cut off
@@ -49,6 +52,7 @@ interface Member {
 
 export function startGroup({ start, threads, logs, health }: GroupOptions): Group {
   let ending = false
+  let exited = 0
   let died: (why: Error) => void
   const death = new Promise<Error>((settle) => (died = settle))
   const members = threads.map((data): Member => {
@@ -95,23 +99,29 @@ export function startGroup({ start, threads, logs, health }: GroupOptions): Grou
     worker.once('error', (error: Error) =>
       ended(new Error(`serving thread ${data.index} failed: ${error.message}`, { cause: error })),
     )
-    worker.once('exit', (code) => ended(new Error(`serving thread ${data.index} ended with code ${code}`)))
+    worker.once('exit', (code) => {
+      exited += 1
+      ended(new Error(`serving thread ${data.index} ended with code ${code}`))
+    })
     return member
   })
 
-  const valuesOf = (member: Member, id: number): Promise<MetricValues> => {
+  const valuesOf = (member: Member, id: number): Promise<MetricValues | undefined> => {
     const answer = new Promise<MetricValues>((resolve) => member.onValues.set(id, resolve))
     member.worker.postMessage({ kind: 'metrics', id } satisfies ToThread)
-    return withinTime(answer, metricsTimeLimitMs, () => member.values).finally(() => member.onValues.delete(id))
+    return withinTime(answer, metricsTimeLimitMs, () => undefined).finally(() => member.onValues.delete(id))
   }
   let scrapes = 0
 
   return {
     listening: Promise.all(members.map((member) => member.listening)).then((all) => all.flat()),
     died: death,
-    metrics() {
+    running: () => threads.length - exited,
+    async metrics() {
       scrapes += 1
-      return Promise.all(members.map((member) => valuesOf(member, scrapes)))
+      const answers = await Promise.all(members.map((member) => valuesOf(member, scrapes)))
+      const silent = answers.filter((values) => values === undefined).length
+      return { values: members.map(({ values }) => values), silent }
     },
     async drain({ lingerMs, drainMs }) {
       for (const { worker } of members) worker.postMessage({ kind: 'drain', lingerMs, drainMs } satisfies ToThread)
@@ -125,9 +135,9 @@ export function startGroup({ start, threads, logs, health }: GroupOptions): Grou
   }
 }
 
-async function withinTime<T>(wanted: Promise<T>, ms: number, late: () => T): Promise<T> {
+async function withinTime<T, Late = T>(wanted: Promise<T>, ms: number, late: () => Late): Promise<T | Late> {
   let limit: NodeJS.Timeout | undefined
-  const end = new Promise<T>((resolve) => {
+  const end = new Promise<Late>((resolve) => {
     limit = setTimeout(() => resolve(late()), ms)
   })
   try {

@@ -7,7 +7,7 @@ import { sharedBudget } from '../bodies.ts'
 import { trackConnections } from '../connections.ts'
 import { watchAccess } from '../logs/access.ts'
 import { addressOf, listen, listenOnPassed } from '../listening.ts'
-import { createThreadMetrics, type ThreadMetrics } from '../metrics.ts'
+import { createThreadMetrics, type ThreadMetrics } from '../metrics/thread.ts'
 import { createPlaces, type Places } from '../places.ts'
 import { requestIdOf } from '../request-id.ts'
 import { standingIn } from '../standing/standing.ts'
@@ -31,7 +31,7 @@ export async function serveInThread(data: ServingData, main: MessagePort): Promi
     (id) => tell({ kind: 'ask-health', id }),
     () => performance.now(),
   )
-  const metrics = createThreadMetrics()
+  const metrics = createThreadMetrics(String(data.index))
   const places = threadPlaces(data, { shared, metrics, log, tell })
   const { plain, tls } = await createApp({
     ...{ config, health, places, version, release, logger: log, tls: data.tls },
@@ -39,6 +39,7 @@ export async function serveInThread(data: ServingData, main: MessagePort): Promi
     store: createStoreClient(data.store),
     tokens: await tokenCheckFor(data),
     ...{ standing: standingIn(shared, data.shared.primary), activity: shared },
+    onBroken: metrics.outcomes.broken,
   })
   const servers = tls === undefined ? [plain] : [plain, tls]
   const beside: NetServer[] = []
@@ -47,12 +48,13 @@ export async function serveInThread(data: ServingData, main: MessagePort): Promi
     beside,
     stalledMs: config.performance.request_timeout_ms,
     onInFlight: (count) => shared.setRequests(data.index, count),
-    onRequestEnd: (_request, _response, seconds) => {
-      metrics.requests.inc()
-      metrics.responseTime.observe(seconds)
+    onRequestEnd: (request, response, seconds) => {
+      const status = response.headersSent ? response.statusCode : 0
+      metrics.requestEnded(seconds, request, { status, whole: response.writableFinished })
     },
   })
-  for (const server of servers) server.prependListener('request', watchAccess(logs.logsAccess, logs.access, requestIdOf))
+  for (const server of servers)
+    server.prependListener('request', watchAccess(logs.logsAccess, logs.access, requestIdOf))
   main.on('message', (message: ToThread) => {
     switch (message.kind) {
       case 'drain':
@@ -153,9 +155,9 @@ function threadPlaces({ index, config }: ServingData, { shared, metrics, log, te
     most: config.server.max_connections,
     reserved: placesForHealth,
     crowd: threadCrowd(shared, index, (of) => tell({ kind: 'make-room', of })),
-    onGivenUp: () => metrics.givenUpConnections.inc(),
+    onGivenUp: metrics.connectionGivenUp,
     onRefused: () => {
-      metrics.refusedConnections.inc()
+      metrics.connectionRefused()
       if (performance.now() - reportedAt < refusalLogMs) return
       reportedAt = performance.now()
       log.warn(

@@ -75,7 +75,7 @@ describe('the file', () => {
     await store.write(put('a'))
     renameSync(file, `${file}.away`)
     for (let n = 0; n < 2; n += 1) {
-      expect(await checkDatabase(store)).toContain('ENOENT')
+      expect((await checkDatabase(store))?.detail).toContain('ENOENT')
       await expect(store.write(put('b'))).rejects.toThrow(unavailable('is not there any more'))
       await expect(store.get(id('a'))).rejects.toThrow(unavailable('is not there any more'))
     }
@@ -118,7 +118,7 @@ describe('the file', () => {
   it('with a newer data schema is left alone', async () => {
     sql((db) => db.exec('PRAGMA user_version = 7'))
     const reason = `the database has data schema 7, and this release knows only up to ${dataSchema.writes}`
-    expect(await checkDatabase(open())).toBe(reason)
+    expect((await checkDatabase(open()))?.reason).toBe(reason)
     expect(sql((db) => db.prepare('PRAGMA user_version').get())).toEqual({ user_version: 7 })
   })
 
