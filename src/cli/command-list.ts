@@ -28,6 +28,7 @@ export const commands: Readonly<Record<string, Load>> = {
   'tune revert': async () => (await import('./commands/tune-revert.ts')).tuneRevert,
   'tune scale': async () => (await import('./commands/tune-scale.ts')).tuneScale,
   'service start': async () => (await import('./commands/service.ts')).serviceStart,
+  'service restart': async () => (await import('./commands/service.ts')).serviceRestart,
   'service stop': async () => (await import('./commands/service.ts')).serviceStop,
   'runs list': async () => (await import('./commands/runs-list.ts')).runsList,
   'runs start': async () => (await import('./commands/runs-start.ts')).runsStart,

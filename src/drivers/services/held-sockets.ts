@@ -33,7 +33,7 @@ const boundHandle = z.object({
   getsockname: z.custom<(into: Record<string, unknown>) => number>((given) => typeof given === 'function'),
   close: z.custom<() => void>((given) => typeof given === 'function'),
 })
-type Bind = (address: string, port: number, family: 4 | 6, fd: number, flags: number) => unknown
+type Bind = (...args: [address: string, port: number, family: 4 | 6, fd: number, flags: number]) => unknown
 const binder = z.object({ _createServerHandle: z.custom<Bind>((given) => typeof given === 'function') })
 
 // uv.h: UV_TCP_REUSEPORT. Each thread of the service has a queue of its own, and the kernel shares connections out.
@@ -87,8 +87,15 @@ const reasons: Readonly<Record<string, string>> = {
 const cannotBind = (at: SocketAddress, code: string): Error =>
   new Error(`cannot listen on ${showSocket(at)} (server.host, server.port, server.tls_port): ${reasons[code] ?? code}`)
 
-/** Puts the descriptors in place from 3 on, and names the process that they are for: what a shell becomes keeps its number. */
-export const passedTo = (argv: readonly string[]): readonly string[] => [
-  ...['/bin/sh', '-c', 'LISTEN_PID=$$ exec "$0" "$@"'],
-  ...argv,
-]
+/**
+ * What tells a process of its sockets, but for whose they are. The kernel tells the port of those that listen alone; so each
+ * has its port as its name.
+ */
+export const passedBy = ({ addresses }: HeldSockets): Readonly<Record<string, string>> =>
+  addresses.length === 0
+    ? {}
+    : { LISTEN_FDS: `${addresses.length}`, LISTEN_FDNAMES: addresses.map(({ port }) => `${port}`).join(':') }
+
+/** A command as the process that sockets are passed to: what a shell becomes keeps its number, which it can name before. */
+export const passedTo = (argv: readonly string[], { addresses }: HeldSockets): readonly string[] =>
+  addresses.length === 0 ? argv : ['/bin/sh', '-c', 'export LISTEN_PID=$$; exec "$0" "$@"', ...argv]

@@ -11,7 +11,7 @@ import { readTextIfAny } from '../../system/files.ts'
 import { tryProcessLock } from '../../system/process-lock.ts'
 import { identify, identifySelf, signalProcess, type ProcessIdentity } from '../../system/processes.ts'
 import { answerAlone, surviveSignals } from '../../system/signals.ts'
-import { holdSockets, passedTo, readSockets, showSocket, type HeldSockets } from './held-sockets.ts'
+import { holdSockets, passedBy, passedTo, readSockets, showSocket, type HeldSockets } from './held-sockets.ts'
 import { processesOf, serverWords, serviceMark } from './root-processes.ts'
 import { endAll, stopTimeoutMs } from './service-control.ts'
 import {
@@ -121,16 +121,14 @@ interface Life {
 async function runOnce(root: string, { note, end, sockets }: Life): Promise<number> {
   const paths = hostPaths(root)
   const output = serviceOutput(paths)
-  const { descriptors } = sockets
   let started
   try {
     const argv = [join(paths.current, serverExecutable), ...serverWords(root)]
     const env = await serviceEnvironment(paths)
-    const passed = { ...env, LISTEN_FDS: `${descriptors.length}` }
-    started =
-      descriptors.length === 0
-        ? await start(argv, { output, env })
-        : await start(passedTo(argv), { output, env: passed, descriptors })
+    started = await start(passedTo(argv, sockets), {
+      ...{ output, descriptors: sockets.descriptors },
+      env: { ...env, ...passedBy(sockets) },
+    })
   } catch (error) {
     // The executable is missing or cannot run here: for the restart rule the same as a crash.
     await fs.appendFile(output, `${String(error)}\n`)

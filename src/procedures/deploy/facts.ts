@@ -158,7 +158,11 @@ async function readPlatform(reader: HostReader): Promise<string> {
   return `${system}-${{ x86_64: 'x64', aarch64: 'arm64' }[machine] ?? machine}`
 }
 
-const readCores = async (reader: HostReader): Promise<number> => Number((await reader.query(['nproc'])).stdout)
+/** One where the host does not say. */
+async function readCores(reader: HostReader): Promise<number> {
+  const cores = Number((await reader.query(['nproc'])).stdout)
+  return Number.isInteger(cores) && cores > 0 ? cores : 1
+}
 
 async function readBusyPorts(reader: HostReader): Promise<readonly number[]> {
   const { stdout } = await reader.query(['cat', '/proc/net/tcp', '/proc/net/tcp6'])
