@@ -1,11 +1,11 @@
 // Deployments, a rollback and a tuned restart of a service that is asked all the time: nobody is turned away.
 import { readFile, writeFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
+import { ownTraits } from '../../src/model/release-traits.ts'
 import { eventually } from '../support/server-process.ts'
 import { makeSite, smallRelease, supervisorOf, type Release, type Site } from '../support/site.ts'
 import { startTraffic } from '../support/traffic.ts'
 
-const traits = { sockets: true } as const
 const long = process.env.NETOPS_ENDURANCE === '1'
 const quick = ['--min-healthy-time', '500ms', '--healthy-deadline', '20s']
 
@@ -18,7 +18,10 @@ interface Served {
 /** A site where a release that takes sockets is in service, and another one to deploy. */
 async function served(): Promise<Served> {
   const site = await makeSite()
-  const [one, two] = [await smallRelease(site, '1.0.0', '', traits), await smallRelease(site, '1.1.0', '', traits)]
+  const [one, two] = [
+    await smallRelease(site, '1.0.0', '', ownTraits),
+    await smallRelease(site, '1.1.0', '', ownTraits),
+  ]
   expect(await site.deploy(one, ['--config', await site.config()])).toMatchObject({ code: 0 })
   return { site, one, two }
 }
@@ -41,7 +44,7 @@ test(
     expect(await site.netops(['tune', 'apply', '--json', '--restart', ...quick])).toMatchObject({ code: 0 })
     // One that does not start: what was in service comes back, and who waited is answered.
     const serves = await site.answering()
-    const bad = await smallRelease(site, '1.2.0', 'case "$*" in *--check-config*) exit 0 ;; esac\nexit 3', traits)
+    const bad = await smallRelease(site, '1.2.0', 'case "$*" in *--check-config*) exit 0 ;; esac\nexit 3', ownTraits)
     expect(await site.deploy(bad)).toMatchObject({ code: 8, json: { error: { code: 'unhealthy' } } })
     await eventually(async () => expect(await site.answering()).toBe(serves))
     const { failures, good, slow } = await traffic.stop()

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { execOnHost } from '../../src/lab/host.ts'
 import { hostPaths } from '../../src/model/paths.ts'
+import { ownTraits } from '../../src/model/release-traits.ts'
 import { exec } from '../../src/system/exec.ts'
 import { sha256OfText } from '../../src/system/files.ts'
 import { useLab } from '../support/lab.ts'
@@ -103,7 +104,7 @@ test('a release that does not start is taken back, and who connected meanwhile i
   const entry = {
     ...{ name: 'network_server', version: '1.2.0', commit: 'unknown', node: process.versions.node },
     platform: `${process.platform}-${process.arch}`,
-    ...{ size: script.length, sha256: sha256OfText(script), traits: { sockets: true } },
+    ...{ size: script.length, sha256: sha256OfText(script), traits: ownTraits },
   }
   const manifest = JSON.stringify({ schema: 'netops/build/v1', executables: [entry] })
   await writeFile(join(folder, 'manifest.json'), manifest)

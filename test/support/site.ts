@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { afterAll, expect, inject, onTestFinished } from 'vitest'
 import { parseJournal } from '../../src/engine/journal.ts'
+import { dataSchema } from '../../src/model/data-schema.ts'
 import type { JournalRecord } from '../../src/model/journal.ts'
 import { systemCode } from '../../src/model/errors.ts'
 import type { ReleaseTraits } from '../../src/model/release-traits.ts'
@@ -265,9 +266,14 @@ export async function builtRelease(file: string, version: string): Promise<Relea
 /**
  * A release of a few bytes, with a manifest as a build writes it: deploying it is quick, and what serves is the built server.
  * @param before shell lines that run first; `exit` there makes a release that fails
- * @param traits what the manifest says of it
+ * @param traits what the manifest says of it; that it takes sockets only where a test is about that
  */
-export async function smallRelease(site: Site, version: string, before = '', traits?: ReleaseTraits): Promise<Release> {
+export async function smallRelease(
+  site: Site,
+  version: string,
+  before = '',
+  traits: ReleaseTraits = { data: dataSchema },
+): Promise<Release> {
   const text = [
     '#!/bin/sh',
     `# ${version}`,
@@ -291,7 +297,7 @@ export async function smallRelease(site: Site, version: string, before = '', tra
     node: process.versions.node,
     size: Buffer.byteLength(text),
     sha256,
-    ...(traits === undefined ? {} : { traits }),
+    traits,
   }
   await writeFile(join(folder, 'manifest.json'), JSON.stringify({ schema: 'netops/build/v1', executables: [entry] }))
   return { file, id: releaseId(version, sha256) }
