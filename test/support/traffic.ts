@@ -1,16 +1,14 @@
-// A small client that keeps asking a service while it is restarted: so many requests a second over kept connections, some of
-// which arrive slowly. It says of each that was not answered as it should be, why.
+// A small client that reads and writes records while their service is restarted: so many requests a second over kept
+// connections, and some that arrive slowly. It says of each that was not answered as it should be, why.
 import { Agent, request } from 'node:http'
 import { connect } from 'node:net'
 
 export interface TrafficOptions {
   readonly port: number
   readonly host?: string
-  readonly path: string
-  /** What a good answer has. */
-  readonly status: number
+  /** One in ten of them writes. */
   readonly perSecond: number
-  /** How long a slow one takes to arrive, in ms; one begins each second. */
+  /** How long the body of a slow write takes to arrive, in ms; one begins each second. */
   readonly slowMs: number
 }
 
@@ -19,8 +17,6 @@ export interface TrafficReport {
   readonly good: number
   readonly slow: number
   readonly failures: readonly string[]
-  /** The longest that one was waited for, in ms: those that come while the service restarts. */
-  readonly longestMs: number
 }
 
 export interface Traffic {
@@ -34,74 +30,76 @@ const connections = 20
 // Longer than any restart: who waits so long was forgotten.
 const patienceMs = 40_000
 
+const good: readonly number[] = [200, 201, 204]
+const recordAt = (key: string): string => `/v1/records/traffic/${key}`
+
+/** Asks a service that needs no token. */
 export function startTraffic(options: TrafficOptions): Traffic {
-  const { port, host = '127.0.0.1', path, status, perSecond, slowMs } = options
+  const { port, host = '127.0.0.1', perSecond, slowMs } = options
   // In turn: each is used several times a second.
   const agent = new Agent({ keepAlive: true, maxSockets: connections, scheduling: 'fifo' })
   const pending = new Set<Promise<void>>()
   const failures: string[] = []
-  let good = 0
-  let slow = 0
-  let longestMs = 0
-  const follow = (asked: Promise<number>, onGood: () => void): void => {
-    const begun = performance.now()
+  const counts = { good: 0, slow: 0 }
+  const follow = (asked: Promise<number>, kind: keyof typeof counts): void => {
     const ended = asked
       .then((seen) => {
-        if (seen === status) onGood()
-        else failures.push(`answered ${seen}`)
+        if (good.includes(seen)) counts[kind] += 1
+        else failures.push(`a ${kind} one was answered ${seen}`)
       })
-      .catch((error: unknown) => void failures.push(String(error)))
-      .finally(() => {
-        longestMs = Math.max(longestMs, performance.now() - begun)
-        pending.delete(ended)
-      })
+      .catch((error: unknown) => void failures.push(`a ${kind} one: ${String(error)}`))
+      .finally(() => pending.delete(ended))
     pending.add(ended)
   }
-  const ask = (): Promise<number> =>
+  const ask = (number: number): Promise<number> =>
     new Promise((resolve, reject) => {
-      const asked = request({ agent, host, port, path, timeout: patienceMs }, (answer) => {
+      const writes = number % 10 === 0
+      const [method, path] = writes ? ['PUT', recordAt('often')] : ['GET', '/v1/records/traffic']
+      const headers = writes ? { 'content-type': 'application/json' } : {}
+      const asked = request({ agent, host, port, path, method, headers, timeout: patienceMs }, (answer) => {
         answer.on('error', reject).on('end', () => resolve(answer.statusCode ?? 0))
         answer.resume()
       })
-      asked
-        .on('error', reject)
-        .on('timeout', () => asked.destroy(new Error('no answer')))
-        .end()
+      asked.on('error', reject).on('timeout', () => asked.destroy(new Error('no answer')))
+      asked.end(writes ? `{"number":${number}}` : undefined)
     })
   const started = performance.now()
   let begun = 0
   let slowBegun = 0
   const timer = setInterval(() => {
     const seconds = (performance.now() - started) / 1000
-    for (; begun < seconds * perSecond; begun += 1) follow(ask(), () => (good += 1))
-    for (; slowBegun < seconds; slowBegun += 1) follow(askSlowly({ host, port, path, slowMs }), () => (slow += 1))
+    for (; begun < seconds * perSecond; begun += 1) follow(ask(begun), 'good')
+    for (; slowBegun < seconds; slowBegun += 1) follow(writeSlowly({ host, port, slowMs }), 'slow')
   }, tickMs)
   return {
     async stop() {
       clearInterval(timer)
       await Promise.all(pending)
       agent.destroy()
-      return { good, slow, failures, longestMs }
+      return { ...counts, failures }
     },
   }
 }
 
-type Slow = Pick<TrafficOptions, 'port' | 'path' | 'slowMs'> & { readonly host: string }
+type Slow = Pick<TrafficOptions, 'port' | 'slowMs'> & { readonly host: string }
 
-/** A request whose head comes piece by piece. */
-function askSlowly({ host, port, path, slowMs }: Slow): Promise<number> {
-  const pieces = [`GET ${path} HT`, 'TP/1.1\r\nHo', `st: ${host}\r\n`, '\r\n']
+/** A write whose body comes piece by piece. */
+function writeSlowly({ host, port, slowMs }: Slow): Promise<number> {
+  const body = ['{"sl', 'ow":', 'true', '}']
+  const length = body.join('').length
+  const head = [`PUT ${recordAt('slowly')} HTTP/1.1`, `Host: ${host}`, 'Content-Type: application/json']
+  const pieces = [`${head.join('\r\n')}\r\nContent-Length: ${length}\r\n\r\n`, ...body]
   return new Promise((resolve, reject) => {
     const socket = connect(port, host)
     let text = ''
     let next = 0
+    let timer: NodeJS.Timeout | undefined
     const send = (): void => {
       socket.write(pieces[next] ?? '')
       next += 1
       if (next < pieces.length) timer = setTimeout(send, slowMs / (pieces.length - 1))
     }
-    let timer = setTimeout(() => undefined)
-    socket.setTimeout(patienceMs, () => socket.destroy(new Error('no answer to a slow request')))
+    socket.setTimeout(patienceMs, () => socket.destroy(new Error('no answer')))
     socket.once('connect', send)
     socket.on('data', (bytes: Buffer) => {
       text += bytes.toString('latin1')
@@ -113,7 +111,7 @@ function askSlowly({ host, port, path, slowMs }: Slow): Promise<number> {
     socket.once('error', reject)
     socket.once('close', () => {
       clearTimeout(timer)
-      reject(new Error(`the connection of a slow request was closed after ${text.length} bytes of an answer`))
+      reject(new Error(`the connection was closed after ${text.length} bytes of an answer`))
     })
   })
 }
