@@ -12,7 +12,7 @@ import {
 } from '../model/manifest.ts'
 import { formatBytes } from '../model/units.ts'
 import { syncFolder } from '../system/files.ts'
-import { findPinnedNode, listTemplates, readCommit, readPackage } from './checkout.ts'
+import { findPinnedNode, listTemplates, readCommit, readPackage, readTraits } from './checkout.ts'
 import {
   blobCommand,
   entries,
@@ -54,13 +54,16 @@ export interface BuildReport {
 export async function planBuild(request: BuildRequest): Promise<BuildPlan> {
   const { checkout, out } = request
   const packageFile = await readPackage(checkout)
-  const [node, commit, assets] = await Promise.all([
+  const [node, commit, assets, traits] = await Promise.all([
     findPinnedNode(checkout, packageFile.optionalDependencies),
     readCommit(checkout),
     listTemplates(checkout),
+    readTraits(checkout),
   ])
   const version = request.version ?? packageFile.version
-  return { out, executables: request.names.map((name) => ({ name, checkout, version, commit, node, assets })) }
+  const traitsOf = (name: ExecutableName) => (name === 'network_server' ? traits : undefined)
+  const made = { checkout, version, commit, node, assets }
+  return { out, executables: request.names.map((name) => ({ ...made, name, traits: traitsOf(name) })) }
 }
 
 /** What a build will do, a line each, for people. */

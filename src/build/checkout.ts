@@ -1,10 +1,13 @@
 // What a build starts from: the checkout's version and commit, its templates, and the pinned Node of this platform.
 import { access, constants, readdir, readFile, realpath } from 'node:fs/promises'
 import { join, relative, resolve, sep } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import * as z from 'zod'
 import { NetopsError, systemCode } from '../model/errors.ts'
 import { semver } from '../model/manifest.ts'
+import { releaseTraits, type ReleaseTraits } from '../model/release-traits.ts'
 import { exec, execText } from '../system/exec.ts'
+import { isFile } from '../system/files.ts'
 
 /** The checkout that this file belongs to. */
 export const ownCheckout = resolve(import.meta.dirname, '..', '..')
@@ -80,4 +83,14 @@ export async function listTemplates(checkout: string): Promise<ReadonlyMap<strin
       .map((path): [string, string] => [relative(checkout, path).split(sep).join('/'), path])
       .sort(([a], [b]) => (a < b ? -1 : 1)),
   )
+}
+
+const traitsSource = z.object({ ownTraits: releaseTraits })
+
+/** What a checkout's source says of the release that it becomes; undefined for one from before it said anything. */
+export async function readTraits(checkout: string): Promise<ReleaseTraits | undefined> {
+  const source = join(checkout, 'src', 'model', 'release-traits.ts')
+  if (!(await isFile(source))) return undefined
+  // The Node that builds reads TypeScript as it stands.
+  return traitsSource.parse(await import(pathToFileURL(source).href)).ownTraits
 }

@@ -3,6 +3,7 @@ import { chmod, copyFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { NetopsError } from '../model/errors.ts'
 import type { BuiltExecutable, ExecutableName } from '../model/manifest.ts'
+import type { ReleaseTraits } from '../model/release-traits.ts'
 import { exec, execText } from '../system/exec.ts'
 import { sha256OfFile } from '../system/files.ts'
 import { bundle } from './bundle.ts'
@@ -25,6 +26,8 @@ export interface ExecutablePlan {
   readonly version: string
   readonly commit: string
   readonly node: PinnedNode
+  /** What the source says of the release that it becomes; undefined where it says nothing. */
+  readonly traits: ReleaseTraits | undefined
   /** Files to embed: key to path. */
   readonly assets: ReadonlyMap<string, string>
 }
@@ -128,6 +131,7 @@ export async function makeExecutable(plan: ExecutablePlan, work: string, options
       node: node.version,
       size,
       sha256,
+      ...(plan.traits === undefined ? {} : { traits: plan.traits }),
     },
     file,
     phases,

@@ -29,6 +29,7 @@ export const commands: Readonly<Record<string, Load>> = {
   'tune scale': async () => (await import('./commands/tune-scale.ts')).tuneScale,
   'monitoring render': async () => (await import('./commands/monitoring-render.ts')).monitoringRender,
   'service start': async () => (await import('./commands/service.ts')).serviceStart,
+  'service restart': async () => (await import('./commands/service.ts')).serviceRestart,
   'service stop': async () => (await import('./commands/service.ts')).serviceStop,
   'runs list': async () => (await import('./commands/runs-list.ts')).runsList,
   'runs start': async () => (await import('./commands/runs-start.ts')).runsStart,

@@ -105,7 +105,7 @@ export const isTheirs = (owner: string | undefined): boolean =>
 const serviceEffect = z.strictObject({
   kind: z.literal('service'),
   unit: z.string(),
-  action: z.enum(['start', 'stop', 'enable', 'disable', 'reload-units', 'forget-failures']),
+  action: z.enum(['start', 'stop', 'restart', 'enable', 'disable', 'reload-units', 'forget-failures']),
 })
 export type ServiceEffect = z.infer<typeof serviceEffect>
 

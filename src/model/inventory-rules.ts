@@ -71,7 +71,7 @@ const list = (names: readonly string[]): string => {
 const own = hostPaths('/')
 // What netops itself puts in place: the configuration by `config`, releases by a deployment, settings by tuning.
 const kept = [
-  ...[own.config, own.tuningEnvironment, own.base, own.state, own.unit, own.environment],
+  ...[own.config, own.tuningEnvironment, own.base, own.state, own.unit, own.socket, own.environment],
   ...[own.serverLink, own.netopsLink, own.tmpfiles, own.sysctlDropIn, own.limitsDropIn, own.unitDropIn],
 ]
 

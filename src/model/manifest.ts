@@ -1,5 +1,6 @@
 // What a build made: `manifest.json` beside the executables, which a deployment checks them against.
 import * as z from 'zod'
+import { releaseTraits } from './release-traits.ts'
 import { sha256Hex } from './sha256.ts'
 
 /** The executables that a checkout builds. */
@@ -28,6 +29,8 @@ const builtExecutable = z.object({
   /** In bytes. */
   size: z.int().positive(),
   sha256: sha256Hex,
+  /** What network_server says of itself; those of old say nothing. */
+  traits: releaseTraits.exactOptional(),
 })
 export type BuiltExecutable = Readonly<z.infer<typeof builtExecutable>>
 

@@ -26,6 +26,8 @@ export interface HostPaths {
   readonly fleetLease: string
   readonly history: string
   readonly unit: string
+  /** The listening sockets that are held for the service: a systemd unit, which below a root its supervisor reads. */
+  readonly socket: string
   readonly tmpfiles: string
   readonly sysctlDropIn: string
   readonly limitsDropIn: string
@@ -87,6 +89,7 @@ export function hostPaths(root: string): HostPaths {
     fleetLease: `${state}/fleet-lease.json`,
     history: `${state}/history`,
     unit: at('/etc/systemd/system/network_service.service'),
+    socket: at('/etc/systemd/system/network_service.socket'),
     tmpfiles: at('/etc/tmpfiles.d/network_service.conf'),
     sysctlDropIn: at('/etc/sysctl.d/90-network-system.conf'),
     limitsDropIn: at('/etc/security/limits.d/90-network-system.conf'),
@@ -115,6 +118,7 @@ export function systemSettings(root: string): {
 }
 
 export const serviceName = 'network_service'
+export const socketUnit = `${serviceName}.socket`
 /** guide: Linux Deployment, `useradd -r -s /bin/false network_service`. */
 export const serviceUser = 'network_service'
 export const serverExecutable = 'network_server'

@@ -296,6 +296,8 @@ export interface StartOptions {
   readonly detached?: boolean
   /** Its whole environment; without it, this process's. */
   readonly env?: Readonly<Record<string, string>>
+  /** Descriptors of this process that it gets as its 3, 4, ... */
+  readonly descriptors?: readonly number[]
 }
 
 /**
@@ -311,9 +313,8 @@ export async function start(argv: readonly string[], options: StartOptions): Pro
   await once(output, 'open')
   try {
     const child = execa(file, args, {
-      stdin: 'ignore',
-      stdout: output,
-      stderr: output,
+      // execa takes numbers here, which its types do not say.
+      stdio: ['ignore', output, output, ...((options.descriptors ?? []) as readonly never[])],
       buffer: false,
       reject: false,
       detached: options.detached ?? false,

@@ -60,6 +60,7 @@ export function deploymentOf(hosts: readonly string[], stamp: Stamp = oneASecond
   const templates = {
     unit: readTemplate('network_service.service'),
     tmpfiles: readTemplate('network_service.tmpfiles'),
+    socket: readTemplate('network_service.socket'),
   }
   const jobPlan = (host: string) => planActivation(part(host), runningHost(), templates)
   const run = { type: 'run', run: 'r1', by: 'test', input: null, facts: null } as const

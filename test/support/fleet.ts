@@ -5,6 +5,7 @@ import * as z from 'zod'
 import { parseJournal } from '../../src/engine/journal.ts'
 import { execOnHost } from '../../src/lab/host.ts'
 import type { LabHost } from '../../src/lab/state.ts'
+import { dataSchema } from '../../src/model/data-schema.ts'
 import type { JournalRecord } from '../../src/model/journal.ts'
 import { hostPaths, releaseId, serviceName } from '../../src/model/paths.ts'
 import { stepsOf, type Step } from '../../src/model/plan.ts'
@@ -55,6 +56,7 @@ export async function listedRelease(folder: string, name: string, script: string
     commit: '0'.repeat(40),
     platform: 'linux-x64',
     node: '24.21.0',
+    traits: { data: dataSchema },
   }
   const manifest = { schema: 'netops/build/v1', executables: [{ ...built, size, sha256 }] }
   await writeFile(join(folder, name, 'manifest.json'), JSON.stringify(manifest))

@@ -6,8 +6,10 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { afterAll, expect, inject, onTestFinished } from 'vitest'
 import { parseJournal } from '../../src/engine/journal.ts'
+import { dataSchema } from '../../src/model/data-schema.ts'
 import type { JournalRecord } from '../../src/model/journal.ts'
 import { systemCode } from '../../src/model/errors.ts'
+import type { ReleaseTraits } from '../../src/model/release-traits.ts'
 import { hostPaths, releaseId, type HostPaths } from '../../src/model/paths.ts'
 import { exec, execText } from '../../src/system/exec.ts'
 import { listIfAny, readTextIfAny, sha256OfFile, sha256OfText } from '../../src/system/files.ts'
@@ -264,8 +266,14 @@ export async function builtRelease(file: string, version: string): Promise<Relea
 /**
  * A release of a few bytes, with a manifest as a build writes it: deploying it is quick, and what serves is the built server.
  * @param before shell lines that run first; `exit` there makes a release that fails
+ * @param traits what the manifest says of it; that it takes sockets only where a test is about that
  */
-export async function smallRelease(site: Site, version: string, before = ''): Promise<Release> {
+export async function smallRelease(
+  site: Site,
+  version: string,
+  before = '',
+  traits: ReleaseTraits = { data: dataSchema },
+): Promise<Release> {
   const text = [
     '#!/bin/sh',
     `# ${version}`,
@@ -289,6 +297,7 @@ export async function smallRelease(site: Site, version: string, before = ''): Pr
     node: process.versions.node,
     size: Buffer.byteLength(text),
     sha256,
+    traits,
   }
   await writeFile(join(folder, 'manifest.json'), JSON.stringify({ schema: 'netops/build/v1', executables: [entry] }))
   return { file, id: releaseId(version, sha256) }

@@ -59,6 +59,7 @@ export const untunedHost = (changes: Partial<TuningFacts> = {}, root = '/'): Tun
     config: {},
     uid: undefined,
     serves: undefined,
+    socket: undefined,
     record: undefined,
     ...changes,
   }
@@ -69,6 +70,7 @@ export const plainTemplates: TuningTemplates = {
   limits: '# {{profile}}\n{{settings}}\n',
   unit: '# {{profile}}\n[Service]\n{{limits}}\nEnvironmentFile=-{{environment}}\n',
   environment: '# {{profile}}\n{{settings}}\n',
+  socket: '{{listen}} {{free}}\n',
 }
 
 /** What a host is like after effects; the model of a file system, a kernel and a unit. */

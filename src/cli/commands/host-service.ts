@@ -7,13 +7,14 @@ import { onHost, quiet, rootSchema, selfCommand } from './host-shared.ts'
 export const hostService = defineCommand({
   ...onHost,
   name: 'host service',
-  summary: 'Start or stop the supervised service below a root',
+  summary: 'Start, stop or restart the supervised service below a root',
   args: '<action>',
   async run({ options, args }) {
     const { root } = parseOptions(rootSchema, options)
-    const { startService, stopService } = await import('../../drivers/services/service-control.ts')
-    const action = z.enum(['start', 'stop']).parse(args[0])
-    await (action === 'start' ? startService(root, selfCommand()) : stopService(root))
+    const { restartService, startService, stopService } = await import('../../drivers/services/service-control.ts')
+    const action = z.enum(['start', 'stop', 'restart']).parse(args[0])
+    if (action === 'stop') await stopService(root)
+    else await (action === 'start' ? startService : restartService)(root, selfCommand())
     return quiet
   },
 })

@@ -1,5 +1,5 @@
 // Services without systemd: netops' own supervisor, started and stopped by the netops build that lies on the host.
-import { hostPaths, serviceOutput } from '../../model/paths.ts'
+import { hostPaths, serviceOutput, socketUnit } from '../../model/paths.ts'
 import { quoteCommand } from '../../model/quote.ts'
 import { parseState, putAside, readStateBy } from '../../model/state-text.ts'
 import { startTimeIn } from '../../system/processes.ts'
@@ -14,10 +14,13 @@ import { supervisorFile, supervisorState, type SupervisorState } from './supervi
 export const processServices = (root: string, netops: string): ServiceManager => ({
   kind: 'process',
   root,
-  commandsOf({ action }) {
+  commandsOf({ action, unit }) {
+    // The supervisor holds the sockets: they come and go with it.
+    if (unit === socketUnit) return []
     switch (action) {
       case 'start':
       case 'stop':
+      case 'restart':
         return [{ argv: [netops, 'host', 'service', action, '--root', root] }]
       // Starting at boot, unit files and remembered failures are systemd's.
       case 'enable':

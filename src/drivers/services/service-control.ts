@@ -1,5 +1,4 @@
 // Starts and stops the supervised service below a root.
-import { promises as fs } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { NetopsError } from '../../model/errors.ts'
 import { hostPaths, type HostPaths, serviceOutput } from '../../model/paths.ts'
@@ -8,8 +7,16 @@ import { makeFolder } from '../../system/files.ts'
 import { refuseSharedRoot } from '../../system/folder-trust.ts'
 import { tryProcessLock } from '../../system/process-lock.ts'
 import { identify, isAlive, signalProcess, type ProcessIdentity } from '../../system/processes.ts'
+import { readSockets, showSocket } from './held-sockets.ts'
 import { processesOf, supervisorWords, unmarkedEnvironment, type RootProcess } from './root-processes.ts'
-import { readSupervisor, supervisorFile, supervisorLock, type SupervisorState } from './supervisor-state.ts'
+import {
+  forgetSupervisor,
+  readHeld,
+  readSupervisor,
+  restartSignal,
+  supervisorLock,
+  type SupervisorState,
+} from './supervisor-state.ts'
 
 /** The server finishes what is in flight within 30 s; then it has 5 s to leave. Equal to the unit's TimeoutStopSec. */
 export const stopTimeoutMs = 35_000
@@ -60,8 +67,39 @@ export async function stopService(root: string): Promise<void> {
   // Whoever has the lock by now has started it again.
   const lock = await tryProcessLock(supervisorLock(paths)).catch(() => undefined)
   if (lock === undefined) return
-  await fs.rm(supervisorFile(paths), { force: true })
+  await forgetSupervisor(paths)
   await lock.release()
+}
+
+/**
+ * Restarts the service below a root, or starts it; returns once its new process was started. A supervisor that holds the
+ * sockets that are wanted stays: who connects meanwhile waits. Another one is replaced.
+ * @param self as for {@link startService}
+ */
+export async function restartService(root: string, self: readonly string[]): Promise<void> {
+  const paths = hostPaths(root)
+  const before = await readSupervisor(paths)
+  const wanted = (await readSockets(paths)).map(showSocket)
+  const held = before === undefined ? undefined : await readHeld(paths, before.supervisor)
+  if (before === undefined || before.state === 'failed' || held?.join() !== wanted.join()) {
+    await stopService(root)
+    return startService(root, self)
+  }
+  const deadline = performance.now() + startTimeoutMs
+  if (!(await signalProcess(before.supervisor, restartSignal))) return startService(root, self)
+  for (;;) {
+    const now = await readSupervisor(paths)
+    // Each of its lives begins at another time.
+    if (now !== undefined && now.since !== before.since) return
+    if (!(await isAlive(before.supervisor))) return startService(root, self)
+    if (performance.now() > deadline) {
+      throw new NetopsError('failed', {
+        message: 'the supervisor did not restart the service',
+        hint: `see ${serviceOutput(paths)}`,
+      })
+    }
+    await sleep(20)
+  }
 }
 
 /** Ends every supervisor and service of a root but this process; a supervisor ends its service itself. */

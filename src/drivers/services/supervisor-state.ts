@@ -1,11 +1,12 @@
 // What a supervisor writes down of itself and its service, for whoever asks how they are.
+import { promises as fs } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
 import { parseJson } from '../../model/json.ts'
 import type { HostPaths } from '../../model/paths.ts'
 import { putAside } from '../../model/state-text.ts'
 import { writeFileAtomic } from '../../system/files.ts'
-import { processIdentity } from '../../system/processes.ts'
+import { processIdentity, type ProcessIdentity } from '../../system/processes.ts'
 import { readStateText } from '../../system/state-file.ts'
 
 export const supervisorState = z.strictObject({
@@ -37,3 +38,36 @@ export async function readSupervisor(paths: HostPaths): Promise<SupervisorState 
 
 export const writeSupervisor = (paths: HostPaths, state: SupervisorState): Promise<void> =>
   writeFileAtomic(supervisorFile(paths), `${JSON.stringify(state)}\n`)
+
+/**
+ * The sockets that a supervisor holds, as a socket unit shows them; a file of its own, since an older netops would not
+ * understand them in the other. Whoever writes it restarts its service on {@link restartSignal}.
+ */
+const heldState = z.object({
+  schema: z.literal('netops/supervisor-sockets/v1'),
+  supervisor: processIdentity,
+  sockets: z.array(z.string()),
+})
+
+export const restartSignal = 'SIGUSR2'
+
+const heldFile = (paths: HostPaths): string => join(paths.runtimeDir, 'supervisor-sockets.json')
+
+/** What this very supervisor holds; undefined where it did not say. */
+export async function readHeld(paths: HostPaths, supervisor: ProcessIdentity): Promise<readonly string[] | undefined> {
+  const path = heldFile(paths)
+  const text = await readStateText({ path, hint: putAside(path) })
+  const { data } = heldState.safeParse(parseJson(text ?? ''))
+  return JSON.stringify(data?.supervisor) === JSON.stringify(supervisor) ? data?.sockets : undefined
+}
+
+export const writeHeld = (paths: HostPaths, supervisor: ProcessIdentity, sockets: readonly string[]): Promise<void> =>
+  writeFileAtomic(
+    heldFile(paths),
+    `${JSON.stringify({ schema: 'netops/supervisor-sockets/v1', supervisor, sockets })}\n`,
+  )
+
+/** Nothing is left of what a supervisor wrote down. */
+export const forgetSupervisor = async (paths: HostPaths): Promise<void> => {
+  for (const path of [heldFile(paths), supervisorFile(paths)]) await fs.rm(path, { force: true })
+}

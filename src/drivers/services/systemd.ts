@@ -11,6 +11,8 @@ function commandsOf({ action, unit }: ServiceEffect): readonly HostCommand[] {
   switch (action) {
     case 'start':
       return [systemctl('start', unit)]
+    case 'restart':
+      return [systemctl('restart', unit)]
     case 'stop':
       // systemctl(1): 5 says that there is no such unit, so there is nothing to stop.
       return [{ argv: ['systemctl', 'stop', unit], okCodes: [0, 5] }]

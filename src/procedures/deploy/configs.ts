@@ -97,6 +97,11 @@ const fewOf = (names: readonly string[]): string =>
 export function endpointsIn({ server, metrics, security }: ServerConfig): Endpoints {
   const host = server.host === '0.0.0.0' || server.host === '::' ? '127.0.0.1' : server.host
   const base = `http://${urlHost(host)}:${server.port}`
-  const ports = [server.port, ...(security.ssl_enabled ? [server.tls_port] : []), metrics.port]
-  return { readyUrl: `${base}/health/ready`, healthUrl: `${base}/health`, ports }
+  const ports = [server.port, ...(security.ssl_enabled ? [server.tls_port] : [])]
+  return {
+    readyUrl: `${base}/health/ready`,
+    healthUrl: `${base}/health`,
+    ports: [...ports, metrics.port],
+    listen: { host: server.host, ports, threads: server.worker_threads },
+  }
 }

@@ -7,11 +7,13 @@ import { hostPaths, serverExecutable, serviceName, serviceUser, type HostPaths }
 import type { HostReader } from '../../drivers/hosts/port.ts'
 import type { ServiceManager, ServiceState } from '../../drivers/services/port.ts'
 import { readEnvironment, refuseOtherEnvironment } from '../environment-mark.ts'
+import { portsIn } from '../sockets.ts'
 import type { ProgramNeeds } from '../../model/program-needs.ts'
 import { readLacking, refuseProgram } from './program.ts'
 import { accountCommand, isOlder, oldestGlibc, readNeeds, type HostNeeds } from './host-needs.ts'
 import type { Failure } from '../../model/failure.ts'
 import { inService, readHistory } from './history.ts'
+import { readDataSchema, refuseUnreadableData } from './data-schemas.ts'
 import { readPresent, refuseUnreplaceable, replacedPaths, type PresentFiles } from './kept.ts'
 
 export interface ActivationFacts {
@@ -27,6 +29,13 @@ export interface ActivationFacts {
   readonly configSha256: string | undefined
   readonly unit: string | undefined
   readonly tmpfiles: string | undefined
+  /** What lies in the socket unit's place. */
+  readonly socket: string | undefined
+  readonly cores: number
+  /** What tuning.env says. */
+  readonly tuned: string
+  /** The data schema that the service's own database has; undefined where it has none. */
+  readonly dataSchema: number | undefined
   readonly account: boolean
   readonly missingFolders: readonly string[]
   readonly releases: readonly string[]
@@ -59,7 +68,7 @@ export async function readActivationFacts(
   wanted: Wanted,
 ): Promise<ActivationFacts> {
   const paths = hostPaths(wanted.root)
-  const [platform, service, link, history, configSha256, unit, tmpfiles] = await Promise.all([
+  const [platform, service, link, history, configSha256, unit, tmpfiles, socket, tuned] = await Promise.all([
     readPlatform(reader),
     services.read(reader, serviceName),
     reader.readLink(paths.current),
@@ -67,20 +76,36 @@ export async function readActivationFacts(
     reader.sha256(paths.config),
     reader.readText(paths.unit),
     reader.readText(paths.tmpfiles),
+    reader.readText(paths.socket),
+    reader.readText(paths.tuningEnvironment),
   ])
-  const folders = [...new Set([...ownFolders(paths), ...wanted.files.map(dirname)])]
-  const [account, missing, releases, releaseSha256, present, environment, busyPorts, needs, lacking] =
-    await Promise.all([
-      reader.query(['getent', 'passwd', serviceUser]),
-      Promise.all(folders.map(async (path) => ((await reader.exists(path)) ? [] : [path]))),
-      reader.list(paths.releases),
-      reader.sha256(join(paths.releases, wanted.release, serverExecutable)),
-      readPresent(reader, [...replacedPaths(paths), ...wanted.files]),
-      readEnvironment(reader, paths),
-      readBusyPorts(reader),
-      readNeeds(reader, services.kind),
-      readLacking(reader, services.kind, wanted.needs),
-    ])
+  const units = dirname(paths.socket)
+  const folders = [...new Set([...ownFolders(paths), dirname(units), units, ...wanted.files.map(dirname)])]
+  const [
+    account,
+    missing,
+    releases,
+    releaseSha256,
+    present,
+    environment,
+    busyPorts,
+    needs,
+    lacking,
+    cores,
+    dataSchema,
+  ] = await Promise.all([
+    reader.query(['getent', 'passwd', serviceUser]),
+    Promise.all(folders.map(async (path) => ((await reader.exists(path)) ? [] : [path]))),
+    reader.list(paths.releases),
+    reader.sha256(join(paths.releases, wanted.release, serverExecutable)),
+    readPresent(reader, [...replacedPaths(paths), ...wanted.files]),
+    readEnvironment(reader, paths),
+    readBusyPorts(reader),
+    readNeeds(reader, services.kind),
+    readLacking(reader, services.kind, wanted.needs),
+    readCores(reader),
+    readDataSchema(reader, `${paths.dataDir}/state.db`),
+  ])
   const current = link === undefined ? undefined : releaseIn(link, paths)
   return {
     platform,
@@ -90,6 +115,10 @@ export async function readActivationFacts(
     configSha256,
     unit,
     tmpfiles,
+    socket,
+    tuned: tuned ?? '',
+    cores,
+    dataSchema,
     account: account.code === 0,
     missingFolders: missing.flat(),
     releases: releases.filter((name) => !name.startsWith('.')),
@@ -129,6 +158,12 @@ async function readPlatform(reader: HostReader): Promise<string> {
   return `${system}-${{ x86_64: 'x64', aarch64: 'arm64' }[machine] ?? machine}`
 }
 
+/** One where the host does not say. */
+async function readCores(reader: HostReader): Promise<number> {
+  const cores = Number((await reader.query(['nproc'])).stdout)
+  return Number.isInteger(cores) && cores > 0 ? cores : 1
+}
+
 async function readBusyPorts(reader: HostReader): Promise<readonly number[]> {
   const { stdout } = await reader.query(['cat', '/proc/net/tcp', '/proc/net/tcp6'])
   return listeningPorts(stdout)
@@ -154,6 +189,7 @@ export function refuseImpossible(input: ActivationRequest, facts: ActivationFact
   const { platform, needs, lacking } = facts
   refuseProgram(release.needs, { host, platform, glibc: needs.glibc, lacking })
   refuseWithoutNeeds(input, facts)
+  refuseUnreadableData(input, facts)
   refuseUnreplaceable(host, facts.present)
   if (release.from === undefined && facts.releaseSha256 !== release.sha256) {
     throw new NetopsError('refused', {
@@ -168,7 +204,9 @@ export function refuseImpossible(input: ActivationRequest, facts: ActivationFact
   const serves = facts.service.state === 'running' ? inService(facts, facts) : undefined
   // Whose the ports are that our own service has, only its record tells.
   const known = facts.service.state !== 'running' || serves !== undefined || facts.unread.length === 0
-  const ours = serves?.endpoints.ports ?? []
+  // systemd goes on listening for a service that has ended.
+  const held = input.manager === 'systemd' ? portsIn(facts.socket ?? '') : []
+  const ours = [...(serves?.endpoints.ports ?? []), ...held]
   const taken = input.endpoints.ports.filter((port) => facts.busyPorts.includes(port) && !ours.includes(port))
   if (known && taken.length > 0) {
     throw new NetopsError('refused', {

@@ -69,6 +69,7 @@ export const deploy: FleetProcedure<Deployment, DeploymentLook> = {
         size: release.file.size,
         checksConfig: release.checksConfig,
         needs: release.needs,
+        ...(Object.keys(release.traits).length === 0 ? {} : { traits: release.traits }),
         ...(release.platform === undefined ? {} : { platform: release.platform }),
         ...(lacksRelease ? { from: `${incoming}/${serverExecutable}` } : {}),
       },

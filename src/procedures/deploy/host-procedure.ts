@@ -22,8 +22,8 @@ export const activate = defineHostProcedure<ActivationRequest, ActivationFacts>(
     }),
   plan(request, facts) {
     refuseImpossible(request, facts)
-    const unit = readTemplate('network_service.service')
-    return planActivation(request, facts, { unit, tmpfiles: readTemplate('network_service.tmpfiles') })
+    const [unit, socket] = [readTemplate('network_service.service'), readTemplate('network_service.socket')]
+    return planActivation(request, facts, { unit, socket, tmpfiles: readTemplate('network_service.tmpfiles') })
   },
   demands({ root, release }) {
     const paths = hostPaths(root)

@@ -17,7 +17,7 @@ export type PresentFiles = Readonly<Record<string, Present>>
 
 /** Where an activation puts files and links, beside those that it is asked to place. */
 export const replacedPaths = (paths: HostPaths): readonly string[] => [
-  ...[paths.config, paths.unit, paths.tmpfiles],
+  ...[paths.config, paths.unit, paths.tmpfiles, paths.socket],
   ...[paths.current, paths.serverLink, paths.netopsLink],
 ]
 

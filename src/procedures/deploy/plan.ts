@@ -2,7 +2,7 @@
 // Order (docs/decisions.md): everything is verified and in place before the stop, and kept until the new one is healthy.
 import { basename, dirname, join } from 'node:path'
 import type { ActivationRequest, ActivationRecord } from './request.ts'
-import { puttingBack, type Effect, type ServiceEffect } from '../../model/effects.ts'
+import type { Effect } from '../../model/effects.ts'
 import { hostPaths, serverExecutable, serviceName, serviceUser } from '../../model/paths.ts'
 import { sequence, type Group, type Step, type Wait } from '../../model/plan.ts'
 import { render } from '../../system/template.ts'
@@ -10,12 +10,16 @@ import { ownFolders, releaseBefore, type ActivationFacts } from './facts.ts'
 import { inService, nextSequence } from './history.ts'
 import { planFiles, type FilePlacement } from './placed-files.ts'
 import { Kept } from './kept.ts'
+import { renderSockets, socketLines } from '../sockets.ts'
+import { ServiceSteps } from './service-steps.ts'
+import { service, stepsOn, type MakeStep } from './steps.ts'
 import { planTidying } from './tidy.ts'
 
 /** Texts of the templates that an activation renders. */
 export interface ActivationTemplates {
   readonly unit: string
   readonly tmpfiles: string
+  readonly socket: string
 }
 
 /** The steps that bring a release into service; those whose result is there already are marked unchanged. Pure. */
@@ -25,24 +29,25 @@ export function planActivation(
   templates: ActivationTemplates,
 ): Group {
   const steps = new ActivationSteps(input, facts, templates)
+  const { life } = steps
   return sequence(`Activate ${input.release.id} on ${input.host}`, [
     steps.check(),
     steps.prepare(),
     steps.backUpConfig(),
     steps.deployBinaries(),
-    steps.stop(),
+    // Behind sockets that stay it goes on serving until all is in place.
+    life.isThroughSockets ? life.wayBack() : life.stop(),
     steps.switchRelease(),
     steps.updateConfig(),
     ...(input.files === undefined ? [] : [steps.placeFiles()]),
+    ...(life.isAboutSockets ? [life.sockets()] : []),
     ...(input.manager === 'systemd' ? [steps.installUnit()] : []),
-    steps.start(),
+    life.isThroughSockets ? life.restart() : life.start(),
     steps.verifyHealth(),
     steps.record(),
     steps.tidy(),
   ])
 }
-
-const stoppedDeadlineMs = 60_000
 
 class ActivationSteps {
   readonly #input: ActivationRequest
@@ -52,7 +57,9 @@ class ActivationSteps {
   readonly #replaced: Kept
   readonly #placement: FilePlacement
   readonly #same
-  readonly #running: boolean
+  readonly #step: MakeStep
+  /** Its steps that stop and start the service. */
+  readonly life: ServiceSteps
   /** The release that an undo brings back. */
   readonly #before: string | undefined
   readonly #kept: boolean
@@ -63,6 +70,11 @@ class ActivationSteps {
     this.#facts = facts
     this.#paths = hostPaths(input.root)
     const paths = this.#paths
+    this.#step = stepsOn(input.host)
+    const socket =
+      input.release.traits?.sockets === true
+        ? renderSockets(templates.socket, input.endpoints.listen, facts)
+        : undefined
     this.#files = {
       release: join(paths.releases, input.release.id, serverExecutable),
       incoming: join(paths.incoming, input.run),
@@ -72,21 +84,31 @@ class ActivationSteps {
         config: paths.config,
         dataDir: paths.dataDir,
         logDir: paths.logDir,
+        sockets: socketLines(socket !== undefined),
       }),
       tmpfiles: render(templates.tmpfiles, { user: serviceUser }),
     }
     this.#same = {
       release: facts.current === input.release.id && facts.releaseSha256 === input.release.sha256,
       config: facts.configSha256 === input.config.sha256,
+      socket: facts.socket === socket,
       unit: input.manager === 'process' || (facts.unit === this.#files.unit && facts.tmpfiles === this.#files.tmpfiles),
     }
-    this.#running = facts.service.state === 'running'
+    const running = facts.service.state === 'running'
     this.#before = releaseBefore(facts)
     // One that nothing would restart gets a supervisor again.
-    this.#kept = this.#running && facts.service.unsupervised !== true
+    this.#kept = running && facts.service.unsupervised !== true
     this.#replaced = new Kept(facts.present, join(paths.runs, input.run, 'saved'))
     this.#placement = planFiles(input, facts, this.#replaced)
-    this.#restart = !(this.#same.release && this.#same.config && this.#same.unit) || this.#placement.count > 0
+    const { release, config, unit } = this.#same
+    this.#restart = !(release && config && unit && this.#same.socket) || this.#placement.count > 0
+    this.life = new ServiceSteps(
+      {
+        ...{ manager: input.manager, facts, paths, socket, replaced: this.#replaced },
+        ...{ restart: this.#restart, kept: this.#kept, previousHealthy: this.#previousHealthy() },
+      },
+      this.#step,
+    )
   }
 
   /** Nothing is stopped before the new release itself accepts the configuration. */
@@ -148,13 +170,14 @@ class ActivationSteps {
   }
 
   backUpConfig(): Step {
-    const { config, unit, tmpfiles, serverLink, netopsLink, current } = this.#paths
+    const { config, unit, tmpfiles, socket, serverLink, netopsLink, current } = this.#paths
     const replaced = [
       ...(this.#same.config ? [] : this.#replaced.aside(config, 'config.yaml', this.#facts.configSha256)),
       ...this.#placement.putAside,
       ...(this.#same.unit
         ? []
         : [...this.#replaced.aside(unit, 'unit'), ...this.#replaced.aside(tmpfiles, 'tmpfiles')]),
+      ...(this.#same.socket ? [] : this.#replaced.aside(socket, 'socket')),
       ...(this.#same.release ? [] : this.#replaced.asideLink(current, 'current')),
       ...(this.#same.release ? [] : this.#replaced.asideLink(serverLink, 'network_server')),
       ...(this.#restart ? this.#replaced.asideLink(netopsLink, 'netops') : []),
@@ -186,19 +209,6 @@ class ActivationSteps {
           ],
       // A folder that was there before, whatever its content, may be what serves: an undo leaves it.
       undo: this.#facts.releases.includes(release.id) ? [] : [{ kind: 'remove-tree', path: folder }],
-    })
-  }
-
-  stop(): Step {
-    const { state } = this.#facts.service
-    return this.#step('stop', 'Stop the service gracefully', {
-      unchanged: !this.#restart || state === 'absent' || state === 'stopped',
-      act: [service('stop')],
-      until: { probe: { kind: 'stopped', unit: serviceName }, holdForMs: 0, deadlineMs: stoppedDeadlineMs },
-      // What did not run before is not started by an undo either.
-      ...(this.#running
-        ? { undo: [service('forget-failures'), service('start')], undoUntil: this.#previousHealthy() }
-        : {}),
     })
   }
 
@@ -267,15 +277,6 @@ class ActivationSteps {
     })
   }
 
-  start(): Step {
-    return this.#step('start', 'Start the service', {
-      unchanged: !this.#restart && this.#kept,
-      act: [service('forget-failures'), service('start')],
-      // One that crashed until systemd gave up would stay on its list of failed units, and the host count as degraded.
-      undo: [service('stop'), service('forget-failures')],
-    })
-  }
-
   verifyHealth(): Step {
     const { endpoints, release, minHealthyMs, healthyDeadlineMs } = this.#input
     const fresh = this.#restart || !this.#kept
@@ -292,13 +293,13 @@ class ActivationSteps {
   record(): Step {
     const folder = join(this.#paths.history, this.#input.run)
     const { checksConfig } = this.#input.release
-    const { id, version, sha256, size } = this.#input.release
+    const { id, version, sha256, size, traits } = this.#input.release
     const record: ActivationRecord = {
       schema: 'netops/activation/v1',
       id: this.#input.run,
       sequence: nextSequence(this.#facts),
       reason: this.#input.reason,
-      release: { id, version, sha256, size },
+      release: { id, version, sha256, size, ...(traits === undefined ? {} : { traits }) },
       configSha256: this.#input.config.sha256,
       endpoints: this.#input.endpoints,
       checksConfig,
@@ -359,24 +360,4 @@ class ActivationSteps {
   #owner(owner: string): { owner?: string } {
     return this.#input.manager === 'systemd' ? { owner } : {}
   }
-
-  #step(id: string, title: string, parts: Parts): Step {
-    const { unchanged, act, undo = [], ...rest } = parts
-    return {
-      kind: 'step',
-      id,
-      host: this.#input.host,
-      title,
-      act: unchanged === true ? [] : act,
-      undo: unchanged === true ? [] : puttingBack(undo),
-      ...(unchanged === true ? { unchanged } : rest),
-    }
-  }
 }
-
-interface Parts extends Partial<Pick<Step, 'undo' | 'until' | 'undoUntil' | 'commits'>> {
-  readonly act: Effect[]
-  readonly unchanged?: boolean
-}
-
-const service = (action: ServiceEffect['action']): ServiceEffect => ({ kind: 'service', unit: serviceName, action })

@@ -4,6 +4,7 @@ import { NetopsError } from '../../model/errors.ts'
 import { buildManifest } from '../../model/manifest.ts'
 import { releaseId } from '../../model/paths.ts'
 import type { ProgramNeeds } from '../../model/program-needs.ts'
+import type { ReleaseTraits } from '../../model/release-traits.ts'
 import { putAside } from '../../model/state-text.ts'
 import { isFile } from '../../system/files.ts'
 import { readProgramNeeds } from '../../system/executable.ts'
@@ -19,6 +20,8 @@ export interface ReleaseFile {
   readonly needs: ProgramNeeds
   /** Whether it answers `--check-config`. */
   readonly checksConfig: boolean
+  /** What its manifest says of it. */
+  readonly traits: ReleaseTraits
 }
 
 /** As {@link readRelease}; undefined where there is no such file. */
@@ -54,5 +57,6 @@ export async function readRelease(path: string, version?: string): Promise<Relea
     needs,
     // Ours does; of another executable nobody knows what it makes of the flag.
     checksConfig: known !== undefined,
+    traits: known?.traits ?? {},
   }
 }

@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { requestFields, safeName } from '../host-request.ts'
 import { programNeeds } from '../../model/program-needs.ts'
+import { releaseTraits } from '../../model/release-traits.ts'
 import { sha256Hex } from '../../model/sha256.ts'
 
 const release = z.strictObject({
@@ -10,6 +11,8 @@ const release = z.strictObject({
   version: z.string(),
   sha256: sha256Hex,
   size: z.number(),
+  /** What its manifest said of it. */
+  traits: releaseTraits.exactOptional(),
 })
 
 /** What the configuration says about reaching the service on its own host. */
@@ -17,8 +20,13 @@ const endpoints = z.strictObject({
   readyUrl: z.url(),
   healthUrl: z.url(),
   ports: z.array(z.number()),
+  /** What it listens on for its clients, as the configuration has it; records of old do not say. */
+  listen: z
+    .strictObject({ host: z.string(), ports: z.array(z.number()), threads: z.union([z.literal('auto'), z.number()]) })
+    .exactOptional(),
 })
 export type Endpoints = z.infer<typeof endpoints>
+export type Listening = NonNullable<Endpoints['listen']>
 
 export const activationRequest = z.strictObject({
   procedure: z.literal('activate'),

@@ -178,6 +178,9 @@ const ports: Judge = ({ listeners, service, ownPorts }, { configured }) => {
     const there = listeners.filter((one) => one.port === port)
     if (there.length === 0) return good(`port ${port} is free`)
     if (ours.includes(port)) return good(`port ${port} is in use by our own service`)
+    // It goes on listening for a service that has ended.
+    const held = ownPorts.includes(port) && there.some(({ process }) => process === 'systemd (pid 1)')
+    if (held) return good(`port ${port} is held for our own service`)
     const by = there.find(({ process }) => process !== undefined)?.process ?? 'something else'
     const remedy = `stop it, or configure another port; see it with: ss -ltnp 'sport = :${port}'`
     return problem(`port ${port} is in use by ${by}`, remedy)

@@ -19,6 +19,7 @@ import {
   type TuningRecord,
 } from '../../model/tuning.ts'
 import { type TuningRequest } from './request.ts'
+import type { Listening } from '../deploy/request.ts'
 import { inService, readHistory, recordLost } from '../deploy/history.ts'
 
 /** What is to be looked at: a place, and the settings that are asked for beside the profiles'. */
@@ -62,8 +63,17 @@ export interface TuningFacts {
   readonly config: Values
   readonly uid: number | undefined
   /** What was put into service last, to know when a restarted service is healthy again. */
-  readonly serves: { readonly readyUrl: string; readonly release: string } | undefined
+  readonly serves: Serves | undefined
+  /** What lies in the socket unit's place. */
+  readonly socket: string | undefined
   readonly record: TuningRecord | undefined
+}
+
+interface Serves {
+  readonly readyUrl: string
+  readonly release: string
+  /** Where it listens on sockets that are held for it; missing where it does so by itself. */
+  readonly listen?: Listening
 }
 
 /** Files that tuning writes, in the order of writing. */
@@ -93,7 +103,7 @@ export async function readTuningFacts(
       ...Object.keys(record?.originals.kernel ?? {}),
     ]),
   ]
-  const [size, kernel, files, conf, unit, process, most, config, uid, serves] = await Promise.all([
+  const [size, kernel, files, conf, unit, process, most, config, uid, serves, socket] = await Promise.all([
     readSize(reader),
     readKernel(reader, keys),
     readFiles(reader, paths),
@@ -104,6 +114,7 @@ export async function readTuningFacts(
     readConfig(reader, paths.config),
     readUid(reader),
     readServes(reader, paths),
+    reader.readText(paths.socket),
   ])
   return {
     ...size,
@@ -116,6 +127,7 @@ export async function readTuningFacts(
     config,
     uid,
     serves,
+    socket,
     record,
   }
 }
@@ -320,5 +332,8 @@ async function readServes(reader: HostReader, paths: HostPaths): Promise<TuningF
     const [link, configSha256] = await Promise.all([reader.readLink(paths.current), reader.sha256(paths.config)])
     if (inService(history, { current: link && basename(link), configSha256 }) === undefined) throw recordLost(unread)
   }
-  return last === undefined ? undefined : { readyUrl: last.endpoints.readyUrl, release: last.release.id }
+  if (last === undefined) return undefined
+  const { readyUrl, listen } = last.endpoints
+  const held = last.release.traits?.sockets === true && listen !== undefined
+  return { readyUrl, release: last.release.id, ...(held ? { listen } : {}) }
 }

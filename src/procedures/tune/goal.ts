@@ -13,6 +13,7 @@ import {
 } from '../../model/tuning.ts'
 import { type TuningRequest } from './request.ts'
 import { render } from '../../system/template.ts'
+import { renderSockets } from '../sockets.ts'
 import { originalOf } from './originals.ts'
 import { tunedFiles, type TuningFacts, type TuningPlace } from './facts.ts'
 
@@ -22,6 +23,7 @@ export interface TuningTemplates {
   readonly limits: string
   readonly unit: string
   readonly environment: string
+  readonly socket: string
 }
 
 type Values = Readonly<Record<string, string>>
@@ -33,6 +35,8 @@ export interface Goal {
   readonly server: Values
   /** What is to lie at each path; a path that is left alone is missing. */
   readonly files: Readonly<Record<string, FileState>>
+  /** The socket unit for as many threads as there are to be; undefined where none is held for the service. */
+  readonly socket: string | undefined
   /** Folders that are to go if nothing else lies in them. */
   readonly emptied: readonly string[]
   /** Undefined where nothing is tuned any more. */
@@ -69,12 +73,12 @@ export function whyNotSet(name: string, facts: TuningFacts): string | undefined 
 }
 
 export function goalOf(request: TuningRequest, facts: TuningFacts, templates: TuningTemplates): Goal {
-  if (request.action === 'revert') return revertedGoal(request, facts)
-  const goal = appliedGoal(request, facts, templates)
-  return { ...goal, record: { ...goal.record, run: request.run } }
+  const goal = request.action === 'revert' ? revertedGoal(request, facts) : appliedGoal(request, facts, templates)
+  const socket = socketFor(request, facts, { goal, template: templates.socket })
+  return { ...goal, socket, record: goal.record && { ...goal.record, run: request.run } }
 }
 
-function revertedGoal({ manager }: TuningRequest, { record, kernel }: TuningFacts): Goal {
+function revertedGoal({ manager }: TuningRequest, { record, kernel }: TuningFacts): Omit<Goal, 'socket'> {
   const originals = record?.originals ?? { kernel: {}, files: {}, folders: [] }
   return {
     kernel: manager === 'process' ? {} : settable(originals.kernel, kernel),
@@ -84,6 +88,21 @@ function revertedGoal({ manager }: TuningRequest, { record, kernel }: TuningFact
     emptied: originals.folders.toReversed(),
     record: undefined,
   }
+}
+
+interface Socketed {
+  readonly goal: Pick<Goal, 'files'>
+  readonly template: string
+}
+
+function socketFor({ root }: TuningPlace, facts: TuningFacts, { goal, template }: Socketed): string | undefined {
+  const { serves, socket, cores } = facts
+  // A deployment puts one there, or leaves the service without.
+  if (socket === undefined) return undefined
+  const path = hostPaths(root).tuningEnvironment
+  const state = goal.files[path] ?? facts.files[path]
+  const tuned = state?.kind === 'file' ? state.content : ''
+  return renderSockets(template, serves?.listen, { cores, tuned }) ?? socket
 }
 
 const settable = (values: Values, kernel: TuningFacts['kernel']): Values =>
@@ -96,7 +115,7 @@ export function appliedGoal(
   request: PlacedOptions,
   facts: TuningFacts,
   templates: TuningTemplates,
-): Goal & { readonly record: TuningRecord } {
+): Omit<Goal, 'socket'> & { readonly record: TuningRecord } {
   const paths = hostPaths(request.root)
   const real = request.manager === 'systemd'
   const wanted = wantedOf(request, facts)

@@ -3,12 +3,13 @@
 import { formatProblems } from '../../config/problems.ts'
 import { checkServerConfig } from '../../config/server-config.ts'
 import { NetopsError } from '../../model/errors.ts'
-import { puttingBack, type Effect, type ServiceEffect } from '../../model/effects.ts'
+import { puttingBack, type Effect } from '../../model/effects.ts'
 import { laterInUnit } from '../../model/limits-files.ts'
-import { hostPaths, serviceName } from '../../model/paths.ts'
+import { hostPaths, serviceName, socketUnit } from '../../model/paths.ts'
 import { sequence, type Group, type Step, type Wait } from '../../model/plan.ts'
 import { sameSysctl } from '../../model/sysctl.ts'
 import { limitSettings, serverSettings, type FileState, type TuningRecord } from '../../model/tuning.ts'
+import { service } from '../deploy/steps.ts'
 import { type TuningRequest } from './request.ts'
 import { granted, type TuningFacts } from './facts.ts'
 import { goalOf, isBelow, sameFile, wantedOf, type Goal, type TuningTemplates } from './goal.ts'
@@ -19,7 +20,8 @@ import { canonicalJson } from '../../model/json.ts'
 export function planTuning(request: TuningRequest, facts: TuningFacts, templates: TuningTemplates): Group {
   const steps = new TuningSteps(request, facts, goalOf(request, facts, templates))
   const apply = request.action === 'apply'
-  const restart = request.restart ? [steps.restart()] : []
+  const sockets = facts.socket === undefined ? [] : [steps.sockets()]
+  const restart = request.restart ? [...sockets, steps.restart()] : []
   return sequence(`${apply ? 'Tune' : 'Take the tuning back on'} ${request.host}`, [
     ...(apply ? [steps.record()] : []),
     steps.sysctlFile(),
@@ -170,23 +172,64 @@ class TuningSteps {
     return this.#step('way-back', 'Keep the way back to the running service', {
       unchanged: !this.#restarts(),
       act: [],
-      undo: [service('forget-failures'), service('start')],
+      undo: [...this.#forget(), service(this.#through() ? 'restart' : 'start')],
       ...this.#ready('undoUntil', 1000),
     })
   }
 
-  restart(): Step {
-    return this.#step('restart', 'Restart the service', {
-      unchanged: !this.#restarts(),
-      act: [service('stop'), service('forget-failures'), service('start')],
-      undo: [service('stop')],
-      ...this.#ready('until', this.#request.minHealthyMs),
+  /** As many sockets as there are to be threads. */
+  sockets(): Step {
+    const { socket: path } = this.#paths
+    const { socket: now } = this.#facts
+    const wanted = this.#goal.socket
+    const put = (content: string | undefined): readonly Effect[] =>
+      content === undefined
+        ? []
+        : [{ kind: 'write', path, content, mode: '0644', ...(this.#real ? { owner: 'root' } : {}) }]
+    const reload: readonly Effect[] = this.#real ? [service('reload-units')] : []
+    return this.#step('sockets', 'Install the sockets', {
+      unchanged: now === wanted,
+      act: [...put(wanted), ...reload],
+      undo: [...put(now), ...reload],
     })
+  }
+
+  restart(): Step {
+    const ready = { unchanged: !this.#restarts(), ...this.#ready('until', this.#request.minHealthyMs) }
+    if (this.#through()) {
+      return this.#step('restart', 'Restart the service; who connects meanwhile waits at its sockets', {
+        ...ready,
+        act: [...this.#forget(), service('restart')],
+        undo: [],
+      })
+    }
+    const sockets = this.#isHeld() ? [service('stop', socketUnit)] : []
+    const change = this.#isHeld() ? ': its sockets change, nobody can connect until it starts' : ''
+    return this.#step('restart', `Restart the service${change}`, {
+      ...ready,
+      act: [...sockets, service('stop'), ...this.#forget(), service('start')],
+      undo: [...sockets, service('stop')],
+    })
+  }
+
+  #isHeld(): boolean {
+    return this.#facts.socket !== undefined
+  }
+
+  /** Whether it restarts through sockets that stay as they are. */
+  #through(): boolean {
+    return this.#isHeld() && this.#goal.socket === this.#facts.socket
+  }
+
+  #forget(): readonly Effect[] {
+    const forget = service('forget-failures')
+    return this.#isHeld() ? [forget, service('forget-failures', socketUnit)] : [forget]
   }
 
   #restarts(): boolean {
     const { service: now } = this.#facts
     if (now.state !== 'running') return false
+    if (this.#goal.socket !== this.#facts.socket) return true
     if (!this.#file('unitDropIn').unchanged || !this.#file('tuningEnvironment').unchanged) return true
     return staleSettings(this.#goal, this.#facts, this.#unitGoal()).length > 0
   }
@@ -296,7 +339,6 @@ export function stillTuned(record: TuningRecord, facts: TuningFacts): readonly s
 const absent: FileState = { kind: 'absent' }
 
 const removeEmpty = (path: string): Effect => ({ kind: 'remove-empty', path })
-const service = (action: ServiceEffect['action']): ServiceEffect => ({ kind: 'service', unit: serviceName, action })
 
 const bySystemd = (limits: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(Object.entries(limits).map(([name, value]) => [limitSettings[name] ?? name, value]))

@@ -65,7 +65,7 @@ export function reportTuning(question: TuningQuestion, facts: TuningFacts, templ
 interface ReportContext {
   readonly question: TuningQuestion
   readonly facts: TuningFacts
-  readonly goal: Goal
+  readonly goal: Omit<Goal, 'socket'>
   readonly paths: HostPaths
   /** A host of its own, not a relocated root. */
   readonly real: boolean

@@ -7,4 +7,5 @@ export const tuningTemplates = (): TuningTemplates => ({
   limits: readTemplate('tuning/limits.conf'),
   unit: readTemplate('tuning/unit.conf'),
   environment: readTemplate('tuning/tuning.env'),
+  socket: readTemplate('network_service.socket'),
 })

@@ -10,6 +10,7 @@ describe('the paths of a host', () => {
       dataDir: '/var/lib/network_system',
       lease: '/var/lib/netops/lease.json',
       unit: '/etc/systemd/system/network_service.service',
+      socket: '/etc/systemd/system/network_service.socket',
       sysctlDropIn: '/etc/sysctl.d/90-network-system.conf',
       limitsDropIn: '/etc/security/limits.d/90-network-system.conf',
       unitDropIn: '/etc/systemd/system/network_service.service.d/90-network-system.conf',

@@ -17,6 +17,8 @@ afterAll(() => fleet.remove())
 const empty: FakeHost = {
   commands: [
     [/^uname -sm$/, { stdout: 'Linux x86_64\n' }],
+    [/^nproc$/, { stdout: '2\n' }],
+    [/^od /, { code: 1 }],
     [/^env TZ=UTC systemctl show /, { stdout: 'LoadState=not-found\nActiveState=inactive\n' }],
     [/^getent passwd /, { code: 2 }],
     [/^cat \/proc\/net\/tcp /, { stdout: '' }],

@@ -17,13 +17,7 @@ const stderrOf = async (words: string) => {
   return `exit ${exit}\n${stderr.replaceAll(root, 'ROOT')}`
 }
 
-it('starts and stops only what is deployed below a root, while no run is at work there', async () => {
-  expect(await stderrOf('service start')).toMatchInlineSnapshot(`
-    "exit 2
-    netops: --root: Invalid input: expected string, received undefined
-      hint: see --help for what each option takes
-    "
-  `)
+it('starts, stops and restarts only what is deployed below a root, while no run is at work there', async () => {
   expect(await stderrOf(`service start --root ${root}`)).toMatchInlineSnapshot(`
     "exit 7
     netops: nothing is deployed below ROOT
@@ -43,6 +37,7 @@ it('starts and stops only what is deployed below a root, while no run is at work
     process: await identifySelf(),
   }
   await writeFile(join(root, 'var/lib/netops/lease.json'), JSON.stringify(lease))
+  expect(await stderrOf(`service restart --root ${root}`)).toContain('exit 6')
   expect(await stderrOf(`service stop --root ${root}`)).toMatchInlineSnapshot(`
     "exit 6
     netops: run 20261123T104501Z-deploy-3f9a.local (deploying 1.0.0) is at work below ROOT

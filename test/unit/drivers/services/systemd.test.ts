@@ -72,6 +72,7 @@ describe('the commands of a service', () => {
   test.each<[ServiceEffect['action'], string, readonly number[] | undefined]>([
     ['start', 'systemctl start web', undefined],
     ['stop', 'systemctl stop web', [0, 5]],
+    ['restart', 'systemctl restart web', undefined],
     ['enable', 'systemctl enable --quiet web', undefined],
     ['disable', 'systemctl disable --quiet web', [0, 1, 5]],
     ['reload-units', 'systemctl daemon-reload', undefined],

@@ -7,8 +7,9 @@ import { listeningPorts, refuseImpossible, type ActivationFacts } from '../../..
 import { emptyHost, hashOf, input, recordOf, releaseOf, runningHost } from '../../../support/activation.ts'
 
 const templates = {
-  unit: 'unit {{user}}'.concat('{{server}}{{config}}{{dataDir}}{{logDir}}'),
+  unit: 'unit {{user}}'.concat('{{server}}{{config}}{{dataDir}}{{logDir}}{{sockets}}'),
   tmpfiles: 'tmpfiles {{user}}',
+  socket: '{{listen}} {{free}}',
 }
 const unit =
   'unit network_service/opt/network_system/current/network_server/etc/network_system/config.yaml/var/lib/network_system/var/log/network'

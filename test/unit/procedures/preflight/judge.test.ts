@@ -173,6 +173,12 @@ const table: readonly (readonly [string, PreflightFacts, Partial<PreflightTarget
   ],
   [
     'ports',
+    fitFacts({ listeners: [8080, 9090].map((port) => ({ port, process: 'systemd (pid 1)' })), ownPorts: [8080] }),
+    {},
+    ['good: port 8080 is held for our own service', 'problem: port 9090 is in use by systemd (pid 1)'],
+  ],
+  [
+    'ports',
     fitFacts({ listeners: [{ port: 9090, process: undefined }] }),
     {},
     ['good: port 8080 is free', 'problem: port 9090 is in use by something else'],

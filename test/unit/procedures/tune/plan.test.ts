@@ -344,3 +344,52 @@ describe('a host that cannot be tuned', () => {
     },
   )
 })
+
+describe('a restart where sockets are held for the service', () => {
+  const listen = { host: '127.0.0.1', ports: [8080], threads: 'auto' as const }
+  const line = 'ListenStream=127.0.0.1:8080\n'
+  // Two cores: four threads. The fuller profile is given by name, so that it is the same on every machine.
+  const held = (lines: number) =>
+    untunedHost({
+      ...{ cores: 2, unit: loaded('5', '7'), service: running({}), serves: { ...serves, listen } },
+      socket: `${line.repeat(lines).trimEnd()} no\n`,
+    })
+  const words = (steps: readonly Step[], id: string, which: 'act' | 'undo' = 'act') =>
+    stepIn(steps, id)[which].map((effect) =>
+      effect.kind === 'service' ? `${effect.action} ${effect.unit}` : effect.kind,
+    )
+
+  test('goes through them as they are, and back', () => {
+    const steps = plan(tuneOrder({ restart: true, set: { 'server.worker_threads': '4' } }), held(4))
+    expect(stepIn(steps, 'sockets').unchanged).toBe(true)
+    expect(words(steps, 'restart')).toEqual([
+      'forget-failures network_service',
+      'forget-failures network_service.socket',
+      'restart network_service',
+    ])
+    expect([words(steps, 'restart', 'undo'), words(steps, 'way-back', 'undo').at(-1)]).toEqual([
+      [],
+      'restart network_service',
+    ])
+  })
+
+  test('ends them where there are to be more threads, and says so', () => {
+    const steps = plan(tuneOrder({ restart: true, set: { 'server.worker_threads': '6' } }), held(4))
+    expect(stepIn(steps, 'sockets').act[0]).toMatchObject({
+      path: paths.socket,
+      content: `${line.repeat(6).trimEnd()} no\n`,
+    })
+    expect(stepIn(steps, 'sockets').undo[0]).toMatchObject({
+      path: paths.socket,
+      content: `${line.repeat(4).trimEnd()} no\n`,
+    })
+    expect(stepIn(steps, 'restart').title).toContain('nobody can connect until it starts')
+    expect(words(steps, 'restart').slice(0, 2)).toEqual(['stop network_service.socket', 'stop network_service'])
+    expect(words(steps, 'way-back', 'undo').at(-1)).toBe('start network_service')
+  })
+
+  test('leaves them alone without a restart', () => {
+    const steps = plan(tuneOrder({ set: { 'server.worker_threads': '6' } }), held(4))
+    expect(steps.map(({ id }) => id)).not.toContain('sockets')
+  })
+})
