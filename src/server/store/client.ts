@@ -7,6 +7,8 @@ import { StoreUnavailable, type RecordPage, type Store, type StoredRecord, type 
 export interface StoreClient extends Store {
   /** What the store counts (store/counted.ts). */
   readonly stats: () => Promise<StoreStats>
+  /** Which file the store has open (store/counted.ts). */
+  readonly place: () => Promise<string | undefined>
   /** Requests of this client that have no answer yet. */
   readonly waiting: () => number
 }
@@ -97,6 +99,7 @@ export function createStoreClient(port: MessagePort, limits: Partial<ClientLimit
     write: (of) => ask({ ask: 'write', of }) as Promise<WriteOutcome>,
     verify: () => ask({ ask: 'verify' }) as Promise<void>,
     stats: () => ask({ ask: 'stats' }) as Promise<StoreStats>,
+    place: () => ask({ ask: 'place' }) as Promise<string | undefined>,
     waiting: () => waiting.size,
     close() {
       end('the database is closed')

@@ -85,6 +85,8 @@ function answerOf(store: CountedStore, request: Request): Promise<unknown> {
       return store.verify()
     case 'stats':
       return Promise.resolve(store.stats())
+    case 'place':
+      return Promise.resolve(store.place?.())
   }
 }
 
