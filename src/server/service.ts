@@ -193,6 +193,7 @@ function servingData(options: ServiceOptions, { listen: plan, memory, store }: S
     ...{ kind: 'serving', index, config, listen: at, shared: memory, mostBodies, version, commit, release },
     tls: credentials.tls,
     tokenKey: credentials.tokenKey,
+    dataDir: hostPaths(options.root).dataDir,
     store: store.connect(),
   }))
 }
