@@ -205,6 +205,7 @@ function servingData(
     ...{ kind: 'serving', index, config, listen: at, shared: memory, wantedLogs, mostBodies, version, commit, release },
     tls: credentials.tls,
     tokenKey: credentials.tokenKey,
+    dataDir: hostPaths(options.root).dataDir,
     store: store.connect(),
   }))
 }

@@ -10,6 +10,8 @@ export interface StoreClient extends Store {
   readonly stats: () => Promise<StoreStats>
   /** What the store's thread counts of itself. */
   readonly figures: () => Promise<MetricValues>
+  /** Which file the store has open (store/counted.ts). */
+  readonly place: () => Promise<string | undefined>
   /** Requests of this client that have no answer yet. */
   readonly waiting: () => number
 }
@@ -101,6 +103,7 @@ export function createStoreClient(port: MessagePort, limits: Partial<ClientLimit
     verify: () => ask({ ask: 'verify' }) as Promise<void>,
     stats: () => ask({ ask: 'stats' }) as Promise<StoreStats>,
     figures: () => ask({ ask: 'figures' }) as Promise<MetricValues>,
+    place: () => ask({ ask: 'place' }) as Promise<string | undefined>,
     waiting: () => waiting.size,
     close() {
       end('the database is closed')

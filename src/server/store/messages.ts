@@ -5,7 +5,7 @@ export type Question =
   | { readonly ask: 'get'; readonly of: RecordId }
   | { readonly ask: 'list'; readonly of: ListRequest }
   | { readonly ask: 'write'; readonly of: Write }
-  | { readonly ask: 'verify' | 'stats' | 'figures'; readonly of?: undefined }
+  | { readonly ask: 'verify' | 'stats' | 'figures' | 'place'; readonly of?: undefined }
 
 export type Request = Question & {
   readonly id: number

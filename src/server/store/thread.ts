@@ -103,6 +103,8 @@ function answerOf(request: Request, { store, figures }: Asked): Promise<unknown>
       return Promise.resolve(store.stats())
     case 'figures':
       return figures()
+    case 'place':
+      return Promise.resolve(store.place?.())
   }
 }
 

@@ -30,6 +30,8 @@ export interface ServingData {
   readonly wantedLogs: SharedArrayBuffer
   /** What the bodies of all requests of the process may hold, in bytes. */
   readonly mostBodies: number
+  /** The folder of the embedded database. */
+  readonly dataDir: string
   /** Where the records' store answers (store/client.ts). */
   readonly store: MessagePort
   readonly version: string

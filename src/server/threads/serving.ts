@@ -12,7 +12,7 @@ import { createPlaces, type Places } from '../places.ts'
 import { requestIdOf } from '../request-id.ts'
 import { standingIn } from '../standing/standing.ts'
 import { createTokenCheck, type TokenCheck } from '../tokens.ts'
-import { createStoreClient } from '../store/client.ts'
+import { connectStore } from '../store/connect.ts'
 import { askedHealth } from './asked-health.ts'
 import { threadCrowd } from './crowd.ts'
 import type { FromThread, ListenAt, Listening, ServingData, ToThread } from './messages.ts'
@@ -36,7 +36,7 @@ export async function serveInThread(data: ServingData, main: MessagePort): Promi
   const { plain, tls } = await createApp({
     ...{ config, health, places, version, release, logger: log, tls: data.tls },
     bodies: sharedBudget(shared, data.mostBodies),
-    store: createStoreClient(data.store),
+    store: connectStore(data),
     tokens: await tokenCheckFor(data),
     ...{ standing: standingIn(shared, data.shared.primary), activity: shared },
     onBroken: metrics.outcomes.broken,

@@ -1,5 +1,5 @@
 // The file of a SQLite store while it is open: that it is still the one that lies in its place, and how it is opened.
-import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, rmSync, statSync, type BigIntStats } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { StoreUnavailable } from '../port.ts'
@@ -20,6 +20,7 @@ const openPauseMs = 25
 export interface OpenFile {
   readonly db: DatabaseSync
   readonly statements: Statements
+  readonly identity: Identity
   /** What opening it migrated. */
   readonly change: SchemaChange
   /**
@@ -31,13 +32,16 @@ export interface OpenFile {
   readonly close: () => void
 }
 
+/** Which files an open database had: its own, its log, and the log's index. */
+export type Identity = readonly (string | undefined)[]
+
 /**
  * Opens the file, and makes or migrates it.
- * @param place `new` where a missing file is made, with its folder
+ * @param place `new` where a missing file is made, with its folder; what the store had open last, where it must be there
  */
-export function openStateFile(file: string, place: 'new' | 'there'): OpenFile {
-  if (place === 'there') statSync(file)
-  else makeFolder(dirname(file))
+export function openStateFile(file: string, place: 'new' | 'there' | Identity): OpenFile {
+  if (place === 'new') makeFolder(dirname(file))
+  else removeStale(file, place === 'there' ? [] : place)
   const db = new DatabaseSync(file, { timeout: lockTimeoutMs })
   try {
     const change = prepare(db)
@@ -48,10 +52,25 @@ export function openStateFile(file: string, place: 'new' | 'there'): OpenFile {
   }
 }
 
-function inPlace(db: DatabaseSync, file: string): Pick<OpenFile, 'checkPlace' | 'close'> {
-  const inode = inodeOf(file)
+/**
+ * Threads that read the last file may still have it open. If another lies there now, its log and index must not be theirs.
+ * @throws Error with ENOENT where no file is there
+ */
+function removeStale(file: string, [last, ...beside]: Identity): void {
+  const [now, ...there] = identityOf(file)
+  if (now === undefined) statSync(file)
+  if (last === undefined || now === last) return
+  for (const [index, inode] of there.entries()) {
+    if (inode !== undefined && inode === beside[index]) rmSync(`${file}${suffixes[index] ?? ''}`)
+  }
+}
+
+function inPlace(db: DatabaseSync, file: string): Pick<OpenFile, 'identity' | 'checkPlace' | 'close'> {
+  const identity = identityOf(file)
+  const [inode] = identity
   let moved = false
   return {
+    identity,
     checkPlace() {
       moved = true
       if (inodeOf(file) !== inode) throw new StoreUnavailable('the file of the database was replaced while it was open')
@@ -110,7 +129,17 @@ function syncFolder(folder: string): void {
   }
 }
 
-const inodeOf = (file: string): string => {
-  const { dev, ino } = statSync(file, { bigint: true })
-  return `${dev}:${ino}`
+// sqlite.org/tempfiles.html, 2.2 and 2.3.
+const suffixes = ['-wal', '-shm']
+
+const identityOf = (file: string): Identity => ['', ...suffixes].map((suffix) => inodeIfAny(`${file}${suffix}`))
+
+/** What tells the file in a place from another one. @throws Error with ENOENT where none is */
+export const inodeOf = (file: string): string => idOf(statSync(file, { bigint: true }))
+
+const inodeIfAny = (file: string): string | undefined => {
+  const found = statSync(file, { bigint: true, throwIfNoEntry: false })
+  return found === undefined ? undefined : idOf(found)
 }
+
+const idOf = ({ dev, ino }: BigIntStats): string => `${dev}:${ino}`

@@ -11,12 +11,16 @@ export interface Remembered {
   readonly version: number | undefined
 }
 
-export interface Statements {
+/** What reads alone. */
+export interface Reads {
+  readonly get: (id: RecordId) => StoredRecord | undefined
+  readonly list: (request: ListRequest) => RecordPage
+}
+
+export interface Statements extends Reads {
   readonly begin: () => void
   readonly commit: () => void
   readonly rollback: () => void
-  readonly get: (id: RecordId) => StoredRecord | undefined
-  readonly list: (request: ListRequest) => RecordPage
   /** The row and the version of a record. */
   readonly find: (id: RecordId) => { readonly row: number; readonly version: number } | undefined
   readonly insert: (id: RecordId, record: Omit<StoredRecord, 'key'>) => void
@@ -37,9 +41,7 @@ export interface Statements {
 // A page is in memory as a whole, in two threads for a moment: with values of 10 MB each its limit alone bounds nothing.
 const mostOfPage = 16 * 2 ** 20
 
-export function prepareStatements(db: DatabaseSync): Statements {
-  const [begin, commit, rollback] = ['BEGIN IMMEDIATE', 'COMMIT', 'ROLLBACK'].map((sql) => db.prepare(sql)) as Plain
-  const [open, keep, drop] = ['SAVEPOINT one', 'RELEASE one', 'ROLLBACK TO one'].map((sql) => db.prepare(sql)) as Plain
+export function prepareReads(db: DatabaseSync): Reads {
   const columns = 'key, value, version, updated_ms'
   const get = db.prepare(`SELECT ${columns} FROM records WHERE collection = ? AND key = ?`)
   const pageOf = (from: string) =>
@@ -47,6 +49,25 @@ export function prepareStatements(db: DatabaseSync): Statements {
       `SELECT ${columns} FROM records WHERE collection = ? AND key ${from} ? AND key < CAST(? AS TEXT) ORDER BY key LIMIT ?`,
     )
   const [listFrom, listAfter] = [pageOf('>='), pageOf('>')]
+  return {
+    get({ collection, key }) {
+      const row = get.get(collection, key)
+      return row === undefined ? undefined : recordOf(row)
+    },
+    list({ collection, prefix, after, limit }) {
+      const start = Buffer.from(prefix)
+      // No byte of UTF-8 is 0xff: it is above all that begins with the prefix.
+      const end = Buffer.concat([start, Buffer.of(0xff)])
+      const goesOn = Buffer.compare(Buffer.from(after), start) >= 0 && after !== ''
+      const rows = (goesOn ? listAfter : listFrom).iterate(collection, goesOn ? after : prefix, end, limit + 1)
+      return pageOfRows(rows, limit)
+    },
+  }
+}
+
+export function prepareStatements(db: DatabaseSync): Statements {
+  const [begin, commit, rollback] = ['BEGIN IMMEDIATE', 'COMMIT', 'ROLLBACK'].map((sql) => db.prepare(sql)) as Plain
+  const [open, keep, drop] = ['SAVEPOINT one', 'RELEASE one', 'ROLLBACK TO one'].map((sql) => db.prepare(sql)) as Plain
   const find = db.prepare('SELECT id, version FROM records WHERE collection = ? AND key = ?')
   const insert = db.prepare('INSERT INTO records (collection, key, value, version, updated_ms) VALUES (?, ?, ?, ?, ?)')
   const replace = db.prepare('UPDATE records SET value = ?, version = ?, updated_ms = ? WHERE id = ?')
@@ -64,21 +85,10 @@ export function prepareStatements(db: DatabaseSync): Statements {
   const healthCheck = db.prepare('SELECT at FROM health_check WHERE id = 1')
 
   return {
+    ...prepareReads(db),
     begin: () => void begin.run(),
     commit: () => void commit.run(),
     rollback: () => void rollback.run(),
-    get({ collection, key }) {
-      const row = get.get(collection, key)
-      return row === undefined ? undefined : recordOf(row)
-    },
-    list({ collection, prefix, after, limit }) {
-      const start = Buffer.from(prefix)
-      // No byte of UTF-8 is 0xff: it is above all that begins with the prefix.
-      const end = Buffer.concat([start, Buffer.of(0xff)])
-      const goesOn = Buffer.compare(Buffer.from(after), start) >= 0 && after !== ''
-      const rows = (goesOn ? listAfter : listFrom).iterate(collection, goesOn ? after : prefix, end, limit + 1)
-      return pageOfRows(rows, limit)
-    },
     find({ collection, key }) {
       const found = find.get(collection, key)
       return found === undefined ? undefined : { row: Number(found.id), version: Number(found.version) }

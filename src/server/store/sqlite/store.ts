@@ -4,7 +4,7 @@ import type { CountedStore, StoreStats } from '../counted.ts'
 import { idempotencyKeptMs, StoreUnavailable } from '../port.ts'
 import { applyWrite, type Group } from './apply.ts'
 import { judgeFault } from './faults.ts'
-import { openStateFile, type OpenFile } from './file.ts'
+import { openStateFile, type Identity, type OpenFile } from './file.ts'
 import type { SchemaChange } from './schema.ts'
 
 export interface SqliteOptions {
@@ -55,17 +55,17 @@ export function createSqliteStore({ file, now = Date.now, onMigrated }: SqliteOp
   const counts = { commits: 0, writes: 0, commitSeconds: 0 }
   let waiting: Job[] = []
   let open: OpenFile | undefined
-  let existed = false
+  let last: Identity | undefined
   let scheduled = false
   let closed = false
 
   const use = (): OpenFile => {
     if (closed) throw new StoreUnavailable('the database is closed')
     if (open === undefined) {
-      open = openStateFile(file, existed ? 'there' : 'new')
+      open = openStateFile(file, last ?? 'new')
+      last = open.identity
       if (open.change.from > 0 && open.change.steps.length > 0) onMigrated?.(open.change)
     }
-    existed = true
     open.checkPlace()
     return open
   }
@@ -143,6 +143,7 @@ export function createSqliteStore({ file, now = Date.now, onMigrated }: SqliteOp
     })
 
   return {
+    place: () => open?.identity[0],
     stats: () => ({ ...counts, waiting: waiting.length }),
     get: (id) => read(({ statements }) => statements.get(id)),
     list: (request) => read(({ statements }) => statements.list(request)),

@@ -2,8 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll } from 'vitest'
-import { MessageChannel } from 'node:worker_threads'
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { createSqliteStore } from '../../../../src/server/store/sqlite/store.ts'
+import { parseServerConfig } from '../../../../src/config/server-config.ts'
+import { connectStore } from '../../../../src/server/store/connect.ts'
 import { createStoreClient } from '../../../../src/server/store/client.ts'
 import { createDesk } from '../../../../src/server/store/thread.ts'
 import type { Store } from '../../../../src/server/store/port.ts'
@@ -17,14 +19,22 @@ afterAll(() => rmSync(folder, { recursive: true }))
 
 storeContract('sqlite', () => Promise.resolve(createSqliteStore({ file: join(folder, 'state.db') })))
 
-storeContract('sqlite, over a port', () => {
-  const store = createSqliteStore({ file: join(folder, 'ported.db') })
+storeContract('sqlite, over a port', () => Promise.resolve(overPort('ported', createStoreClient)))
+
+storeContract('sqlite, over a port and read beside it', () =>
+  Promise.resolve(overPort('read', (store) => connectStore({ config, dataDir: join(folder, 'read'), store }))),
+)
+
+const config = parseServerConfig('', 'config.yaml')
+
+function overPort(name: string, connect: (port: MessagePort) => Store): Store {
+  const store = createSqliteStore({ file: join(folder, name, 'state.db') })
   const { port1, port2 } = new MessageChannel()
   createDesk(store).serve(port1)
-  const client = createStoreClient(port2)
+  const client = connect(port2)
   const close = async () => {
     await client.close()
     await store.close()
   }
-  return Promise.resolve({ ...client, close } satisfies Store)
-})
+  return { ...client, close }
+}
