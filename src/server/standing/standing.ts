@@ -1,6 +1,5 @@
 // What each request is judged by besides itself: whether the service is in maintenance, and whether it is primary or standby.
 // The main thread says it, all threads read it: it lies in memory that they share.
-import type { Shared } from '../threads/shared.ts'
 
 /** Who takes the writes: this service, or another one, by its address where that is known. */
 export type Role = { readonly kind: 'primary' } | { readonly kind: 'standby'; readonly primary: string | undefined }
@@ -25,7 +24,13 @@ const addressAt = 2 * Int32Array.BYTES_PER_ELEMENT
 /** Memory for a primary's address, beside the flags that threads share. */
 export const addressMemory = (): SharedArrayBuffer => new SharedArrayBuffer(addressAt + longestAddress)
 
-type Flags = Pick<Shared, 'maintenance' | 'setMaintenance' | 'standby' | 'setStandby'>
+/** What of it is shared by all threads (threads/shared.ts). */
+interface Flags {
+  readonly maintenance: () => boolean
+  readonly setMaintenance: (on: boolean) => void
+  readonly standby: () => boolean
+  readonly setStandby: (on: boolean) => void
+}
 
 /**
  * What the main thread said last, for any thread.

@@ -1,12 +1,9 @@
 // Which store a configuration asks for.
 import { join } from 'node:path'
 import type { ServerConfig } from '../../model/server-config.ts'
-import type { EventLog } from '../threads/thread-log.ts'
-import type { CountedStore } from './counted.ts'
+import type { CountedStore, StoreLog } from './counted.ts'
 import { stateFile } from './sqlite/file.ts'
 import { createSqliteStore } from './sqlite/store.ts'
-
-export type StoreLog = Pick<EventLog, 'info' | 'warn'>
 
 export interface StorePlace {
   readonly config: ServerConfig

@@ -2,7 +2,7 @@
 import { addressMemory } from '../standing/standing.ts'
 
 /** Where the process is in its life; the numbers are what is shared. */
-export const phases = ['starting', 'serving', 'stopping'] as const
+const phases = ['starting', 'serving', 'stopping'] as const
 export type Phase = (typeof phases)[number]
 
 /** The memory itself, as it is handed to a thread. */

@@ -1,6 +1,6 @@
 // PostgreSQL for a configuration: all that the rest of the server needs of the driver, loaded where it is configured.
 import type { ServerConfig } from '../../../model/server-config.ts'
-import type { StoreLog } from '../open.ts'
+import type { StoreLog } from '../counted.ts'
 import { idempotencyKeptMs } from '../port.ts'
 import { postgresSettings } from './settings.ts'
 import { postgresStore, type PostgresStore } from './store.ts'
