@@ -6,8 +6,6 @@ import type { CountedStore } from './counted.ts'
 import { stateFile } from './sqlite/file.ts'
 import { createSqliteStore } from './sqlite/store.ts'
 
-export type StoreLog = Pick<EventLog, 'info' | 'warn'>
-
 export interface StorePlace {
   readonly config: ServerConfig
   /** The folder of the embedded database. */
@@ -20,7 +18,7 @@ export interface StorePlace {
  * The store of a configuration.
  * @param log what an operator wants to know of it
  */
-export async function openStore({ config, dataDir, root }: StorePlace, log: StoreLog): Promise<CountedStore> {
+export async function openStore({ config, dataDir, root }: StorePlace, log: Pick<EventLog, 'info' | 'warn'>): Promise<CountedStore> {
   if (config.database.driver === 'postgres') {
     // Who keeps records in a file need not load it.
     const { openPostgres } = await import('./postgres/open.ts')

@@ -57,7 +57,7 @@ export function watchReplicas(options: WatchOptions): Replicas {
   let turn = 0
   return {
     next(needed) {
-      for (const _ of all) {
+      for (let tried = 0; tried < all.length; tried += 1) {
         turn = (turn + 1) % all.length
         const replica = all[turn]
         if (replica !== undefined && replica.out === undefined && replica.beat >= needed) return replica

@@ -23,7 +23,7 @@ function pair(
 ): Pick<Read<unknown>, 'statement' | 'onReplica'> {
   const beat = `(SELECT beat FROM ${schemaName}.beats WHERE server = $${values + 1}) AS beat`
   return {
-    statement: { name, text: `${select}` },
+    statement: { name, text: select },
     onReplica: {
       name: `${name}_replica`,
       text: `SELECT b.beat, r.* FROM (SELECT ${beat}) b LEFT JOIN LATERAL (${select}) r ON true ${order}`,

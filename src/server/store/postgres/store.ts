@@ -129,20 +129,15 @@ export function postgresStore({ settings, notify, keptMs }: PostgresOptions): Po
     list: (request) => told(read(request.collection, listRecords(request))),
     write: (write) => {
       const { statement, values } = writeRecord(write)
-      const attempt = async () => {
-        let sent = false
-        try {
-          return outcomeOf(
-            await master.run((connection) => {
-              sent = true
-              return connection.query(statement, values)
-            }),
-          )
-        } finally {
-          // Also where it failed: what was sent may have happened.
-          if (replicated && sent) freshness.wrote(nameOf(write), write.collection)
-        }
-      }
+      const attempt = () =>
+        master.run(async (connection) => {
+          try {
+            return outcomeOf(await connection.query(statement, values))
+          } finally {
+            // Also where it failed: what was sent may have happened.
+            if (replicated) freshness.wrote(nameOf(write), write.collection)
+          }
+        })
       return told(retried(attempt, mayRepeatWrite))
     },
     verify: () =>
