@@ -1,5 +1,6 @@
 // network_server with its records in PostgreSQL, through the executable: what a configuration, a client and an operator see.
 import { spawnSync } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -85,6 +86,53 @@ describe.skipIf(programs === undefined)('network_server with PostgreSQL', () => 
 
     await startReady({ config: config() })
     expect(await ask('GET', path)).toMatchObject({ status: 200, body: '{"born":1816}' })
+  })
+
+  it('answers a thousand clients at once rightly, or tells them to come again', async () => {
+    await startReady({
+      config: config()
+        .replace('server: { ', 'server: { max_connections: 2000, ')
+        .replace('driver: postgres', 'driver: postgres, pool_size: 4, pool_min_idle: 1'),
+    })
+    const clients = Array.from({ length: 1000 }, async (_, n) => {
+      const path = `/v1/records/clients/${n}`
+      const put = await ask('PUT', path, `${n}`)
+      if (put.status === 503) return 'told'
+      expect(put.status).toBe(201)
+      const got = await ask('GET', path)
+      if (got.status === 503) return 'told'
+      expect(got).toMatchObject({ status: 200, body: `${n}`, etag: put.etag })
+      return 'answered'
+    })
+    expect((await Promise.all(clients)).filter((end) => end === 'answered').length).toBeGreaterThan(500)
+    expect((await ask('GET', '/health')).status).toBe(200)
+  })
+
+  it('killed under writes has all that it acknowledged', async () => {
+    const rounds = process.env.NETOPS_ENDURANCE === '1' ? 50 : 1
+    for (let round = 0; round < rounds; round += 1) {
+      const server = await startReady({ config: config() })
+      const accepted = new Map<string, number>()
+      const writer = async (path: string): Promise<void> => {
+        for (let n = 1; ; n += 1) {
+          // Refused before it was answered: the server is gone.
+          const answer = await ask('PUT', path, `${n}`).catch(() => undefined)
+          if (answer === undefined) return
+          expect([200, 201]).toContain(answer.status)
+          accepted.set(path, n)
+        }
+      }
+      const paths = Array.from({ length: 20 }, (_, n) => `/v1/records/killed/${round}-${n}`)
+      const writers = Promise.all(paths.map(writer))
+      const many = randomInt(100, 1000)
+      await eventually(() => expect([...accepted.values()].reduce((sum, n) => sum + n, 0)).toBeGreaterThan(many))
+      server.child.kill('SIGKILL')
+      await writers
+      const again = await startReady({ config: config() })
+      for (const [path, n] of accepted) expect([`${n}`, `${n + 1}`]).toContain((await ask('GET', path)).body)
+      again.child.kill('SIGKILL')
+      await again.exit
+    }
   })
 
   it('starts when the database is there, also where it comes later', async () => {

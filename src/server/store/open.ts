@@ -18,7 +18,10 @@ export interface StorePlace {
  * The store of a configuration.
  * @param log what an operator wants to know of it
  */
-export async function openStore({ config, dataDir, root }: StorePlace, log: Pick<EventLog, 'info' | 'warn'>): Promise<CountedStore> {
+export async function openStore(
+  { config, dataDir, root }: StorePlace,
+  log: Pick<EventLog, 'info' | 'warn'>,
+): Promise<CountedStore> {
   if (config.database.driver === 'postgres') {
     // Who keeps records in a file need not load it.
     const { openPostgres } = await import('./postgres/open.ts')

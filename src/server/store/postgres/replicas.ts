@@ -39,6 +39,8 @@ export interface WatchOptions {
 
 const watchMs = 1000
 const lookLimitMs = 2000
+// The master answers instead.
+const readLimitMs = 5000
 
 interface Watched extends Replica {
   readonly address: string
@@ -109,7 +111,7 @@ function watch(at: Address, { settings, server, oldest, onChange }: WatchOptions
     },
     async read({ onReplica, values }) {
       try {
-        const rows = await pool.run((one) => one.query(onReplica, [...values, server]))
+        const rows = await pool.run((one) => one.query(onReplica, [...values, server], readLimitMs))
         const beat = beatOf(rows)
         replica.beat = beat
         return { rows, beat }
