@@ -33,12 +33,9 @@ describe.skipIf(programs === undefined)('a PostgreSQL store', () => {
     await postgres.sql(`CREATE DATABASE ${name} LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8' TEMPLATE template0`)
     return { name, settings: settingsFor(postgres.port, { name, ...database }) }
   }
-  const connections = async (name: string): Promise<number> => {
-    const rows = await postgres.sql(
-      `SELECT FROM pg_stat_activity WHERE datname = '${name}' AND application_name = 'network_server'`,
-    )
-    return rows.length
-  }
+  const activity = (name: string): string =>
+    `SELECT pid FROM pg_stat_activity WHERE datname = '${name}' AND application_name = 'network_server'`
+  const connections = async (name: string): Promise<number> => (await postgres.sql(activity(name))).length
 
   describe('with many writers', () => {
     it('lets exactly one of a hundred replace a version, and one of a hundred create a record', async () => {
@@ -159,14 +156,22 @@ describe.skipIf(programs === undefined)('a PostgreSQL store', () => {
       await eventually(async () => expect(await connections(name)).toBe(3))
     })
 
-    it('that are looked at before they are used: what was cut meanwhile fails no request', async () => {
+    it('that are replaced when they are cut, which fails no read', async () => {
       const { name, settings } = await fresh()
       await using opened = openStore(settings)
       await opened.store.write(put('one', '1'))
-      await eventually(async () => expect(await connections(name)).toBeGreaterThanOrEqual(5))
+      const processes = async () => (await postgres.sql(activity(name))).map(({ pid }) => pid)
+      await eventually(async () => expect((await processes()).length).toBeGreaterThanOrEqual(5))
+      const before = await processes()
       await postgres.sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${name}'`)
+      const reads = Array.from({ length: 20 }, () => opened.store.get({ collection: 'things', key: 'one' }))
+      expect((await Promise.all(reads)).map((record) => record?.value)).toEqual(Array<string>(20).fill('1'))
+      await eventually(async () => {
+        const now = await processes()
+        expect(now.length).toBeGreaterThanOrEqual(5)
+        expect(now.filter((pid) => before.includes(pid))).toEqual([])
+      })
       expect(await opened.store.write(put('one', '2'))).toMatchObject({ kind: 'replaced' })
-      await eventually(async () => expect(await connections(name)).toBeGreaterThanOrEqual(5))
     })
 
     it('all in use: who waits too long, or is one too many, is told so, and later all is well', async () => {
@@ -224,11 +229,24 @@ describe.skipIf(programs === undefined)('a PostgreSQL store', () => {
     it('newer than this release: it is left alone', async () => {
       const { name, settings } = await fresh()
       await migratePostgres(settings, { dryRun: false })
-      await postgres.sql(`INSERT INTO network_service.migrations VALUES (99, 'the future', now())`, name)
+      await postgres.sql(`INSERT INTO network_service.migrations VALUES (99, 99, 'the future', now())`, name)
       await using opened = openStore(settings)
       const reason = `the database has data schema 99, and this release knows only up to ${dataSchema.reads.to}`
       expect(await reasonFor(opened.store.get({ collection: 'things', key: 'one' }))).toBe(reason)
       expect(await reasonFor(migratePostgres(settings, { dryRun: false }))).toBe(reason)
+    })
+
+    it('newer than this release, with which it can work: hosts are updated one after the other', async () => {
+      const { name, settings } = await fresh()
+      await migratePostgres(settings, { dryRun: false })
+      await postgres.sql(
+        `INSERT INTO network_service.migrations VALUES (99, ${dataSchema.writes}, 'the future', now());
+         ALTER TABLE network_service.records ADD COLUMN more text`,
+        name,
+      )
+      await using opened = openStore(settings)
+      expect(await opened.store.write(put('one', '1'))).toMatchObject({ kind: 'created' })
+      expect(await migratePostgres(settings, { dryRun: false })).toEqual({ from: 99, steps: [] })
     })
 
     it('that its user may not change: it waits for the administrator', async () => {

@@ -1,5 +1,4 @@
 // What the store's own thread can say beside the port: counts for metrics, and where the records lie.
-import type { EventLog } from '../threads/thread-log.ts'
 import type { Store } from './port.ts'
 
 /** Counts of a store by name: each driver says what they mean. */
@@ -10,6 +9,3 @@ export interface CountedStore extends Store {
   /** Which file it has open, for who reads that beside it; undefined where none is, or none may be read so. */
   readonly place?: () => string | undefined
 }
-
-/** Where a store tells what an operator wants to know of it. */
-export type StoreLog = Pick<EventLog, 'info' | 'warn'>

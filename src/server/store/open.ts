@@ -1,7 +1,8 @@
 // Which store a configuration asks for.
 import { join } from 'node:path'
 import type { ServerConfig } from '../../model/server-config.ts'
-import type { CountedStore, StoreLog } from './counted.ts'
+import type { EventLog } from '../threads/thread-log.ts'
+import type { CountedStore } from './counted.ts'
 import { stateFile } from './sqlite/file.ts'
 import { createSqliteStore } from './sqlite/store.ts'
 
@@ -17,7 +18,10 @@ export interface StorePlace {
  * The store of a configuration.
  * @param log what an operator wants to know of it
  */
-export async function openStore({ config, dataDir, root }: StorePlace, log: StoreLog): Promise<CountedStore> {
+export async function openStore(
+  { config, dataDir, root }: StorePlace,
+  log: Pick<EventLog, 'info' | 'warn'>,
+): Promise<CountedStore> {
   if (config.database.driver === 'postgres') {
     // Who keeps records in a file need not load it.
     const { openPostgres } = await import('./postgres/open.ts')

@@ -13,17 +13,17 @@ export interface Freshness {
   wrote(...names: readonly string[]): void
   needed(name: string): NeededBeat
   /** The next beat, which covers what has been written by now. */
-  begin(): Beat
+  readonly begin: () => Beat
   /** The oldest beat that a replica in use must show; undefined before any was written. */
-  oldest(): NeededBeat
+  readonly oldest: () => NeededBeat
 }
 
 export interface Beat {
   readonly number: number
   /** The master has it. */
-  written(): void
+  readonly written: () => void
   /** It may or may not have it: what the beat covered waits for the next one. */
-  failed(): void
+  readonly failed: () => void
 }
 
 interface Recent {

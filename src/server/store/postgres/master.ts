@@ -2,7 +2,7 @@
 import { dataSchema } from '../../../model/data-schema.ts'
 import { StoreUnavailable } from '../port.ts'
 import { openConnection, statementLimitMs, type Connection, type Opening } from './connection.ts'
-import { migrateBy, schemaVersion, type Migration } from './schema.ts'
+import { findSchema, migrateBy, type Migration, type SchemaFound } from './schema.ts'
 import { QueryFailed, takesNoWrites } from './trouble.ts'
 
 // What the driver relies on, whatever the defaults of the server, the database or the user are. A commit that is not on the
@@ -57,19 +57,19 @@ export function masterOpener(
   let denied = false
 
   const bringUp = async (connection: Connection): Promise<void> => {
-    let version = await schemaVersion(connection)
-    if (version < dataSchema.writes && !denied) {
+    let found = await findSchema(connection)
+    if (found.version < dataSchema.writes && !denied) {
       try {
         const done = await migrateBy(connection)
         if (done.length > 0) onMigrated(done)
-        version = await schemaVersion(connection)
+        found = await findSchema(connection)
       } catch (error) {
         denied = isDenied(error)
         if (!denied) throw error
-        throw new StoreUnavailable(refusalOf(version) ?? takesNoWrites, { cause: error })
+        throw new StoreUnavailable(refusalOf(found) ?? takesNoWrites, { cause: error })
       }
     }
-    const refusal = refusalOf(version)
+    const refusal = refusalOf(found)
     if (refusal !== undefined) throw new StoreUnavailable(refusal)
   }
 
@@ -87,8 +87,8 @@ export function masterOpener(
 }
 
 /** Why this release does not work with a data schema; undefined where it does. */
-export function refusalOf(version: number): string | undefined {
-  if (version > dataSchema.reads.to) {
+export function refusalOf({ version, needs }: SchemaFound): string | undefined {
+  if (version > dataSchema.reads.to && needs > dataSchema.writes) {
     return `the database has data schema ${version}, and this release knows only up to ${dataSchema.reads.to}`
   }
   return version < dataSchema.writes

@@ -1,7 +1,7 @@
 // `network_server migrate` for PostgreSQL: by hand, where the service's user may not change the data schema, or beforehand.
 import { StoreUnavailable } from '../port.ts'
 import { openSession, refusalOf, validateMaster } from './master.ts'
-import { migrateBy, pendingFrom, schemaVersion, type Migration } from './schema.ts'
+import { findSchema, migrateBy, pendingFrom, type Migration } from './schema.ts'
 import type { PostgresSettings } from './settings.ts'
 import { connectFault } from './trouble.ts'
 
@@ -24,9 +24,10 @@ export async function migratePostgres(
     const connection = await openSession({ address: master, login, limitMs: pool.connectMs }, () => undefined)
     try {
       await validateMaster(connection)
-      const from = await schemaVersion(connection)
+      const found = await findSchema(connection)
+      const from = found.version
       const pending = pendingFrom(from)
-      const refusal = pending.length === 0 ? refusalOf(from) : undefined
+      const refusal = pending.length === 0 ? refusalOf(found) : undefined
       if (refusal !== undefined) throw new StoreUnavailable(refusal)
       const steps = dryRun ? pending : await migrateBy(connection)
       return { from, steps: steps.map(({ version, about }) => ({ version, about })) }

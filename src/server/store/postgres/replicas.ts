@@ -39,6 +39,8 @@ export interface WatchOptions {
 
 const watchMs = 1000
 const lookLimitMs = 2000
+// The master answers instead.
+const readLimitMs = 5000
 
 interface Watched extends Replica {
   readonly address: string
@@ -57,7 +59,7 @@ export function watchReplicas(options: WatchOptions): Replicas {
   let turn = 0
   return {
     next(needed) {
-      for (const _ of all) {
+      for (let tried = 0; tried < all.length; tried += 1) {
         turn = (turn + 1) % all.length
         const replica = all[turn]
         if (replica !== undefined && replica.out === undefined && replica.beat >= needed) return replica
@@ -109,7 +111,7 @@ function watch(at: Address, { settings, server, oldest, onChange }: WatchOptions
     },
     async read({ onReplica, values }) {
       try {
-        const rows = await pool.run((one) => one.query(onReplica, [...values, server]))
+        const rows = await pool.run((one) => one.query(onReplica, [...values, server], readLimitMs))
         const beat = beatOf(rows)
         replica.beat = beat
         return { rows, beat }

@@ -7,6 +7,8 @@ export const schemaName = 'network_service'
 export interface Migration {
   /** The data schema that it makes of the one before. */
   readonly version: number
+  /** Releases that write this data schema, or a later one, work with it too: hosts are updated one after the other. */
+  readonly needs: number
   readonly about: string
   readonly text: string
 }
@@ -100,6 +102,7 @@ $function$;`
 export const migrations: readonly Migration[] = [
   {
     version: 2,
+    needs: 2,
     about: 'records, idempotency keys, the beats that replicas are measured by',
     text: records + writeRecord,
   },
@@ -111,16 +114,21 @@ const unlock = 'pg_advisory_unlock(1853060707, 1835624306)'
 // Making an index of many records takes its time.
 const stepLimitMs = 600_000
 
-/** The data schema that is there; 0 where there is none yet. */
-export async function schemaVersion(connection: Connection): Promise<number> {
+/** What is there: its number, 0 where there is none yet, and the least that a release must write to work with it. */
+export interface SchemaFound {
+  readonly version: number
+  readonly needs: number
+}
+
+export async function findSchema(connection: Connection): Promise<SchemaFound> {
   const [found] = await connection.query({
     text: `SELECT to_regclass('${schemaName}.migrations') IS NOT NULL AS there`,
   })
-  if (found?.there !== true) return 0
+  if (found?.there !== true) return { version: 0, needs: 0 }
   const [row] = await connection.query({
-    text: `SELECT coalesce(max(version), 0) AS version FROM ${schemaName}.migrations`,
+    text: `SELECT coalesce(max(version), 0) AS version, coalesce(max(needs), 0) AS needs FROM ${schemaName}.migrations`,
   })
-  return Number(row?.version ?? 0)
+  return { version: Number(row?.version ?? 0), needs: Number(row?.needs ?? 0) }
 }
 
 /** What is still to be done from a version on. */
@@ -141,13 +149,15 @@ export async function migrateBy(connection: Connection): Promise<readonly Migrat
     await run(`SELECT ${lock}`)
     await run('BEGIN')
     await run(`SELECT set_config('statement_timeout', '${stepLimitMs}', true)`)
-    const pending = pendingFrom(await schemaVersion(connection))
+    const pending = pendingFrom((await findSchema(connection)).version)
     if (pending.length > 0) await prepare(run)
-    for (const { version, about, text } of pending) {
+    for (const { version, needs, about, text } of pending) {
       await run(text)
       await connection.query(
-        { text: `INSERT INTO ${schemaName}.migrations (version, about, at) VALUES ($1, $2, clock_timestamp())` },
-        [version, about],
+        {
+          text: `INSERT INTO ${schemaName}.migrations (version, needs, about, at) VALUES ($1, $2, $3, clock_timestamp())`,
+        },
+        [version, needs, about],
       )
     }
     await run('COMMIT')
@@ -165,6 +175,7 @@ async function prepare(run: (text: string) => ReturnType<Connection['query']>): 
   const [there] = await run(`SELECT to_regnamespace('${schemaName}') IS NOT NULL AS there`)
   if (there?.there !== true) await run(`CREATE SCHEMA ${schemaName}`)
   await run(
-    `CREATE TABLE IF NOT EXISTS ${schemaName}.migrations (version int PRIMARY KEY, about text NOT NULL, at timestamptz NOT NULL)`,
+    `CREATE TABLE IF NOT EXISTS ${schemaName}.migrations (
+      version int PRIMARY KEY, needs int NOT NULL, about text NOT NULL, at timestamptz NOT NULL)`,
   )
 }

@@ -23,7 +23,7 @@ function pair(
 ): Pick<Read<unknown>, 'statement' | 'onReplica'> {
   const beat = `(SELECT beat FROM ${schemaName}.beats WHERE server = $${values + 1}) AS beat`
   return {
-    statement: { name, text: `${select}` },
+    statement: { name, text: select },
     onReplica: {
       name: `${name}_replica`,
       text: `SELECT b.beat, r.* FROM (SELECT ${beat}) b LEFT JOIN LATERAL (${select}) r ON true ${order}`,
@@ -89,7 +89,7 @@ const highest = 0x10ffff
  * The first text after all that begin with a prefix, in the order of UTF-8's bytes, which is that of code points;
  * undefined where nothing comes after them.
  */
-export function afterPrefix(prefix: string): string | undefined {
+function afterPrefix(prefix: string): string | undefined {
   const points = Array.from(prefix, (one) => one.codePointAt(0) ?? 0)
   while (points.at(-1) === highest) points.pop()
   const last = points.pop()

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { messageOf } from '../../../model/errors.ts'
 import { StoreUnavailable, type RecordId, type Store } from '../port.ts'
-import type { Row, Statement, Value } from './connection.ts'
+import { statementLimitMs, type Row, type Statement, type Value } from './connection.ts'
 import { createFreshness } from './freshness.ts'
 import { masterOpener, validateMaster } from './master.ts'
 import { createPool, type PoolStats } from './pool.ts'
@@ -54,7 +54,8 @@ export interface PostgresOptions {
 // master is asked every second, so this is two to three of its beats.
 const mostLagMs = 3000
 const beatMs = 1000
-const beatLimitMs = 2000
+// Whoever asks whether all is well waits no longer (server/health.ts).
+const verifyLimitMs = 2000
 const cleanMs = 60_000
 const cleanAtOnce = 1000
 const mostTries = 5
@@ -101,10 +102,10 @@ export function postgresStore({ settings, notify, keptMs }: PostgresOptions): Po
     return request.result(await retried(() => onMaster(request.statement, request.values), mayRepeatRead))
   }
 
-  const beat = async (): Promise<number> => {
+  const beat = async (limitMs: number): Promise<number> => {
     const { number, written, failed } = freshness.begin()
     try {
-      await master.run((one) => one.query(writeBeat, [server, number], beatLimitMs), { urgent: true })
+      await master.run((one) => one.query(writeBeat, [server, number], limitMs), { urgent: true })
       written()
       return number
     } catch (error) {
@@ -122,34 +123,29 @@ export function postgresStore({ settings, notify, keptMs }: PostgresOptions): Po
   }
 
   const state = () => ({ master: master.stats(), replicas: replicas.state() })
-  const stopped = [...(replicated ? [every(beatMs, beat)] : []), every(cleanMs, clean)]
+  const stopped = [...(replicated ? [every(beatMs, () => beat(statementLimitMs))] : []), every(cleanMs, clean)]
 
   return {
     get: (id) => told(read(nameOf(id), getRecord(id))),
     list: (request) => told(read(request.collection, listRecords(request))),
     write: (write) => {
       const { statement, values } = writeRecord(write)
-      const attempt = async () => {
-        let sent = false
-        try {
-          return outcomeOf(
-            await master.run((connection) => {
-              sent = true
-              return connection.query(statement, values)
-            }),
-          )
-        } finally {
-          // Also where it failed: what was sent may have happened.
-          if (replicated && sent) freshness.wrote(nameOf(write), write.collection)
-        }
-      }
+      const attempt = () =>
+        master.run(async (connection) => {
+          try {
+            return outcomeOf(await connection.query(statement, values))
+          } finally {
+            // Also where it failed: what was sent may have happened.
+            if (replicated) freshness.wrote(nameOf(write), write.collection)
+          }
+        })
       return told(retried(attempt, mayRepeatWrite))
     },
     verify: () =>
       told(
         (async () => {
-          const number = await beat()
-          const rows = await master.run((one) => one.query(readBeat, [server], beatLimitMs), { urgent: true })
+          const number = await beat(verifyLimitMs)
+          const rows = await master.run((one) => one.query(readBeat, [server], verifyLimitMs), { urgent: true })
           if (beatOf(rows) < number) throw new StoreUnavailable('the database does not give back what was written')
         })(),
       ),

@@ -34,7 +34,7 @@ export class NoAnswer extends Error {
   }
 }
 
-export const notInTime = 'the database does not answer in time'
+const notInTime = 'the database does not answer in time'
 export const takesNoWrites = 'the database takes no writes now'
 const unreachable = 'the database cannot be reached'
 
