@@ -1,7 +1,10 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createTokenCheck } from '../../../src/server/tokens.ts'
 import { startApi, type Api, type Asked } from '../../support/api.ts'
 import { makeToken } from '../../support/json-web-token.ts'
+import { compare, operations } from '../../support/records-model.ts'
+import { samples } from '../../support/samples.ts'
 
 const at = '/v1/records/users/ada'
 const problemType = expect.stringMatching(/^application\/problem\+json\b/) as string
@@ -371,4 +374,11 @@ test('every answer names its request: as the client does, or by a new name', asy
     expect(headers['x-request-id']).toBe('My-request_1.~')
     if (status >= 400) expect(JSON.parse(body)).toMatchObject({ request_id: 'My-request_1.~' })
   }
+})
+
+test('whatever is asked in whatever order is answered as the reference says', async () => {
+  await using api = await startApi()
+  let runs = 0
+  const property = fc.asyncProperty(operations, (all) => compare(api.ask, `run-${(runs += 1)}`, all))
+  await fc.assert(property, samples(100))
 })
