@@ -108,7 +108,8 @@ const ref = (kind: 'schemas' | 'headers' | 'responses', name: string): Json => (
 
 /** JSON Schema 2020-12, which is OpenAPI 3.1's own (its 4.8.24). */
 function schemaOf(schema: z.ZodType, io: 'input' | 'output'): Json {
-  const { $schema: _, ...made } = z.toJSONSchema(schema, { io, unrepresentable: 'throw' })
+  const made = z.toJSONSchema(schema, { io })
+  delete made.$schema
   return made
 }
 

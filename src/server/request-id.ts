@@ -13,14 +13,14 @@ const beginning = randomBytes(9).toString('base64url')
 let count = 0
 
 const idOf = Symbol('request id')
-type Named = IncomingMessage & { [idOf]?: string }
+type Named = IncomingMessage & { [idOf]?: string | undefined }
 
 /** A name that no other request has. */
 export const newRequestId = (): string => `${beginning}.${(count += 1).toString(36)}`
 
 /** The name of a request, the same whenever it is asked for. */
 export function requestIdOf(request: IncomingMessage): string {
-  const named = request as Named
+  const named: Named = request
   return (named[idOf] ??= given(request.headers[requestIdHeader]) ?? newRequestId())
 }
 

@@ -189,9 +189,9 @@ const askHealth = (): Promise<number> =>
   })
 
 // RFC 9112, 4 and 5: a status line, and headers of printable characters.
-const statusLine = /^HTTP\/1\.1 (?:100|200|400|404|408|413|417|431|503) [A-Za-z -]+$/
+const statusLine = /^HTTP\/1\.1 (?:100|200|400|404|405|408|413|417|431|503) [A-Za-z -]+$/
 const headerLine =
-  /^(?:content-type|content-length|date|connection|keep-alive|cache-control|x-release|retry-after): [ -~]*$/i
+  /^(?:content-type|content-length|date|connection|keep-alive|cache-control|x-release|retry-after|x-request-id|allow): [ -~]*$/i
 
 /** Checks that a text is answers in HTTP, one after the other, the last one perhaps cut off. */
 function expectAnswers(text: string): void {

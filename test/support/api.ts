@@ -66,16 +66,20 @@ export async function startApi(options: ApiOptions = {}): Promise<Api> {
   })
   await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve))
   const { port } = plain.address() as AddressInfo
-  const agent = new Agent({ keepAlive: true, maxSockets: 8 })
+  const { ask, close } = client(port)
   return {
-    port,
-    store,
-    ask: (asked) => send(port, agent, asked),
+    ...{ port, store, ask },
     async [Symbol.asyncDispose]() {
-      agent.destroy()
+      close()
       await connections.drain({ lingerMs: 0, drainMs: 1000 })
     },
   }
+}
+
+/** Asks a server on this machine, over connections that are kept. */
+export function client(port: number): { readonly ask: Api['ask']; readonly close: () => void } {
+  const agent = new Agent({ keepAlive: true, maxSockets: 8 })
+  return { ask: (asked) => send(port, agent, asked), close: () => agent.destroy() }
 }
 
 const send = (port: number, agent: Agent, { path, method = 'GET', headers = {}, body }: Asked): Promise<Told> =>

@@ -87,10 +87,10 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
       const before = idempotency === undefined ? undefined : answers.get(idempotency.key)
       if (before !== undefined) {
         if (before.request !== idempotency?.request) return { kind: 'key-reused' }
-        return { ...before.outcome, repeated: true } as WriteOutcome
+        return 'repeated' in before.outcome ? { ...before.outcome, repeated: true } : before.outcome
       }
       const outcome = apply(write)
-      if (idempotency !== undefined && 'repeated' in outcome) {
+      if (idempotency !== undefined && outcome.kind !== 'condition-failed') {
         answers.set(idempotency.key, { request: idempotency.request, outcome })
       }
       return outcome

@@ -1,5 +1,5 @@
 // Answers of the records' routes that are not what was asked for.
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { closeIfBodyIsMissing } from '../bodies.ts'
 import { problemBody, problemType } from '../problem.ts'
@@ -39,12 +39,11 @@ export function sendProblemReply(reply: FastifyReply, status: number, detail: st
     .send(JSON.stringify(problemBody(status, detail, reply.request.id)))
 }
 
-/** Answers for what a route threw, where that is for the client to know; anything else is thrown again. */
-export function answerFailure(error: unknown, reply: FastifyReply): FastifyReply {
-  if (error instanceof Refusal) return sendProblemReply(reply, error.status, error.message)
-  if (error instanceof StoreUnavailable) {
-    // A second is what an instance that restarts its database, or changes over to another one, needs at least.
-    return sendProblemReply(reply.header('retry-after', '1'), 503, `the records cannot be reached: ${error.reason}`)
-  }
-  throw error
+/** Answers for what a route threw, where that is for the client to know; the rest is for who answers for all routes. */
+export function errorHandler(error: unknown, _request: FastifyRequest, reply: FastifyReply): void {
+  if (error instanceof Refusal) sendProblemReply(reply, error.status, error.message)
+  else if (error instanceof StoreUnavailable) {
+    // A second is what a database that restarts, or another one that takes its place, needs at least.
+    sendProblemReply(reply.header('retry-after', '1'), 503, `the records cannot be reached: ${error.reason}`)
+  } else throw error
 }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { subjectOf } from '../guard.ts'
 import type { Condition, Idempotency, RecordId, Store, StoredRecord, Write, WriteOutcome } from '../store/port.ts'
-import { answerFailure, parsed, Refusal, sendProblemReply } from './answers.ts'
+import { errorHandler, parsed, Refusal, sendProblemReply } from './answers.ts'
 import { conditionOf, etagOf, isMatched, isUnchanged } from './conditions.ts'
 import { cursorAfter, isName, keyOf, listQuery, nameWords, writeHeaders } from './schemas.ts'
 import { isJson, jsonType, readJsonText } from './values.ts'
@@ -25,11 +25,12 @@ type RecordRequest = FastifyRequest<AtRecord>
 
 /** Serves the records of a store. */
 export function addRecordRoutes(app: FastifyInstance, { store }: RecordParts): void {
-  app.get<AtRecord>(recordRoute, (request, reply) => getRecord(store, request, reply))
-  app.get<AtCollection>(collectionRoute, (request, reply) => listRecords(store, request, reply))
+  app.get<AtRecord>(recordRoute, { errorHandler }, (request, reply) => getRecord(store, request, reply))
+  app.get<AtCollection>(collectionRoute, { errorHandler }, (request, reply) => listRecords(store, request, reply))
   // Whatever is wrong with the head is told before the body is read.
-  app.put<AtRecord>(recordRoute, { onRequest: begin('PUT') }, (request, reply) => putRecord(store, request, reply))
-  app.delete<AtRecord>(recordRoute, { onRequest: begin('DELETE') }, (request, reply) =>
+  const [put, remove] = [begin('PUT'), begin('DELETE')]
+  app.put<AtRecord>(recordRoute, { errorHandler, onRequest: put }, (request, reply) => putRecord(store, request, reply))
+  app.delete<AtRecord>(recordRoute, { errorHandler, onRequest: remove }, (request, reply) =>
     deleteRecord(store, request, reply),
   )
 }
@@ -38,12 +39,7 @@ export function addRecordRoutes(app: FastifyInstance, { store }: RecordParts): v
 async function getRecord(store: Store, request: RecordRequest, reply: FastifyReply): Promise<FastifyReply> {
   const { params, headers } = request
   if (!isName(params.collection) || !isName(params.key)) return sendProblemReply(reply, 400, wrongName(params))
-  let record: StoredRecord | undefined
-  try {
-    record = await store.get(params)
-  } catch (error) {
-    return answerFailure(error, reply)
-  }
+  const record = await store.get(params)
   const ifMatch = headers['if-match']
   if (ifMatch !== undefined && (record === undefined || !isMatched(ifMatch, record.version)))
     return sendProblemReply(reply, 412, conditionFailed)
@@ -69,21 +65,17 @@ async function listRecords(
   request: FastifyRequest<AtCollection>,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  try {
-    const { collection } = request.params
-    if (!isName(collection)) throw new Refusal(400, `collection: expected ${nameWords}`)
-    const { prefix, limit, cursor } = parsed(listQuery, request.query)
-    const after = cursor === undefined ? '' : (keyOf(cursor) ?? '')
-    const { records, more } = await store.list({ collection, prefix, after, limit })
-    const last = records.at(-1)
-    const next = more && last !== undefined ? `,"next":"${cursorAfter(last.key)}"` : ''
-    return await reply
-      .header('cache-control', 'no-cache')
-      .header('content-type', jsonType)
-      .send(`{"items":[${records.map(itemText).join()}]${next}}`)
-  } catch (error) {
-    return answerFailure(error, reply)
-  }
+  const { collection } = request.params
+  if (!isName(collection)) throw new Refusal(400, `collection: expected ${nameWords}`)
+  const { prefix, limit, cursor } = parsed(listQuery, request.query)
+  const after = cursor === undefined ? '' : (keyOf(cursor) ?? '')
+  const { records, more } = await store.list({ collection, prefix, after, limit })
+  const last = records.at(-1)
+  const next = more && last !== undefined ? `,"next":"${cursorAfter(last.key)}"` : ''
+  return reply
+    .header('cache-control', 'no-cache')
+    .header('content-type', jsonType)
+    .send(`{"items":[${records.map(itemText).join()}]${next}}`)
 }
 
 // Values are texts of JSON already, and keys need no escape.
@@ -98,14 +90,12 @@ interface Begun {
 
 const begunOf = new WeakMap<FastifyRequest, Begun>()
 
-const begin = (method: 'PUT' | 'DELETE') => (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
-  try {
+const begin =
+  (method: 'PUT' | 'DELETE') =>
+  (request: FastifyRequest, _reply: FastifyReply, done: () => void): void => {
     begunOf.set(request, acceptHead(method, request))
     done()
-  } catch (error) {
-    answerFailure(error, reply)
   }
-}
 
 function acceptHead(method: 'PUT' | 'DELETE', { params, headers }: FastifyRequest): Begun {
   const id = params as RecordId
@@ -125,23 +115,13 @@ function acceptHead(method: 'PUT' | 'DELETE', { params, headers }: FastifyReques
 }
 
 async function putRecord(store: Store, request: RecordRequest, reply: FastifyReply): Promise<FastifyReply> {
-  try {
-    const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
-    const read = readJsonText(body)
-    if ('reason' in read) throw new Refusal(400, read.reason)
-    const outcome = await store.write(writeOf(request, read.text))
-    return answerWrite(outcome, request, reply)
-  } catch (error) {
-    return answerFailure(error, reply)
-  }
+  const read = readJsonText(Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0))
+  if ('reason' in read) throw new Refusal(400, read.reason)
+  return answerWrite(await store.write(writeOf(request, read.text)), request, reply)
 }
 
 async function deleteRecord(store: Store, request: RecordRequest, reply: FastifyReply): Promise<FastifyReply> {
-  try {
-    return answerWrite(await store.write(writeOf(request, undefined)), request, reply)
-  } catch (error) {
-    return answerFailure(error, reply)
-  }
+  return answerWrite(await store.write(writeOf(request, undefined)), request, reply)
 }
 
 function writeOf(request: RecordRequest, value: string | undefined): Write {

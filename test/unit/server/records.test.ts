@@ -1,7 +1,10 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createTokenCheck } from '../../../src/server/tokens.ts'
 import { startApi, type Api, type Asked } from '../../support/api.ts'
 import { makeToken } from '../../support/json-web-token.ts'
+import { compare, operations } from '../../support/records-model.ts'
+import { samples } from '../../support/samples.ts'
 
 const at = '/v1/records/users/ada'
 const problemType = expect.stringMatching(/^application\/problem\+json\b/) as string
@@ -349,13 +352,11 @@ test('a store that cannot be asked is told with its reason, and it is worth tryi
 test('a fault of the store is told without what it says, and logged', async () => {
   const errors: { readonly err?: Error }[] = []
   await using api = await startApi({ onError: (about) => errors.push(about as never) })
-  const { get } = api.store
   Object.assign(api.store, { get: () => Promise.reject(new Error('SELECT hunter2')) })
   const failed = await api.ask({ path: at })
   expect(failed.status).toBe(500)
   expect(failed.body).not.toContain('hunter2')
   expect(errors[0]?.err?.message).toBe('SELECT hunter2')
-  Object.assign(api.store, { get })
 })
 
 test('every answer names its request: as the client does, or by a new name', async () => {
@@ -364,7 +365,7 @@ test('every answer names its request: as the client does, or by a new name', asy
   const seen = new Set<string>()
   for (const path of paths) {
     for (const given of ['', 'a b', 'ä', 'a'.repeat(129), ['x', 'y']]) {
-      const { headers } = await api.ask({ path, headers: { 'x-request-id': given as string } })
+      const { headers } = await api.ask({ path, headers: { 'x-request-id': given } })
       const id = headers['x-request-id'] as string
       expect(id).toMatch(/^[\w-]{12}\.[0-9a-z]+$/)
       expect(seen.size).toBeLessThan(seen.add(id).size)
@@ -373,4 +374,11 @@ test('every answer names its request: as the client does, or by a new name', asy
     expect(headers['x-request-id']).toBe('My-request_1.~')
     if (status >= 400) expect(JSON.parse(body)).toMatchObject({ request_id: 'My-request_1.~' })
   }
+})
+
+test('whatever is asked in whatever order is answered as the reference says', async () => {
+  await using api = await startApi()
+  let runs = 0
+  const property = fc.asyncProperty(operations, (all) => compare(api.ask, `run-${(runs += 1)}`, all))
+  await fc.assert(property, samples(100))
 })
