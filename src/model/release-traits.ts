@@ -5,7 +5,7 @@ import { dataSchema } from './data-schema.ts'
 const version = z.int().min(1).max(1_000_000)
 
 /** Which schemas of stored data a release reads, and which one it writes. */
-export const dataSchemas = z.strictObject({
+const dataSchemas = z.strictObject({
   reads: z.strictObject({ from: version, to: version }),
   writes: version,
 })

@@ -6,7 +6,7 @@ import { render } from '../system/template.ts'
 import type { Listening } from './deploy/request.ts'
 
 /** What of a host decides how many sockets its service has. */
-export interface SocketHost {
+interface SocketHost {
   readonly cores: number
   /** What tuning.env says; it wins over config.yaml. */
   readonly tuned: string

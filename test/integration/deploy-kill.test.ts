@@ -4,8 +4,10 @@ import { join } from 'node:path'
 import { describe, expect, inject, test } from 'vitest'
 import { judgeLease } from '../../src/engine/lease-file.ts'
 import { journalPath, runState } from '../../src/engine/journal.ts'
+import { dataSchema } from '../../src/model/data-schema.ts'
 import type { JournalRecord } from '../../src/model/journal.ts'
 import { messageOf } from '../../src/model/errors.ts'
+import { ownTraits, type ReleaseTraits } from '../../src/model/release-traits.ts'
 import { placeInJournal } from '../../src/runs/run-journal.ts'
 import { exec, start } from '../../src/system/exec.ts'
 import { faultsAt, hostPart, sample } from '../support/kills.ts'
@@ -105,25 +107,38 @@ async function tryEach(
 }
 
 describe("the host's part, killed before and after each line of its journal and resumed", () => {
-  test('brings the new release into service, and does no step twice', { timeout: 1_200_000 }, async () => {
-    // Each time the next version follows the last: a second deployment with everything to do, on one site.
-    let version = 0
-    const next = async (site: Site): Promise<Attempt> => {
-      version += 1
-      const release = await smallRelease(site, `1.${version}.0`)
-      const config = await site.config('next.yaml', 1000 + version)
-      return { release, config, exit: 0, then: { release: release.id, config: await readFile(config, 'utf8') } }
-    }
-    const { site: first } = await siteInService()
-    const whole = await recordsOf(first, await next(first))
-    const begun = Date.now()
-    const faults = sample(faultsAt(whole), 10)
-    await tryEach(faults, async (before) => {
-      const site = before === 'none' ? first : (await siteInService()).site
-      return async (fault) => surviveKill(site, await next(site), fault)
-    })
-    console.log(`${whole.length} records, ${faults.length} kills in ${Math.round((Date.now() - begun) / 1000)} s`)
-  })
+  test.each<[string, ReleaseTraits, number]>([
+    ['', { data: dataSchema }, 6],
+    [' behind sockets that are held', ownTraits, 4],
+  ])(
+    'brings the new release into service%s, and does no step twice',
+    { timeout: 1_200_000 },
+    async (_, traits, kills) => {
+      // Each time the next version follows the last: a second deployment with everything to do, on one site.
+      let version = 0
+      const next = async (site: Site): Promise<Attempt> => {
+        version += 1
+        const release = await smallRelease(site, `1.${version}.0`, '', traits)
+        const config = await site.config('next.yaml', 1000 + version)
+        return { release, config, exit: 0, then: { release: release.id, config: await readFile(config, 'utf8') } }
+      }
+      const place = async (): Promise<Site> => {
+        const { site } = await siteInService()
+        // From here on the sockets stay as they are.
+        if (traits.sockets === true) await recordsOf(site, await next(site))
+        return site
+      }
+      const first = await place()
+      const whole = await recordsOf(first, await next(first))
+      const begun = Date.now()
+      const faults = sample(faultsAt(whole), kills)
+      await tryEach(faults, async (before) => {
+        const site = before === 'none' ? first : await place()
+        return async (fault) => surviveKill(site, await next(site), fault)
+      })
+      console.log(`${whole.length} records, ${faults.length} kills in ${Math.round((Date.now() - begun) / 1000)} s`)
+    },
+  )
 
   test('puts the old release back where the new one crashes', { timeout: 1_800_000 }, async () => {
     const fresh = async () => {

@@ -302,8 +302,8 @@ describe('the service under systemd', () => {
     expect(again).toMatchObject({ code: 0, json: { hosts: [{ host: 'web1', changed: false }] } })
   })
 
-  test('stays stopped when systemctl stops it', async () => {
-    expect((await on('web1', 'systemctl', 'stop', 'network_service')).code).toBe(0)
+  test('stays stopped when systemctl stops it with its sockets', async () => {
+    expect((await on('web1', 'systemctl', 'stop', 'network_service.socket')).code).toBe(0)
     // Longer than RestartSec.
     await sleep(2000)
     expect(await unit('web1')).toMatchObject({ ActiveState: 'inactive', Result: 'success', MainPID: '0' })
@@ -322,7 +322,7 @@ describe('a run goes on', () => {
       '5s',
     ]
     const { run, pid, ended } = await begin(words)
-    for (const name of both) await until(() => relayedStep(run, name, 'stop'))
+    for (const name of both) await until(() => relayedStep(run, name, 'restart'))
     process.kill(pid, 'SIGKILL')
     expect(await ended).toBe(137)
     const during = await netops('status', '--json')
@@ -354,7 +354,7 @@ describe('a run goes on', () => {
     ]
     const { run, ended, output } = await begin(words)
     onTestFinished(() => restoreNetwork(host('web2')))
-    await until(() => relayedStep(run, 'web2', 'stop'))
+    await until(() => relayedStep(run, 'web2', 'restart'))
     await cutNetwork(host('web2'))
     const since = Date.now()
     await until(async () => (await hostJournal('web2', run)).at(-1)?.type === 'end')
@@ -381,7 +381,7 @@ describe('a run goes on', () => {
       '5s',
     ]
     const { run, ended, output } = await begin(words)
-    await until(async () => (await hostJournal('web1', run)).some((record) => isStep(record, 'stop', 'done')))
+    await until(async () => (await hostJournal('web1', run)).some((record) => isStep(record, 'way-back', 'done')))
     const lease = JSON.parse((await on('web1', 'cat', paths.lease)).stdout) as { run: string; process: { pid: number } }
     expect(lease.run).toBe(`${run}.web1`)
     expect((await on('web1', 'kill', '-9', String(lease.process.pid))).code).toBe(0)
@@ -419,7 +419,7 @@ describe('a host key', () => {
 
 describe('a host that does not serve', () => {
   test('makes health exit 5 when its service is stopped', async () => {
-    expect((await on('web2', 'systemctl', 'stop', 'network_service')).code).toBe(0)
+    expect((await on('web2', 'systemctl', 'stop', 'network_service.socket')).code).toBe(0)
     const asked = await netops('health', '--json')
     expect(asked).toMatchObject({ code: 5, json: { outcome: 'unhealthy' } })
     expect(asked.json.hosts).toMatchObject([{ healthy: true }, { healthy: false, status: 'no answer' }])

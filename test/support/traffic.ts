@@ -3,7 +3,7 @@
 import { Agent, request } from 'node:http'
 import { connect } from 'node:net'
 
-export interface TrafficOptions {
+interface TrafficOptions {
   readonly port: number
   readonly host?: string
   /** One in ten of them writes. */
@@ -12,14 +12,14 @@ export interface TrafficOptions {
   readonly slowMs: number
 }
 
-export interface TrafficReport {
+interface TrafficReport {
   /** Answered as they should be. */
   readonly good: number
   readonly slow: number
   readonly failures: readonly string[]
 }
 
-export interface Traffic {
+interface Traffic {
   /** Begins none any more, and waits for those that are under way. */
   stop(): Promise<TrafficReport>
 }

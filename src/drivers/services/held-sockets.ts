@@ -7,7 +7,7 @@ import * as z from 'zod'
 import type { HostPaths } from '../../model/paths.ts'
 import { readTextIfAny } from '../../system/files.ts'
 
-export interface SocketAddress {
+interface SocketAddress {
   readonly address: string
   readonly port: number
 }

@@ -11,7 +11,7 @@ import { service, type MakeStep } from './steps.ts'
 
 const stoppedDeadlineMs = 60_000
 
-export interface ServiceStanding {
+interface ServiceStanding {
   readonly manager: ActivationRequest['manager']
   readonly facts: Pick<ActivationFacts, 'service' | 'socket' | 'missingFolders'>
   readonly paths: HostPaths

@@ -3,7 +3,7 @@ import { puttingBack, type Effect, type ServiceEffect } from '../../model/effect
 import { serviceName } from '../../model/paths.ts'
 import type { Step } from '../../model/plan.ts'
 
-export interface Parts extends Partial<Pick<Step, 'undo' | 'until' | 'undoUntil' | 'commits'>> {
+interface Parts extends Partial<Pick<Step, 'undo' | 'until' | 'undoUntil' | 'commits'>> {
   readonly act: Effect[]
   readonly unchanged?: boolean
 }
