@@ -284,7 +284,10 @@ describe('checkpoints', () => {
     const before = new Map(acknowledged)
     const taken = await new Promise<string>((resolve, reject) => {
       const words = ['checkpoint', '--root', here.root, '--json']
-      execFile(inject('builds').server1, words, (error, stdout) => (error === null ? resolve(stdout) : reject(error)))
+      execFile(inject('builds').server1, words, (error, stdout) => {
+        if (error === null) resolve(stdout)
+        else reject(new Error(error.message))
+      })
     })
     const after = new Map(acknowledged)
     over = true

@@ -8,7 +8,6 @@ import { createPlaces } from '../../src/server/places.ts'
 import { readServerConfig } from '../../src/config/server-config.ts'
 import { aloneCrowd } from '../../src/server/threads/crowd.ts'
 import { createSharedMemory, openShared } from '../../src/server/threads/shared.ts'
-import { atWork } from './standing.ts'
 import { memoryStore, type MemoryStore } from './memory-store.ts'
 import { atWork } from './standing.ts'
 
