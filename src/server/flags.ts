@@ -43,7 +43,7 @@ Environment: each key of the configuration is also NETWORK_<SECTION>_<KEY>, such
 NETWORK_SERVER_PORT, NETWORK_SERVER_WORKER_THREADS, NETWORK_PERFORMANCE_CONNECTION_POOL_SIZE and
 NETWORK_PERFORMANCE_BUFFER_SIZE. Three have a shorter name besides: NETWORK_LOG_LEVEL, NETWORK_SSL_ENABLED and
 NETWORK_MAX_CONNECTIONS. All win over the file. NETWORK_RELEASE names the release where the executable's folder does not.
-SIGTERM and SIGINT stop it gracefully, a second one at once.
+SIGTERM and SIGINT stop it gracefully, a second one at once. SIGHUP has it read the configuration again.
 Exit codes: 0 stopped as asked, or done; 1 failed, 2 bad usage or invalid configuration; of commands besides: 6 another
 process is at work with the state, 7 refused, 9 damaged.`
 

@@ -59,7 +59,10 @@ async function serve(request: Start): Promise<never> {
   const release = releaseOf(realpathSync(process.execPath), process.env, buildInfo.version)
   const { runService } = await import('./service.ts')
   const { version, commit } = buildInfo
-  const code = await runService({ ...loaded, root: resolve(request.root), version, commit, release }, controls)
+  // A file that was there and is gone is a mistake, and no wish for the defaults.
+  const reread = () => load(request, loaded.source === 'defaults' ? 'optional' : 'required')
+  const root = resolve(request.root)
+  const code = await runService({ ...loaded, reread, root, version, commit, release }, controls)
   // Whatever is still open belongs to connections and checks that nobody waits for any more.
   process.exit(code)
 }

@@ -43,6 +43,8 @@ export interface Places {
   readonly exit: (guest: Guest) => void
   /** Whether a request that is not for health may be answered; connections without a request give way to it. */
   readonly admit: () => boolean
+  /** So many may be open from now on; those who may give way do when somebody comes. */
+  readonly setMost: (most: number) => void
   /** Another thread has taken the place of one that may give way here: it is closed now, or as soon as there is one. */
   readonly giveWay: () => void
 }
@@ -53,7 +55,8 @@ const longestRun = 2 ** 43
 /** The same clock in every thread, which nobody sets. */
 const now = (): number => Number(process.hrtime.bigint() / 1000n) / 1000
 
-export function createPlaces({ most, reserved, crowd, onGivenUp, onRefused }: PlacesOptions): Places {
+export function createPlaces({ most: first, reserved, crowd, onGivenUp, onRefused }: PlacesOptions): Places {
+  let most = first
   // Sets keep the order in which their members came: the first is the one that has waited longest.
   const parting = new Set<Guest>()
   const silent = new Set<Guest>()
@@ -144,6 +147,7 @@ export function createPlaces({ most, reserved, crowd, onGivenUp, onRefused }: Pl
     part: (guest) => move(guest, parting),
     exit,
     admit: () => within(most),
+    setMost: (next) => void (most = next),
     giveWay() {
       owed += 1
       settle()

@@ -23,6 +23,7 @@ import { createProcessMetrics } from './metrics/process.ts'
 import { processSources } from './metrics/sources.ts'
 import { startOperations } from './operate/operations.ts'
 import { dealOut, passedSockets } from './passed-sockets.ts'
+import { createReloader, type Loaded } from './reload.ts'
 import type { Store } from './store/port.ts'
 import { startGroup, type Group } from './threads/group.ts'
 import type { ListenAt, Listening, ServingData } from './threads/messages.ts'
@@ -39,6 +40,8 @@ export interface ServiceOptions {
   readonly notes: readonly string[]
   /** What of it is better otherwise. */
   readonly warnings: readonly string[]
+  /** Reads the configuration again. */
+  readonly reread: () => Promise<Loaded>
   /** Before every absolute path: `/`, or an absolute folder. */
   readonly root: string
   readonly version: string
@@ -58,6 +61,24 @@ export interface ServiceControls {
   readonly onWarning: (listener: (warning: Error) => void) => void
 }
 
+/** What may be asked for before anybody answers; then it is answered as soon as somebody does. */
+interface OnceThere {
+  readonly call: () => void
+  readonly answer: (how: () => void) => void
+}
+
+function onceThere(): OnceThere {
+  let early = false
+  let how = (): void => void (early = true)
+  return {
+    call: () => how(),
+    answer(next) {
+      how = next
+      if (early) next()
+    },
+  }
+}
+
 // Until the service is ready for the first time, its checks run this often without being asked.
 const startCheckMs = 500
 
@@ -71,15 +92,17 @@ export async function runService(options: ServiceOptions, controls: ServiceContr
   const logs = openLogs(targets, options.release)
   const { logger } = logs
   controls.onWarning((warning) => logger.warn({ err: warning }, 'a warning of the runtime'))
+  const hangUp = onceThere()
   controls.onIgnored((signal) => {
+    if (signal === 'SIGHUP') hangUp.call()
     // As logrotate sends it.
-    if (signal === 'SIGUSR1') {
+    else if (signal === 'SIGUSR1') {
       logs.reopen()
       logger.info({ signal }, 'the log files are opened anew')
     } else {
       logger.warn(
         { signal },
-        `${signal} is ignored: the configuration is read at a start only, and SIGTERM stops the service`,
+        `${signal} is ignored: SIGHUP reads the configuration again, and SIGTERM stops the service`,
       )
     }
   })
@@ -90,7 +113,7 @@ export async function runService(options: ServiceOptions, controls: ServiceContr
   for (const note of options.notes) logger.warn({ note }, `not in effect: ${note}`)
   for (const note of [...options.warnings, ...options.credentials.notes]) logger.warn({ note }, note)
   try {
-    return await serve(options, controls, { logs, targets })
+    return await serve(options, controls, { logs, targets, hangUp })
   } catch (error) {
     logger.fatal(error instanceof NetopsError ? {} : { err: error }, messageOf(error))
     // With a log in files only, whoever starts the service would see nothing at all.
@@ -104,9 +127,15 @@ export async function runService(options: ServiceOptions, controls: ServiceContr
 interface Log {
   readonly logs: LogHub
   readonly targets: readonly LogTarget[]
+  /** SIGHUP. */
+  readonly hangUp: OnceThere
 }
 
-async function serve(options: ServiceOptions, controls: ServiceControls, { logs, targets }: Log): Promise<number> {
+async function serve(
+  options: ServiceOptions,
+  controls: ServiceControls,
+  { logs, targets, hangUp }: Log,
+): Promise<number> {
   const { config, version, release } = options
   const { logger } = logs
   const { dataDir } = hostPaths(options.root)
@@ -122,10 +151,16 @@ async function serve(options: ServiceOptions, controls: ServiceControls, { logs,
   let listening: readonly Listening[] = []
   const plan = await listenPlan(config, threads, logger)
   makeDataDir(dataDir, logger)
+  const reloader = createReloader({
+    started: options,
+    read: options.reread,
+    setLevels: (next) => logs.setLevels(logTargets(next, options.root)),
+    apply: (now) => group.reload(now),
+    log: logger,
+  })
   const operations = await startOperations({
-    ...{ root: options.root, config, release, version, shared, memory, log: logger },
-    reload: () =>
-      Promise.reject(new NetopsError('failed', { message: 'this release reads its configuration at a start' })),
+    ...{ root: options.root, config: () => reloader.current().config, release, version, shared, memory, log: logger },
+    reload: () => reloader.reload(),
   })
   const store = startStoreThread({ config, dataDir, root: options.root, release, logs })
   const health = createServiceHealth({ store: store.client, folders, listening: () => listening, logger })
@@ -136,7 +171,15 @@ async function serve(options: ServiceOptions, controls: ServiceControls, { logs,
     health,
   })
   const ownMetrics = createProcessMetrics(
-    processSources(options, { shared, group, health, folders, operations, store: store.client }),
+    processSources(options, {
+      inEffect: reloader.current,
+      shared,
+      group,
+      health,
+      folders,
+      operations,
+      store: store.client,
+    }),
   )
   const metricsServer = createMetricsServer(
     createCollector(ownMetrics, figuresOf(group.metrics, store.client.figures)),
@@ -146,6 +189,10 @@ async function serve(options: ServiceOptions, controls: ServiceControls, { logs,
     await listen(metricsServer, config.metrics, 'alone', 'metrics.host, metrics.port')
     metricsServer.on('error', (error) => logger.error({ err: error }, `cannot accept connections: ${error.message}`))
     listening = await group.listening
+    hangUp.answer(() => {
+      // What is wrong with it is in the log.
+      reloader.reload().catch(() => undefined)
+    })
     const { host, port } = config.metrics
     // A name says nothing of its address before it is listened on.
     const found = exposureOf(addressOf(metricsServer)?.address ?? host, port)

@@ -7,8 +7,8 @@ import type { TakenCheckpoint } from '../../model/checkpoint.ts'
 export interface ScheduleOptions {
   readonly database: string
   readonly folder: string
-  /** In ms. */
-  readonly intervalMs: number
+  /** In ms, as it is now. */
+  readonly intervalMs: () => number
   /** Takes one. */
   readonly take: () => Promise<TakenCheckpoint>
   readonly onTaken: (taken: TakenCheckpoint) => void
@@ -90,19 +90,24 @@ export async function scheduleCheckpoints(options: ScheduleOptions): Promise<Che
   }
   const isDue = (): boolean => {
     if (ended !== undefined) {
-      return performance.now() - ended.at >= (ended.well ? intervalMs : Math.min(intervalMs, retryMs))
+      return performance.now() - ended.at >= (ended.well ? intervalMs() : Math.min(intervalMs(), retryMs))
     }
     const since = figures.last?.lastSuccessMs ?? beginningOf(options.database)
     // One from the future: the clock was set back, and when it was taken is not known.
-    return since !== undefined && Math.abs(Date.now() - since) >= intervalMs
+    return since !== undefined && Math.abs(Date.now() - since) >= intervalMs()
   }
-  const timer = setInterval(
-    () => {
-      if (running === undefined && options.mayTake() && isDue()) takeNow().catch(() => undefined)
-    },
-    options.lookMs ?? Math.min(usualLookMs, intervalMs),
-  ).unref()
-  return { takeNow, figures: () => figures, close: () => clearInterval(timer) }
+  let timer: NodeJS.Timeout | undefined
+  const lookLater = () => {
+    timer = setTimeout(
+      () => {
+        if (running === undefined && options.mayTake() && isDue()) takeNow().catch(() => undefined)
+        lookLater()
+      },
+      options.lookMs ?? Math.min(usualLookMs, intervalMs()),
+    ).unref()
+  }
+  lookLater()
+  return { takeNow, figures: () => figures, close: () => clearTimeout(timer) }
 }
 
 /** When the database was made, in ms since 1970; undefined while there is none. */

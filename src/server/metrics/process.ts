@@ -72,7 +72,7 @@ export interface ProcessSources {
   readonly poolLimit: number
   /** The certificates that are served, by what they are for, with the end of their validity in ms since 1970. */
   readonly certificates: () => Readonly<Record<string, number>>
-  readonly checkpointIntervalMs: number
+  readonly checkpointIntervalMs: () => number
   readonly checkpoint: () => { readonly last: CheckpointReading | undefined; readonly failures: number }
   readonly log?: () => LogReading
 }
@@ -274,7 +274,7 @@ function addState({ gauge, counter }: Makers, sources: ProcessSources): void {
     [{}, checkpoint().last?.bytes ?? 0],
   ])
   gauge('network_checkpoint_interval_seconds', { help: 'checkpoint.interval' }, () => [
-    [{}, checkpointIntervalMs / 1000],
+    [{}, checkpointIntervalMs() / 1000],
   ])
   counter('network_checkpoint_failures_total', { help: 'Checkpoints that failed since the start' }, () => [
     [{}, checkpoint().failures],

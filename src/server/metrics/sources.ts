@@ -5,6 +5,7 @@ import { once } from '../../model/schema-notes.ts'
 import type { ServerConfig } from '../../model/server-config.ts'
 import { freeDisk, readMemory, type WrittenFolder } from '../checks.ts'
 import type { Health } from '../health.ts'
+import type { InEffect } from '../reload.ts'
 import type { Group } from '../threads/group.ts'
 import type { Shared } from '../threads/shared.ts'
 import type { Operations } from '../operate/operations.ts'
@@ -12,12 +13,9 @@ import type { StoreClient } from '../store/client.ts'
 import { lastKnown } from './last-known.ts'
 import type { Build, ProcessSources, StoreReading } from './process.ts'
 
-interface Served extends Build {
-  readonly config: ServerConfig
-  readonly credentials: { readonly tls: SecureContextOptions | undefined }
-}
-
 interface Parts {
+  /** What of the configuration is in effect now. */
+  readonly inEffect: () => InEffect
   readonly shared: Shared
   readonly group: Pick<Group, 'running'>
   readonly store: Pick<StoreClient, 'stats'>
@@ -28,14 +26,18 @@ interface Parts {
 
 /** What the metrics of the process are read from at each scrape. */
 export function processSources(
-  { config, credentials, version, commit, release }: Served,
-  { shared, group, store, operations, health, folders }: Parts,
+  { version, commit, release }: Build,
+  { inEffect, shared, group, store, operations, health, folders }: Parts,
 ): ProcessSources {
   const limit = once(() => readMemory().residentLimit)
   const stats = lastKnown<StoreReading>(store.stats, {})
   return {
     build: { version, commit, release },
-    connections: () => ({ active: shared.open(), requests: shared.requests(), limit: config.server.max_connections }),
+    connections: () => ({
+      active: shared.open(),
+      requests: shared.requests(),
+      limit: inEffect().config.server.max_connections,
+    }),
     memoryLimit: limit,
     threads: () => ({
       running: { main: 1, serving: group.running(), store: 1 },
@@ -45,11 +47,11 @@ export function processSources(
     maintenance: shared.maintenance,
     role: operations.role,
     store: stats.read,
-    poolLimit: poolLimitOf(config),
+    poolLimit: poolLimitOf(inEffect().config),
     freeDisk: () => freeDisk(folders),
-    checkpointIntervalMs: config.checkpoint.interval,
+    checkpointIntervalMs: () => inEffect().config.checkpoint.interval,
     checkpoint: operations.checkpoint,
-    certificates: () => ({ ...expiryOf(credentials.tls) }),
+    certificates: () => ({ ...expiryOf(inEffect().tls) }),
   }
 }
 

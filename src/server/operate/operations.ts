@@ -25,7 +25,8 @@ import type { EventLog } from '../threads/thread-log.ts'
 
 export interface OperationsOptions {
   readonly root: string
-  readonly config: ServerConfig
+  /** As it is in effect now. */
+  readonly config: () => ServerConfig
   readonly release: string
   readonly version: string
   readonly shared: Shared
@@ -133,8 +134,7 @@ function followFlag(root: string, { standing, log }: StandingParts): Promise<Fla
 
 async function startCheckpoints(options: OperationsOptions, signal: AbortSignal): Promise<CheckpointSchedule> {
   const { root, config, shared, log } = options
-  if (config.database.driver !== 'sqlite') return noCheckpoints()
-  const { interval, timeout, keep } = config.checkpoint
+  if (config().database.driver !== 'sqlite') return noCheckpoints()
   const [database, folder] = [databaseFile(root), checkpointFolder(root)]
   clearLeftovers(folder).then(
     (names) => names.length > 0 && log.info({ names }, 'removed what an unfinished checkpoint had left'),
@@ -144,8 +144,11 @@ async function startCheckpoints(options: OperationsOptions, signal: AbortSignal)
   return scheduleCheckpoints({
     database,
     folder,
-    intervalMs: interval,
-    take: () => takeInChild({ database, folder, keep }, { timeoutMs: timeout, signal }),
+    intervalMs: () => config().checkpoint.interval,
+    take: () => {
+      const { timeout, keep } = config().checkpoint
+      return takeInChild({ database, folder, keep }, { timeoutMs: timeout, signal })
+    },
     mayTake: () => shared.phase() === 'serving',
     onTaken: ({ path, bytes, ms, sha256 }) =>
       log.info({ path, bytes, ms, sha256 }, `checkpoint taken: ${formatBytes(bytes)} in ${formatDuration(ms)}`),

@@ -127,6 +127,11 @@ export const problem = z.strictObject({
   status: z.int().min(400).max(599),
   detail: z.string().meta({ description: 'What is wrong, for people.' }),
   request_id: z.string().meta({ description: 'As in the header X-Request-Id.' }),
+  reason: z
+    .enum(['maintenance', 'standby'])
+    .optional()
+    .meta({ description: 'Why nothing is begun now: the service is in maintenance, or takes no writes here.' }),
+  primary: z.string().optional().meta({ description: 'Where writes are taken, as far as a standby knows.' }),
 })
 
 export const requestId = z

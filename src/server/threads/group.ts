@@ -5,6 +5,7 @@ import type { DrainLimits } from '../connections.ts'
 import type { HealthStatus } from '../health.ts'
 import type { LogHub } from '../logs/hub.ts'
 import type { ThreadFigures } from '../metrics/collector.ts'
+import type { InEffect } from '../reload.ts'
 import type { FromThread, Listening, MetricValues, ServingData, ToThread } from './messages.ts'
 
 export interface GroupOptions {
@@ -34,6 +35,8 @@ export interface Group {
    * @returns how many requests had to be cut off
    */
   drain(limits: DrainLimits): Promise<number>
+  /** Has them take over what of the configuration can take effect while they serve. */
+  reload(now: InEffect): void
   end(): Promise<void>
 }
 
@@ -127,6 +130,9 @@ export function startGroup({ start, threads, logs, health }: GroupOptions): Grou
       for (const { worker } of members) worker.postMessage({ kind: 'drain', lingerMs, drainMs } satisfies ToThread)
       const cut = await Promise.all(members.map(({ drained }) => withinTime(drained, drainMs + drainSlackMs, () => 0)))
       return cut.reduce((sum, one) => sum + one, 0)
+    },
+    reload(now) {
+      for (const { worker } of members) worker.postMessage({ kind: 'reload', now } satisfies ToThread)
     },
     async end() {
       ending = true

@@ -4,6 +4,7 @@ import type { MessagePort } from 'node:worker_threads'
 import type { ServerConfig } from '../../model/server-config.ts'
 import type { HealthStatus } from '../health.ts'
 import type { LogBatch } from '../logs/thread.ts'
+import type { InEffect } from '../reload.ts'
 import type { SharedMemory } from './shared.ts'
 
 /** One port that a thread serves. */
@@ -55,6 +56,8 @@ export type ThreadData = ServingData | StoreData
 
 /** To a serving thread. */
 export type ToThread =
+  /** What of the configuration can take effect while it serves. */
+  | { readonly kind: 'reload'; readonly now: InEffect }
   | { readonly kind: 'drain'; readonly lingerMs: number; readonly drainMs: number }
   /** Close one connection that may give way: another thread has taken its place. */
   | { readonly kind: 'give-way' }

@@ -1,5 +1,7 @@
 // A thread that serves: its own application on its own sockets, within limits that all threads share.
+import type { Server } from 'node:http'
 import { createServer, type Server as NetServer } from 'node:net'
+import { Server as TlsServer } from 'node:tls'
 import type { MessagePort } from 'node:worker_threads'
 import { messageOf } from '../../model/errors.ts'
 import { createApp } from '../app.ts'
@@ -10,6 +12,7 @@ import { addressOf, listen, listenOnPassed } from '../listening.ts'
 import { createThreadMetrics, type ThreadMetrics } from '../metrics/thread.ts'
 import { createPlaces, type Places } from '../places.ts'
 import { requestIdOf } from '../request-id.ts'
+import type { InEffect } from '../reload.ts'
 import { standingIn } from '../standing/standing.ts'
 import { createTokenCheck, type TokenCheck } from '../tokens.ts'
 import { connectStore } from '../store/connect.ts'
@@ -33,11 +36,12 @@ export async function serveInThread(data: ServingData, main: MessagePort): Promi
   )
   const metrics = createThreadMetrics(String(data.index))
   const places = threadPlaces(data, { shared, metrics, log, tell })
+  const tokens = await replaceableCheck(data)
   const { plain, tls } = await createApp({
     ...{ config, health, places, version, release, logger: log, tls: data.tls },
     bodies: sharedBudget(shared, data.mostBodies),
     store: connectStore(data),
-    tokens: await tokenCheckFor(data),
+    tokens: tokens.check,
     ...{ standing: standingIn(shared, data.shared.primary), activity: shared },
     onBroken: metrics.outcomes.broken,
   })
@@ -62,6 +66,11 @@ export async function serveInThread(data: ServingData, main: MessagePort): Promi
           logs.flush()
           tell({ kind: 'drained', cut })
         })
+        break
+      case 'reload':
+        takeOver(message.now, { servers, places, tokens }).catch((error: unknown) =>
+          log.error({ err: error }, `a part of the configuration is not in effect: ${messageOf(error)}`),
+        )
         break
       case 'give-way':
         places.giveWay()
@@ -120,7 +129,44 @@ const addressesOf = (server: NetServer, overTls: boolean): readonly Listening[] 
   return address === null ? [] : [{ ...address, speaks: overTls ? 'tls' : 'http' }]
 }
 
-async function tokenCheckFor({ config, tokenKey }: ServingData): Promise<TokenCheck | undefined> {
+interface Replaceable {
+  readonly servers: readonly Server[]
+  readonly places: Places
+  readonly tokens: ReplaceableCheck
+}
+
+/** Of connections that are open, only what is looked at anew for each request or when they come to rest changes. */
+async function takeOver(now: InEffect, { servers, places, tokens }: Replaceable): Promise<void> {
+  const { server, performance: limits } = now.config
+  places.setMost(server.max_connections)
+  for (const one of servers) {
+    one.keepAliveTimeout = limits.keep_alive_timeout_ms
+    if (one instanceof TlsServer && now.tls !== undefined) one.setSecureContext(now.tls)
+  }
+  await tokens.replace(now)
+}
+
+/** A check whose key may be another one from one request to the next. */
+interface ReplaceableCheck {
+  readonly check: TokenCheck | undefined
+  readonly replace: (now: Pick<InEffect, 'config' | 'tokenKey'>) => Promise<void>
+}
+
+async function replaceableCheck(data: Pick<ServingData, 'config' | 'tokenKey'>): Promise<ReplaceableCheck> {
+  let check = await tokenCheckFor(data)
+  if (check === undefined) return { check, replace: () => Promise.resolve() }
+  return {
+    check: (authorization) => check?.(authorization),
+    replace: async (now) => {
+      check = (await tokenCheckFor(now)) ?? check
+    },
+  }
+}
+
+async function tokenCheckFor({
+  config,
+  tokenKey,
+}: Pick<ServingData, 'config' | 'tokenKey'>): Promise<TokenCheck | undefined> {
   const { auth, security } = config
   if (security.auth === 'none') return undefined
   // Without a key no token is good, and nothing may be served as if none were asked for.

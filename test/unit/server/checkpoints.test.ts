@@ -250,7 +250,7 @@ describe('when checkpoints are taken', () => {
   const taken = (takenMs: number): TakenCheckpoint => ({ path: 'p', bytes: 1, sha256: 'x', takenMs, ms: 2000 })
   const begin = (intervalMs: number, takeOne: () => Promise<TakenCheckpoint>) =>
     scheduleCheckpoints({
-      ...{ database, folder, intervalMs, take: takeOne },
+      ...{ database, folder, intervalMs: () => intervalMs, take: takeOne },
       ...{ onTaken: () => undefined, onFailure: () => undefined, mayTake: () => true, lookMs: 10 },
     })
 
