@@ -3,7 +3,7 @@ import type { SecureContextOptions } from 'node:tls'
 import { messageOf, NetopsError } from '../model/errors.ts'
 import type { ServerConfig } from '../model/server-config.ts'
 import type { Credentials } from './credentials.ts'
-import type { EventLog } from './threads/thread-log.ts'
+import type { Logger } from './logs/logger.ts'
 
 /** A configuration with the files that it names, checked. */
 export interface Loaded {
@@ -29,7 +29,7 @@ export interface ReloadOptions {
   readonly setLevels: (config: ServerConfig) => boolean
   /** Has the serving threads take over the rest. */
   readonly apply: (now: InEffect) => void
-  readonly log: EventLog
+  readonly log: Pick<Logger, 'info' | 'warn' | 'error'>
 }
 
 /** What came of it. */

@@ -12,7 +12,7 @@ import { takenCheckpoint, type TakenCheckpoint } from '../../model/checkpoint.ts
 import type { CheckpointOrder } from './order.ts'
 
 /** The word by which the executable is asked for it; no command for people. */
-export const takeWord = 'take-checkpoint'
+const takeWord = 'take-checkpoint'
 
 export interface ChildLimits {
   /** checkpoint.timeout, in ms. */

@@ -96,7 +96,7 @@ export async function readHash(checkpoint: string): Promise<string | undefined> 
 }
 
 /** The SHA-256 in a line that sha256sum wrote. */
-export const hashIn = (text: string): string | undefined => /^\\?([0-9a-f]{64})(?:\s|$)/.exec(text)?.[1]
+const hashIn = (text: string): string | undefined => /^\\?([0-9a-f]{64})(?:\s|$)/.exec(text)?.[1]
 
 async function namesIn(folder: string): Promise<readonly string[]> {
   try {

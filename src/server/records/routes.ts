@@ -12,8 +12,8 @@ export interface RecordParts {
   readonly store: Store
 }
 
-export const collectionRoute = '/v1/records/:collection'
-export const recordRoute = `${collectionRoute}/:key`
+const collectionRoute = '/v1/records/:collection'
+const recordRoute = `${collectionRoute}/:key`
 
 interface AtCollection {
   readonly Params: { readonly collection: string }
