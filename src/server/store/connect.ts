@@ -15,8 +15,9 @@ export interface Connection {
 }
 
 /** Connects a thread with the store. */
-export function connectStore({ dataDir, store: port }: Connection): StoreClient {
+export function connectStore({ config, dataDir, store: port }: Connection): StoreClient {
   const client = createStoreClient(port)
+  if (config.database.driver !== 'sqlite') return client
   const reader = createSqliteReader(join(dataDir, stateFile), client)
   return {
     ...client,

@@ -1,6 +1,7 @@
 // `network_server migrate` for SQLite: beforehand, by hand; a start does the same by itself.
 import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
 import { judgeFault } from './faults.ts'
 import { openStateFile } from './file.ts'
 import { schemaChange, type SchemaChange } from './schema.ts'
@@ -24,7 +25,10 @@ export function migrateSqlite(file: string, { dryRun }: { readonly dryRun: boole
 }
 
 function lookAt(file: string): SchemaChange {
-  const db = new DatabaseSync(file, { readOnly: true })
+  // A plain open makes the log and its index where they are missing, and they would belong to whoever looks.
+  // (sqlite.org/wal.html, Read-Only Databases; sqlite.org/uri.html)
+  const way = existsSync(`${file}-shm`) ? 'readonly_shm=1' : 'immutable=1'
+  const db = new DatabaseSync(new URL(`${pathToFileURL(file).href}?${way}`), { readOnly: true })
   try {
     return schemaChange(db)
   } finally {

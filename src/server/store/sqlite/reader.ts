@@ -1,7 +1,6 @@
 // Reads of a SQLite store beside the thread that writes: in the thread that serves, without a message and without waiting for
 // the disk of a write.
 import { DatabaseSync } from 'node:sqlite'
-import { dataSchema } from '../../../model/data-schema.ts'
 import type { StoreClient } from '../client.ts'
 import type { Store } from '../port.ts'
 import { inodeOf } from './file.ts'
@@ -84,8 +83,7 @@ export function createSqliteReader(file: string, keeper: Keeper): Reader {
 function openReads(file: string, inode: string) {
   const db = new DatabaseSync(file, { readOnly: true, timeout: 0 })
   try {
-    if (schemaChange(db).from !== dataSchema.writes || inodeOf(file) !== inode)
-      throw new Error('not the file that is kept')
+    if (schemaChange(db).steps.length > 0 || inodeOf(file) !== inode) throw new Error('not the file that is kept')
     return { db, inode, reads: prepareReads(db) }
   } catch (error) {
     db.close()

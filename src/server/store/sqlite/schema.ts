@@ -61,16 +61,15 @@ export interface SchemaChange {
 
 /**
  * What migrating a file would do.
- * @throws StoreUnavailable where a newer release wrote it
+ * @throws StoreUnavailable where a newer release wrote it, in a way that this one does not read
  */
 export function schemaChange(db: DatabaseSync): SchemaChange {
   const from = schemaOf(db)
-  if (from > dataSchema.writes) {
-    throw new StoreUnavailable(
-      `the database has data schema ${from}, and this release knows only up to ${dataSchema.writes}`,
-    )
+  const { reads, writes } = dataSchema
+  if (from > reads.to) {
+    throw new StoreUnavailable(`the database has data schema ${from}, and this release knows only up to ${reads.to}`)
   }
-  return { from, to: dataSchema.writes, steps: after(from).map(({ what }) => what) }
+  return { from, to: Math.max(from, writes), steps: after(from).map(({ what }) => what) }
 }
 
 /**
