@@ -136,7 +136,7 @@ async function serve(options: ServiceOptions, controls: ServiceControls, { logs,
     health,
   })
   const ownMetrics = createProcessMetrics(
-    processSources(options, { shared, group, health, folders, operations, store: store.client }),
+    processSources(options, { shared, group, health, logs, folders, operations, store: store.client }),
   )
   const metricsServer = createMetricsServer(
     createCollector(ownMetrics, figuresOf(group.metrics, store.client.figures)),
