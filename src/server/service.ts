@@ -176,6 +176,7 @@ async function serve(
       shared,
       group,
       health,
+      logs,
       folders,
       operations,
       store: store.client,

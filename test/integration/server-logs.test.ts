@@ -50,7 +50,7 @@ const numberedPaths = (count: number): readonly string[] =>
 describe('the access log', () => {
   it('has a line for each request, without its query and without tokens', async () => {
     const server = await startReady({ env: { NETWORK_RELEASE: 'r1' } })
-    await ask('/health/live')
+    await ask('/health/live', here.ports.server, { 'x-request-id': 'mine' })
     await ask('/no/such?token=geheim', here.ports.server, { authorization: 'Bearer geheim' })
     const broken = await dial()
     broken.socket.write('POST /never HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab')
@@ -60,7 +60,8 @@ describe('the access log', () => {
     expect(await server.exit).toBe(0)
     const lines = linesOf('access.log')
     expect(lines).toContainEqual({
-      ...{ time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/) as string, client: '127.0.0.1' },
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/) as string,
+      ...{ request_id: 'mine', client: '127.0.0.1' },
       ...{ method: 'GET', path: '/health/live', status: 200, bytes: expect.any(Number) as number, aborted: false },
       ...{ duration_ms: expect.any(Number) as number, release: 'r1', thread: expect.any(Number) as number },
     })

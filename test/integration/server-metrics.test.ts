@@ -314,6 +314,20 @@ describe('beside the guide’s', () => {
     expect(await value('network_certificate_expiry_timestamp_seconds', { certificate: 'server' })).toBe(end)
   })
 
+  it('lines of the logs: by log and level, and none that was lost', async () => {
+    await start()
+    const before = await value('network_log_lines_total', { log: 'access', level: 'INFO' })
+    for (let count = 0; count < 5; count += 1) await ask('/no/such')
+    await eventually(async () => {
+      const text = await scrape()
+      expect(valueIn(text, 'network_log_lines_total', { log: 'access', level: 'INFO' })).toBeGreaterThanOrEqual(
+        before + 5,
+      )
+      expect(valueIn(text, 'network_log_lines_total', { log: 'server', level: 'INFO' })).toBeGreaterThanOrEqual(3)
+      expect(valueIn(text, 'network_log_lines_dropped_total')).toBe(0)
+    })
+  })
+
   it('state: release, role, maintenance and the last checkpoint', async () => {
     await start()
     const text = await scrape()

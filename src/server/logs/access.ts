@@ -5,8 +5,7 @@ import { safeText } from './redact.ts'
 
 /** One request, when it is over. */
 export interface Access {
-  /** Absent where the request got none. */
-  readonly requestId?: string
+  readonly requestId: string
   /** The address at the other end of the connection: a proxy's, where there is one. */
   readonly client: string
   readonly method: string
@@ -30,11 +29,11 @@ const suspect = /eyJ|[=@" ]/
 export function accessLine(entry: Access, release: string, thread?: number): string {
   const path = entry.path.length > longestPath ? `${entry.path.slice(0, longestPath)}…` : entry.path
   // Put together by hand: there is one for every request.
-  const id = entry.requestId === undefined ? '' : `"request_id":${JSON.stringify(entry.requestId)},`
+  const id = JSON.stringify(entry.requestId)
   const shown = JSON.stringify(suspect.test(path) ? safeText(path) : path)
   const of = thread === undefined ? '' : `,"thread":${thread}`
   return (
-    `{"time":"${timeNow()}",${id}"client":${JSON.stringify(entry.client)},"method":${JSON.stringify(entry.method)},` +
+    `{"time":"${timeNow()}","request_id":${id},"client":${JSON.stringify(entry.client)},"method":${JSON.stringify(entry.method)},` +
     `"path":${shown},"status":${entry.status ?? 'null'},"bytes":${entry.bytes},` +
     `"duration_ms":${entry.durationMs.toFixed(3)},"aborted":${entry.aborted},"release":${JSON.stringify(release)}${of}}\n`
   )
@@ -51,12 +50,12 @@ function timeNow(): string {
 /**
  * A listener for the event `request` of servers.
  * @param wanted asked at the beginning of each request
- * @param idOf a request's id, asked at its end
+ * @param idOf the name of a request
  */
 export function watchAccess(
   wanted: () => boolean,
   log: (entry: Access) => void,
-  idOf: (request: IncomingMessage, response: ServerResponse) => string | undefined = () => undefined,
+  idOf: (request: IncomingMessage) => string,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   // Answers of one connection go out one after the other: what was sent since the last one is this one's.
   const accounted = new WeakMap<Socket, number>()
@@ -70,9 +69,8 @@ export function watchAccess(
       const sent = socket.bytesWritten
       const bytes = Math.max(0, sent - (accounted.get(socket) ?? 0))
       accounted.set(socket, sent)
-      const id = idOf(request, response)
       log({
-        ...(id === undefined ? {} : { requestId: id }),
+        requestId: idOf(request),
         client,
         method: request.method ?? '',
         path: (request.url ?? '').split('?')[0] ?? '',

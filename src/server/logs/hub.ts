@@ -12,8 +12,8 @@ export interface LogStats {
   /** Lines of the server log by level. */
   readonly lines: Readonly<Record<LogLevel, number>>
   readonly accessLines: number
-  /** Lines that serving threads had no room for. */
-  readonly lostInThreads: number
+  /** Lines that found no room in their thread, or that no output took. */
+  readonly lost: number
   readonly outputs: readonly OutputStats[]
 }
 
@@ -134,12 +134,11 @@ export function openLogs(targets: readonly LogTarget[], release: string): LogHub
       settle()
       return true
     },
-    stats: () => ({
-      lines: { ...lines },
-      accessLines,
-      lostInThreads,
-      outputs: routes.map(({ output }) => output.stats()),
-    }),
+    stats() {
+      const outputs = routes.map(({ output }) => output.stats())
+      const lost = outputs.reduce((sum, output) => sum + output.lost, lostInThreads)
+      return { lines: { ...lines }, accessLines, lost, outputs }
+    },
     async close() {
       tellLosses()
       clearInterval(tidying)

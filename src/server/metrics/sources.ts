@@ -5,6 +5,7 @@ import { once } from '../../model/schema-notes.ts'
 import type { ServerConfig } from '../../model/server-config.ts'
 import { freeDisk, readMemory, type WrittenFolder } from '../checks.ts'
 import type { Health } from '../health.ts'
+import type { LogHub } from '../logs/hub.ts'
 import type { InEffect } from '../reload.ts'
 import type { Group } from '../threads/group.ts'
 import type { Shared } from '../threads/shared.ts'
@@ -21,13 +22,14 @@ interface Parts {
   readonly store: Pick<StoreClient, 'stats'>
   readonly operations: Pick<Operations, 'checkpoint' | 'role'>
   readonly health: Health
+  readonly logs: Pick<LogHub, 'stats'>
   readonly folders: readonly WrittenFolder[]
 }
 
 /** What the metrics of the process are read from at each scrape. */
 export function processSources(
   { version, commit, release }: Build,
-  { inEffect, shared, group, store, operations, health, folders }: Parts,
+  { inEffect, shared, group, store, operations, health, logs, folders }: Parts,
 ): ProcessSources {
   const limit = once(() => readMemory().residentLimit)
   const stats = lastKnown<StoreReading>(store.stats, {})
@@ -51,6 +53,10 @@ export function processSources(
     freeDisk: () => freeDisk(folders),
     checkpointIntervalMs: () => inEffect().config.checkpoint.interval,
     checkpoint: operations.checkpoint,
+    log() {
+      const { lines, accessLines, lost } = logs.stats()
+      return { lines, accessLines, dropped: lost }
+    },
     certificates: () => ({ ...expiryOf(inEffect().tls) }),
   }
 }

@@ -280,6 +280,7 @@ describe('opening anew', () => {
 
 describe('lines of serving threads', () => {
   const access = {
+    requestId: 'id"1',
     client: '127.0.0.1',
     method: 'GET',
     path: '/x',
@@ -304,7 +305,7 @@ describe('lines of serving threads', () => {
     thread.logger.debug('not wanted')
     for (const line of numbers(100)) {
       thread.logger.warn({ n: 1 }, line)
-      thread.access({ ...access, path: `/${line}`, requestId: 'id"1' })
+      thread.access({ ...access, path: `/${line}` })
     }
     await vi.waitFor(() => expect(linesOf('server.log')).toEqual(numbers(100)))
     expect(batches).toBeLessThan(10)
@@ -335,7 +336,7 @@ describe('lines of serving threads', () => {
     thread.access(access)
     thread.flush()
     for (const batch of held.splice(0)) logs.take(batch)
-    expect(logs.stats()).toMatchObject({ accessLines: kept + 1, lostInThreads: 10_000 - kept })
+    expect(logs.stats()).toMatchObject({ accessLines: kept + 1, lost: 10_000 - kept })
     await logs.close()
     expect(parsed('server.log')).toMatchObject([{ level: 'WARN', lines: 10_000 - kept }])
   })

@@ -89,7 +89,15 @@ describe('a line of the log', () => {
 })
 
 describe('a line of the access log', () => {
-  const entry = { client: '::1', method: 'GET', status: null, bytes: 0, durationMs: 0.12345, aborted: true }
+  const entry = {
+    requestId: 'a',
+    client: '::1',
+    method: 'GET',
+    status: null,
+    bytes: 0,
+    durationMs: 0.12345,
+    aborted: true,
+  }
 
   it('has no token in its path, and no more than 2 KB of it', () => {
     const text = accessLine({ ...entry, path: `/x/${jwt}` }, 'r1')
