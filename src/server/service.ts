@@ -175,6 +175,7 @@ async function serve(
       inEffect: reloader.current,
       shared,
       group,
+      logs,
       health,
       folders,
       operations,

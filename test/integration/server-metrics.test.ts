@@ -253,7 +253,7 @@ describe('application metrics', () => {
       const blocker = new Client({ host: '127.0.0.1', port: postgres.port, user: 'postgres', database: 'postgres' })
       await blocker.connect()
       await blocker.query('BEGIN')
-      await blocker.query('LOCK TABLE network_server.records IN ACCESS EXCLUSIVE MODE')
+      await blocker.query('LOCK TABLE network_service.records IN ACCESS EXCLUSIVE MODE')
       const writes = Array.from({ length: 8 }, (_, index) => put(index + 1))
       const connections = (text: string) =>
         ['in_use', 'waiting'].map((state) => valueIn(text, 'network_pool_connections', { state }))
@@ -312,6 +312,16 @@ describe('beside the guide’s', () => {
     await start({ security: ', ssl_enabled: true, cert_file: /tls/server.crt, key_file: /tls/server.key' })
     const end = new X509Certificate(readFileSync(cert)).validToDate.getTime() / 1000
     expect(await value('network_certificate_expiry_timestamp_seconds', { certificate: 'server' })).toBe(end)
+  })
+
+  it('logs: their lines by level, and an output that takes none', async () => {
+    const nobody = `tcp://127.0.0.1:${await freePort()}`
+    await start({ more: `logging: { outputs: [{ type: console }, { type: syslog, address: "${nobody}" }] }` })
+    const text = await scrape()
+    expect(valueIn(text, 'network_log_lines_total', { log: 'server', level: 'INFO' })).toBeGreaterThan(1)
+    expect(text).toMatch(/^network_log_output_failing\{output="standard output"\} 0$/m)
+    expect(text).toMatch(/^network_log_lines_dropped_total\{output="threads"\} 0$/m)
+    await eventually(async () => expect(await value('network_log_output_failing', { output: nobody })).toBe(1))
   })
 
   it('state: release, role, maintenance and the last checkpoint', async () => {

@@ -11,7 +11,7 @@ import type { Shared } from '../threads/shared.ts'
 import type { Operations } from '../operate/operations.ts'
 import type { StoreClient } from '../store/client.ts'
 import { lastKnown } from './last-known.ts'
-import type { Build, ProcessSources, StoreReading } from './process.ts'
+import type { Build, LogReading, ProcessSources, StoreReading } from './process.ts'
 
 interface Parts {
   /** What of the configuration is in effect now. */
@@ -20,6 +20,7 @@ interface Parts {
   readonly group: Pick<Group, 'running'>
   readonly store: Pick<StoreClient, 'stats'>
   readonly operations: Pick<Operations, 'checkpoint' | 'role'>
+  readonly logs: { readonly stats: () => LogReading }
   readonly health: Health
   readonly folders: readonly WrittenFolder[]
 }
@@ -27,7 +28,7 @@ interface Parts {
 /** What the metrics of the process are read from at each scrape. */
 export function processSources(
   { version, commit, release }: Build,
-  { inEffect, shared, group, store, operations, health, folders }: Parts,
+  { inEffect, shared, group, store, operations, logs, health, folders }: Parts,
 ): ProcessSources {
   const limit = once(() => readMemory().residentLimit)
   const stats = lastKnown<StoreReading>(store.stats, {})
@@ -51,6 +52,7 @@ export function processSources(
     freeDisk: () => freeDisk(folders),
     checkpointIntervalMs: () => inEffect().config.checkpoint.interval,
     checkpoint: operations.checkpoint,
+    log: () => logs.stats(),
     certificates: () => ({ ...expiryOf(inEffect().tls) }),
   }
 }
