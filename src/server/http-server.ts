@@ -42,7 +42,10 @@ const statusOfBrokenRequest: Readonly<Record<string, readonly [number, string]>>
   HPE_HEADER_OVERFLOW: [431, 'the headers are too large'],
 }
 
-/** Answers a request that could not be read, when nothing of an answer has been sent yet. @returns with which status, where it was the request's fault */
+/**
+ * Answers a request that could not be read, when nothing of an answer has been sent yet.
+ * @returns with which status, where the request was at fault
+ */
 function answerBrokenRequest(
   error: Error,
   socket: Socket & { _httpMessage?: ServerResponse | null },

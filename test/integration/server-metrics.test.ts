@@ -12,6 +12,7 @@ import {
   ask,
   dial,
   eventually,
+  freePort,
   here,
   runToEnd,
   startReady,
