@@ -42,7 +42,10 @@ const statusOfBrokenRequest: Readonly<Record<string, readonly [number, string]>>
   HPE_HEADER_OVERFLOW: [431, 'the headers are too large'],
 }
 
-/** Answers a request that could not be read, when nothing of an answer has been sent yet. @returns with which status */
+/**
+ * Answers a request that could not be read, when nothing of an answer has been sent yet.
+ * @returns with which status, where the request was at fault
+ */
 function answerBrokenRequest(
   error: Error,
   socket: Socket & { _httpMessage?: ServerResponse | null },
@@ -54,5 +57,6 @@ function answerBrokenRequest(
   }
   const [status, detail] = statusOfBrokenRequest[code] ?? [400, 'not a valid HTTP request']
   socket.end(rawProblem(status, detail), () => socket.destroy())
-  return status
+  // A client that left half way through its request did not get it wrong.
+  return code === 'HPE_INVALID_EOF_STATE' ? undefined : status
 }

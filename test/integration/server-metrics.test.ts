@@ -12,6 +12,7 @@ import {
   ask,
   dial,
   eventually,
+  freePort,
   here,
   runToEnd,
   startReady,
@@ -253,7 +254,7 @@ describe('application metrics', () => {
       const blocker = new Client({ host: '127.0.0.1', port: postgres.port, user: 'postgres', database: 'postgres' })
       await blocker.connect()
       await blocker.query('BEGIN')
-      await blocker.query('LOCK TABLE network_server.records IN ACCESS EXCLUSIVE MODE')
+      await blocker.query('LOCK TABLE network_service.records IN ACCESS EXCLUSIVE MODE')
       const writes = Array.from({ length: 8 }, (_, index) => put(index + 1))
       const connections = (text: string) =>
         ['in_use', 'waiting'].map((state) => valueIn(text, 'network_pool_connections', { state }))
@@ -314,18 +315,14 @@ describe('beside the guide’s', () => {
     expect(await value('network_certificate_expiry_timestamp_seconds', { certificate: 'server' })).toBe(end)
   })
 
-  it('lines of the logs: by log and level, and none that was lost', async () => {
-    await start()
-    const before = await value('network_log_lines_total', { log: 'access', level: 'INFO' })
-    for (let count = 0; count < 5; count += 1) await ask('/no/such')
-    await eventually(async () => {
-      const text = await scrape()
-      expect(valueIn(text, 'network_log_lines_total', { log: 'access', level: 'INFO' })).toBeGreaterThanOrEqual(
-        before + 5,
-      )
-      expect(valueIn(text, 'network_log_lines_total', { log: 'server', level: 'INFO' })).toBeGreaterThanOrEqual(3)
-      expect(valueIn(text, 'network_log_lines_dropped_total')).toBe(0)
-    })
+  it('logs: their lines by level, and an output that takes none', async () => {
+    const nobody = `tcp://127.0.0.1:${await freePort()}`
+    await start({ more: `logging: { outputs: [{ type: console }, { type: syslog, address: "${nobody}" }] }` })
+    const text = await scrape()
+    expect(valueIn(text, 'network_log_lines_total', { log: 'server', level: 'INFO' })).toBeGreaterThan(1)
+    expect(text).toMatch(/^network_log_output_failing\{output="standard output"\} 0$/m)
+    expect(text).toMatch(/^network_log_lines_dropped_total\{output="threads"\} 0$/m)
+    await eventually(async () => expect(await value('network_log_output_failing', { output: nobody })).toBe(1))
   })
 
   it('state: release, role, maintenance and the last checkpoint', async () => {

@@ -294,10 +294,21 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
   },
   LogLinesDropped: {
     fires: {
-      ...{ series: { network_log_lines_dropped_total: '0 0 5x10' }, at: '5m', severity: 'warning' },
-      ...{ summary: 'web1 lost lines of its log', runbook: 'netops health --hosts web1' },
+      series: { 'network_log_lines_dropped_total{output="udp://10.0.0.5:514"}': '0 0 5x10' },
+      ...{ at: '5m', severity: 'warning', labels: { output: 'udp://10.0.0.5:514' } },
+      summary: 'web1 lost lines of its logs that belong to udp://10.0.0.5:514',
+      runbook: 'netops health --hosts web1',
     },
-    quiet: { series: { network_log_lines_dropped_total: '5x10' }, at: '5m' },
+    quiet: { series: { 'network_log_lines_dropped_total{output="threads"}': '5x10' }, at: '5m' },
+  },
+  LogOutputFailing: {
+    fires: {
+      series: { 'network_log_output_failing{output="/var/log/network/server.log"}': '1x10' },
+      ...{ at: '3m', severity: 'warning', labels: { output: '/var/log/network/server.log' } },
+      summary: 'web1 cannot write its log to /var/log/network/server.log',
+      runbook: 'netops exec --hosts web1 -- df -h',
+    },
+    quiet: { series: { 'network_log_output_failing{output="standard output"}': '1 0 1 0x10' }, at: '3m' },
   },
   MaintenanceForgotten: {
     fires: {

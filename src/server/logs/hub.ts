@@ -12,8 +12,8 @@ export interface LogStats {
   /** Lines of the server log by level. */
   readonly lines: Readonly<Record<LogLevel, number>>
   readonly accessLines: number
-  /** Lines that found no room in their thread, or that no output took. */
-  readonly lost: number
+  /** Lines that found no room in their thread. */
+  readonly lostInThreads: number
   readonly outputs: readonly OutputStats[]
 }
 
@@ -136,8 +136,7 @@ export function openLogs(targets: readonly LogTarget[], release: string): LogHub
     },
     stats() {
       const outputs = routes.map(({ output }) => output.stats())
-      const lost = outputs.reduce((sum, output) => sum + output.lost, lostInThreads)
-      return { lines: { ...lines }, accessLines, lost, outputs }
+      return { lines: { ...lines }, accessLines, lostInThreads, outputs }
     },
     async close() {
       tellLosses()

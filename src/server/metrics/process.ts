@@ -47,8 +47,10 @@ export interface LogReading {
   /** Lines of the server log by level. */
   readonly lines: Readonly<Record<string, number>>
   readonly accessLines: number
-  /** Lines that no output could take. */
-  readonly dropped: number
+  /** Lines that serving threads had no room for. */
+  readonly lostInThreads: number
+  /** Where lines go: as many as the configuration names. */
+  readonly outputs: readonly { readonly name: string; readonly lost: number; readonly failing: boolean }[]
 }
 
 /** What is asked at each scrape. What is left out has no figures. */
@@ -74,7 +76,7 @@ export interface ProcessSources {
   readonly certificates: () => Readonly<Record<string, number>>
   readonly checkpointIntervalMs: () => number
   readonly checkpoint: () => { readonly last: CheckpointReading | undefined; readonly failures: number }
-  readonly log?: () => LogReading
+  readonly log: () => LogReading
 }
 
 /** The registry of the process; each figure is read when it is asked for. */
@@ -280,15 +282,28 @@ function addState({ gauge, counter }: Makers, sources: ProcessSources): void {
     [{}, checkpoint().failures],
   ])
   counter('network_log_lines_total', { help: 'Lines of the logs', labels: ['log', 'level'] }, () => {
-    const { lines = {}, accessLines = 0 } = log?.() ?? {}
+    const { lines, accessLines } = log()
     return [
       ...Object.entries(lines).map(([level, count]) => [{ log: 'server', level }, count] as const),
       [{ log: 'access', level: 'INFO' }, accessLines],
     ]
   })
-  counter('network_log_lines_dropped_total', { help: 'Lines that no output could take' }, () => [
-    [{}, log?.().dropped ?? 0],
-  ])
+  counter(
+    'network_log_lines_dropped_total',
+    { help: 'Lines that an output could not take; threads: before they came to any', labels: ['output'] },
+    () => {
+      const { lostInThreads, outputs } = log()
+      return [
+        [{ output: 'threads' }, lostInThreads],
+        ...outputs.map(({ name, lost }) => [{ output: name }, lost] as const),
+      ]
+    },
+  )
+  gauge(
+    'network_log_output_failing',
+    { help: 'Whether an output takes no lines now: 1 or 0', labels: ['output'] },
+    () => log().outputs.map(({ name, failing }) => [{ output: name }, failing ? 1 : 0] as const),
+  )
 }
 
 function addStore({ gauge, counter }: Makers, { store, poolLimit }: ProcessSources): void {

@@ -5,14 +5,13 @@ import { once } from '../../model/schema-notes.ts'
 import type { ServerConfig } from '../../model/server-config.ts'
 import { freeDisk, readMemory, type WrittenFolder } from '../checks.ts'
 import type { Health } from '../health.ts'
-import type { LogHub } from '../logs/hub.ts'
 import type { InEffect } from '../reload.ts'
 import type { Group } from '../threads/group.ts'
 import type { Shared } from '../threads/shared.ts'
 import type { Operations } from '../operate/operations.ts'
 import type { StoreClient } from '../store/client.ts'
 import { lastKnown } from './last-known.ts'
-import type { Build, ProcessSources, StoreReading } from './process.ts'
+import type { Build, LogReading, ProcessSources, StoreReading } from './process.ts'
 
 interface Parts {
   /** What of the configuration is in effect now. */
@@ -21,15 +20,15 @@ interface Parts {
   readonly group: Pick<Group, 'running'>
   readonly store: Pick<StoreClient, 'stats'>
   readonly operations: Pick<Operations, 'checkpoint' | 'role'>
+  readonly logs: { readonly stats: () => LogReading }
   readonly health: Health
-  readonly logs: Pick<LogHub, 'stats'>
   readonly folders: readonly WrittenFolder[]
 }
 
 /** What the metrics of the process are read from at each scrape. */
 export function processSources(
   { version, commit, release }: Build,
-  { inEffect, shared, group, store, operations, health, logs, folders }: Parts,
+  { inEffect, shared, group, store, operations, logs, health, folders }: Parts,
 ): ProcessSources {
   const limit = once(() => readMemory().residentLimit)
   const stats = lastKnown<StoreReading>(store.stats, {})
@@ -53,10 +52,7 @@ export function processSources(
     freeDisk: () => freeDisk(folders),
     checkpointIntervalMs: () => inEffect().config.checkpoint.interval,
     checkpoint: operations.checkpoint,
-    log() {
-      const { lines, accessLines, lost } = logs.stats()
-      return { lines, accessLines, dropped: lost }
-    },
+    log: () => logs.stats(),
     certificates: () => ({ ...expiryOf(inEffect().tls) }),
   }
 }
