@@ -153,7 +153,7 @@ describe.skipIf(programs === undefined)('a PostgreSQL with replicas', () => {
     for (const [key, n] of accepted) expect(Number(await valueOf(store, key))).toBeGreaterThanOrEqual(n)
   })
 
-  it('killed under writes has all that it acknowledged', async () => {
+  it('killed under writes has all that it acknowledged', { timeout: 600_000 }, async () => {
     const rounds = process.env.NETOPS_ENDURANCE === '1' ? 50 : 2
     await using opened = openStore(settingsFor(master.port))
     const { store } = opened

@@ -8,6 +8,7 @@ import { findPostgres, startPostgres, type Postgres } from '../support/postgres.
 import { baseConfig, eventually, here, serverFile, startReady, useServers } from '../support/server-process.ts'
 
 useServers()
+const endurance = process.env.NETOPS_ENDURANCE === '1'
 const programs = await findPostgres()
 
 describe.skipIf(programs === undefined)('network_server with PostgreSQL', () => {
@@ -88,13 +89,13 @@ describe.skipIf(programs === undefined)('network_server with PostgreSQL', () => 
     expect(await ask('GET', path)).toMatchObject({ status: 200, body: '{"born":1816}' })
   })
 
-  it('answers a thousand clients at once rightly, or tells them to come again', async () => {
+  it('answers many clients at once rightly, or tells them to come again', async () => {
     await startReady({
       config: config()
         .replace('server: { ', 'server: { max_connections: 2000, ')
         .replace('driver: postgres', 'driver: postgres, pool_size: 4, pool_min_idle: 1'),
     })
-    const clients = Array.from({ length: 1000 }, async (_, n) => {
+    const clients = Array.from({ length: endurance ? 1000 : 250 }, async (_, n) => {
       const path = `/v1/records/clients/${n}`
       const put = await ask('PUT', path, `${n}`)
       if (put.status === 503) return 'told'
@@ -104,12 +105,12 @@ describe.skipIf(programs === undefined)('network_server with PostgreSQL', () => 
       expect(got).toMatchObject({ status: 200, body: `${n}`, etag: put.etag })
       return 'answered'
     })
-    expect((await Promise.all(clients)).filter((end) => end === 'answered').length).toBeGreaterThan(500)
+    expect((await Promise.all(clients)).filter((end) => end === 'answered').length).toBeGreaterThan(clients.length / 2)
     expect((await ask('GET', '/health')).status).toBe(200)
   })
 
-  it('killed under writes has all that it acknowledged', async () => {
-    const rounds = process.env.NETOPS_ENDURANCE === '1' ? 50 : 1
+  it('killed under writes has all that it acknowledged', { timeout: 600_000 }, async () => {
+    const rounds = endurance ? 50 : 1
     for (let round = 0; round < rounds; round += 1) {
       const server = await startReady({ config: config() })
       const accepted = new Map<string, number>()
