@@ -1,9 +1,12 @@
 // Deployments, a rollback and a tuned restart of a service that is asked all the time: nobody is turned away.
 import { readFile, writeFile } from 'node:fs/promises'
-import { expect, test } from 'vitest'
+import { createServer, type AddressInfo } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
+import { holdSockets } from '../../src/drivers/services/held-sockets.ts'
 import { ownTraits } from '../../src/model/release-traits.ts'
+import { httpGet } from '../../src/system/http.ts'
 import { eventually } from '../support/server-process.ts'
-import { makeSite, smallRelease, supervisorOf, type Release, type Site } from '../support/site.ts'
+import { closed, makeSite, smallRelease, supervisorOf, type Release, type Site } from '../support/site.ts'
 import { startTraffic } from '../support/traffic.ts'
 
 const long = process.env.NETOPS_ENDURANCE === '1'
@@ -74,4 +77,19 @@ test('a deployment with another number of threads says that nobody can connect m
   expect((await readFile(site.paths.socket, 'utf8')).match(/^ListenStream=.*$/gm)).toEqual([
     `ListenStream=127.0.0.1:${site.ports.server}`,
   ])
+})
+
+test('sockets are not shared with whoever listens there already, and are passed on without being listened on', async () => {
+  const other = createServer()
+  const taken = await new Promise<number>((resolve) =>
+    other.listen({ host: '127.0.0.1', port: 0, reusePort: true }, () => resolve((other.address() as AddressInfo).port)),
+  )
+  const wanted = [1, 2].map(() => ({ address: '127.0.0.1', port: taken }))
+  expect(() => holdSockets(wanted)).toThrow(`cannot listen on 127.0.0.1:${taken}`)
+  await closed(other)
+  const held = holdSockets(wanted)
+  onTestFinished(() => held.letGo())
+  expect(held.descriptors).toHaveLength(2)
+  // Nobody accepts yet, so nobody is kept waiting.
+  await expect(httpGet(`http://127.0.0.1:${taken}/`, 5000)).rejects.toThrow('ECONNREFUSED')
 })

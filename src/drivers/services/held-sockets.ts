@@ -37,7 +37,7 @@ type Bind = (...args: [address: string, port: number, family: 4 | 6, fd: number,
 const binder = z.object({ _createServerHandle: z.custom<Bind>((given) => typeof given === 'function') })
 
 // uv.h: UV_TCP_REUSEPORT. Each thread of the service has a queue of its own, and the kernel shares connections out.
-const reusePort = 2
+const [alone, reusePort] = [0, 2]
 
 /** Sockets that are held until {@link HeldSockets.letGo}. */
 export interface HeldSockets {
@@ -55,7 +55,9 @@ export function holdSockets(addresses: readonly SocketAddress[]): HeldSockets {
   const handles: z.infer<typeof boundHandle>[] = []
   const letGo = (): void => handles.forEach((handle) => handle.close())
   try {
-    for (const at of addresses) handles.push(bind(at))
+    // Whoever shares its port, such as another root's service, would share ours too.
+    for (const at of distinct(addresses)) bind(at, alone).close()
+    for (const at of addresses) handles.push(bind(at, reusePort))
   } catch (error) {
     letGo()
     throw error
@@ -63,9 +65,13 @@ export function holdSockets(addresses: readonly SocketAddress[]): HeldSockets {
   return { addresses, descriptors: handles.map(({ fd }) => fd), letGo }
 }
 
-function bind(at: SocketAddress) {
+const distinct = (addresses: readonly SocketAddress[]): readonly SocketAddress[] => [
+  ...new Map(addresses.map((at) => [showSocket(at), at])).values(),
+]
+
+function bind(at: SocketAddress, flags: number) {
   const { _createServerHandle: create } = binder.parse(net)
-  const made = create(at.address, at.port, net.isIPv6(at.address) ? 6 : 4, -1, reusePort)
+  const made = create(at.address, at.port, net.isIPv6(at.address) ? 6 : 4, -1, flags)
   if (typeof made === 'number') throw cannotBind(at, getSystemErrorName(made))
   // `this` of its methods is the handle: what parse makes is a copy.
   boundHandle.parse(made)
