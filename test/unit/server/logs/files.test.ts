@@ -336,7 +336,7 @@ describe('lines of serving threads', () => {
     thread.access(access)
     thread.flush()
     for (const batch of held.splice(0)) logs.take(batch)
-    expect(logs.stats()).toMatchObject({ accessLines: kept + 1, lost: 10_000 - kept })
+    expect(logs.stats()).toMatchObject({ accessLines: kept + 1, lostInThreads: 10_000 - kept })
     await logs.close()
     expect(parsed('server.log')).toMatchObject([{ level: 'WARN', lines: 10_000 - kept }])
   })
