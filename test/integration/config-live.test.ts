@@ -104,7 +104,8 @@ describe('the whole', () => {
         'security: { ssl_enabled: true, cert_file: /tls/cert.pem, key_file: /tls/key.pem }\n' +
         'auth: { jwt_secret_file: /secret }\n' +
         'database: { password_file: /password }\n' +
-        'logging: { file: /logs/a.log, outputs: [{ type: console }, { type: file, path: /logs/b.log }] }\n',
+        'logging: { file: /logs/a.log, outputs: [{ type: console }, { type: file, path: /logs/b.log }] }\n' +
+        'access_log: { file: /logs/access.log }\nerror_log: { file: /logs/error.log }\n',
     )
     expect(findings.map(({ path }) => path)).toEqual([
       'server.host',

@@ -347,7 +347,7 @@ test('two configurations are compared by what they mean', async () => {
 })
 
 test('an unreadable configuration is a problem of that file alone', async () => {
-  await put('a.yaml', '')
+  await put('a.yaml', 'security: { auth: none }\n')
   await mkdir(join(folder, 'dir.yaml'))
   const validated = await netops(['config', 'validate', 'a.yaml', 'dir.yaml'])
   expect(validated.code).toBe(2)
@@ -355,7 +355,7 @@ test('an unreadable configuration is a problem of that file alone', async () => 
 })
 
 test('a fleet file is checked with the configuration of each of its hosts', async () => {
-  await put('config.yaml', 'server: { max_connections: 50 }\n')
+  await put('config.yaml', 'server: { max_connections: 50 }\nsecurity: { auth: none }\n')
   await put(
     'netops.yml',
     'config: { file: config.yaml }\nhosts:\n  web1: { address: a, config: { performance: { connection_pool_size: 60 } } }\n  web2: { address: b }\n',
