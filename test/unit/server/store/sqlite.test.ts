@@ -288,8 +288,10 @@ describe('an older data schema', () => {
     it('and a dry run says the same, and changes nothing', async () => {
       old()
       const what = 'records, their last version, and idempotency keys'
+      const before = readdirSync(folder)
       expect(await migrate(true)).toEqual([`${file}: would be migrated from data schema 1 to 2`, `  would add ${what}`])
       expect(await migrate(true)).toEqual([`${file}: would be migrated from data schema 1 to 2`, `  would add ${what}`])
+      expect(readdirSync(folder)).toEqual(before)
       expect(await migrate(false)).toEqual([`${file}: migrated from data schema 1 to 2`, `  added ${what}`])
       for (const dryRun of [true, false]) {
         expect(await migrate(dryRun)).toEqual([`${file}: has data schema 2, nothing to migrate`])
