@@ -41,7 +41,7 @@ const requestTimeLimitMs = 1000
 // By which the service's own requests can be told from those of balancers, in the access log for one.
 const ownCheck = { 'user-agent': 'network_server/health-check' } as const
 
-export interface HeapReading {
+interface HeapReading {
   readonly used: number
   readonly limit: number
 }
@@ -59,9 +59,9 @@ export interface MemoryReading {
 
 /**
  * The process's and the machine's memory now, in bytes.
- * @param others the heaps of other threads than this one
+ * @param others what other threads than this one use of their heaps, which have the same limit
  */
-export function readMemory(others: readonly HeapReading[] = []): MemoryReading {
+export function readMemory(others: readonly number[] = []): MemoryReading {
   const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics()
   const group = groupMemory()
   // 0, or more than any machine has, where nothing constrains it.
@@ -71,7 +71,7 @@ export function readMemory(others: readonly HeapReading[] = []): MemoryReading {
     resident: process.memoryUsage.rss(),
     residentLimit: Math.min(...limits),
     group,
-    heaps: [{ used, limit }, ...others],
+    heaps: [used, ...others].map((one) => ({ used: one, limit })),
     available: freemem(), // on Linux the kernel's MemAvailable, which counts what caches can give back
   }
 }

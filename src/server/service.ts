@@ -163,7 +163,7 @@ async function serve(
     reload: () => reloader.reload(),
   })
   const store = startStoreThread({ config, dataDir, root: options.root, release, logs })
-  const health = createServiceHealth({ store: store.client, folders, listening: () => listening, logger })
+  const health = createServiceHealth({ store: store.client, folders, shared, listening: () => listening, logger })
   const group = startGroup({
     start: (data) => startThread(data, [data.store]),
     threads: servingData(options, { listen: plan, memory, store, wantedLogs: logs.wanted }),
@@ -301,15 +301,20 @@ async function listenPlan(
 interface HealthParts {
   readonly store: Pick<Store, 'verify'>
   readonly folders: readonly WrittenFolder[]
+  readonly shared: Shared
   readonly listening: () => readonly Listening[]
   readonly logger: Logger
 }
 
-const createServiceHealth = ({ store, folders, listening, logger }: HealthParts): OwnHealth =>
+/** Of the serving threads; V8 gives each isolate the same limit. */
+const heapsOf = (shared: Shared): readonly number[] =>
+  Array.from({ length: shared.threads }, (_, thread) => shared.heapOf(thread))
+
+const createServiceHealth = ({ store, folders, shared, listening, logger }: HealthParts): OwnHealth =>
   createHealth({
     checks: {
       database: () => checkDatabase(store),
-      memory: () => Promise.resolve(judgeMemory(readMemory())),
+      memory: () => Promise.resolve(judgeMemory(readMemory(heapsOf(shared)))),
       disk: () => checkDisk(folders, leastFreeDisk),
       network: () => checkNetwork(listening()),
     },

@@ -2,12 +2,14 @@
 import type { Server } from 'node:http'
 import { createServer, type Server as NetServer } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
+import { getHeapStatistics } from 'node:v8'
 import type { MessagePort } from 'node:worker_threads'
 import { messageOf } from '../../model/errors.ts'
 import { createApp } from '../app.ts'
 import { sharedBudget } from '../bodies.ts'
 import { trackConnections } from '../connections.ts'
 import { watchAccess } from '../logs/access.ts'
+import { freshMs } from '../health.ts'
 import { addressOf, listen, listenOnPassed } from '../listening.ts'
 import { createThreadMetrics, type ThreadMetrics } from '../metrics/thread.ts'
 import { createPlaces, type Places } from '../places.ts'
@@ -35,6 +37,8 @@ export async function serveInThread(data: ServingData, main: MessagePort): Promi
     () => performance.now(),
   )
   const metrics = createThreadMetrics(String(data.index))
+  // As often as health is looked at.
+  setInterval(() => shared.setHeap(data.index, getHeapStatistics().used_heap_size), freshMs).unref()
   const places = threadPlaces(data, { shared, metrics, log, tell })
   const tokens = await replaceableCheck(data)
   const { plain, tls } = await createApp({

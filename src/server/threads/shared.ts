@@ -17,7 +17,8 @@ export interface SharedMemory {
 // The first places of `counts`; then come the threads' own, `perThread` each.
 const places = { phase: 0, open: 1, maintenance: 2, standby: 3 } as const
 const first = Object.keys(places).length
-const own = { mayGiveWay: 0, requests: 1 } as const
+// `heap` in kilobytes, which a whole number of 32 bits has room for.
+const own = { mayGiveWay: 0, requests: 1, heap: 2 } as const
 const perThread = Object.keys(own).length
 
 /** Memory for so many serving threads, in which everything is 0. */
@@ -59,6 +60,9 @@ export interface Shared {
   readonly setRequests: (thread: number, count: number) => void
   /** Requests of all threads that are answered or still arriving. */
   readonly requests: () => number
+  /** What a thread uses of its heap, in bytes. */
+  readonly setHeap: (thread: number, bytes: number) => void
+  readonly heapOf: (thread: number) => number
   /** Memory that bodies of requests hold, in bytes. */
   readonly bodies: () => number
   /** @returns false, and nothing is taken, where that would be more than the most */
@@ -104,6 +108,8 @@ export function openShared({ counts, bytes, ranks: rankMemory }: Omit<SharedMemo
       for (let thread = 0; thread < threads; thread += 1) sum += Atomics.load(numbers, at(thread, 'requests'))
       return sum
     },
+    setHeap: (thread, used) => void Atomics.store(numbers, at(thread, 'heap'), Math.round(used / 1024)),
+    heapOf: (thread) => Atomics.load(numbers, at(thread, 'heap')) * 1024,
     bodies: () => Number(Atomics.load(sizes, 0)),
     takeBodies(taken, most) {
       const before = Atomics.add(sizes, 0, BigInt(taken))
