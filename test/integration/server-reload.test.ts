@@ -94,16 +94,19 @@ describe('SIGHUP', () => {
         `metrics: { port: ${here.ports.metrics} }`,
         'security: { auth: none }',
         'performance: { keep_alive_timeout_ms: 300 }',
+        'logging: { level: WARN }',
         '',
       ].join('\n'),
     )
     const { status, stdout } = reload()
     expect(status).toBe(0)
     expect(JSON.parse(stdout)).toEqual({
-      reloaded: ['server.max_connections', 'performance.keep_alive_timeout_ms'],
+      reloaded: ['server.max_connections', 'performance.keep_alive_timeout_ms', 'logging.level'],
       needs_restart: ['server.worker_threads'],
     })
     await server.logged('server.worker_threads takes effect at the next start only')
+    // Told as a warning; what came of it as a whole would have been below the new level.
+    expect(server.lines().some(({ msg }) => msg === 'the configuration was read again')).toBe(false)
     const wire = await dial()
     wire.socket.write('GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n')
     await received(wire, '{"live":true}')

@@ -134,7 +134,7 @@ async function swap(database: string, staged: string, dataDir: string): Promise<
   const before = unfinishedRestore(dataDir)
   // What an earlier restore began to put aside is left as it is.
   const old = before === undefined ? fold(database) : existsSync(database) ? 'damaged' : 'none'
-  const logs = ['-wal', '-shm'].filter((ending) => existsSync(`${database}${ending}`))
+  const logs = ['-wal', '-shm', '-journal'].filter((ending) => existsSync(`${database}${ending}`))
   // SQLite would apply what it finds in a log to whatever lies beside it: from here on, nobody may open either.
   const mark = join(dataDir, markName)
   if (logs.length > 0 || before !== undefined) {
@@ -166,7 +166,8 @@ function fold(database: string): 'none' | 'whole' | 'damaged' {
     if (db.prepare('PRAGMA journal_mode = DELETE').get()?.journal_mode === 'delete') return 'whole'
     throw openElsewhere(database)
   } catch (error) {
-    if (error instanceof Error && 'errcode' in error && [5, 6].includes(Number(error.errcode) & 0xff)) {
+    // SQLITE_BUSY, SQLITE_LOCKED
+    if ([5, 6].includes(resultOf(error) ?? 0)) {
       throw openElsewhere(database, error)
     }
     if (error instanceof NetopsError) throw error
@@ -180,10 +181,17 @@ function requireReadable(database: string): void {
   const db = new DatabaseSync(database, { readOnly: true })
   try {
     db.prepare('SELECT count(*) FROM sqlite_schema').get()
+  } catch (error) {
+    // Whoever wrote to it was killed, and what it began is taken back by whoever may write (SQLITE_READONLY_ROLLBACK).
+    if (resultOf(error) !== 8) throw error
   } finally {
     db.close()
   }
 }
+
+/** SQLite's primary result code (sqlite.org/rescode.html). */
+const resultOf = (error: unknown): number | undefined =>
+  error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : undefined
 
 const openElsewhere = (database: string, cause?: unknown): NetopsError =>
   new NetopsError('locked', {

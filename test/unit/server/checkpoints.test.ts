@@ -232,6 +232,22 @@ describe('a restore', () => {
     expect(unfinishedRestore(dataDir)).toBeUndefined()
   })
 
+  it('takes back what was begun in the old state, and lets no journal of it come upon the new one', async () => {
+    makeDatabase(...Array.from({ length: 500 }, (_, n) => `value ${n}`))
+    open?.exec('PRAGMA journal_mode = DELETE; PRAGMA cache_size = 1; PRAGMA synchronous = FULL')
+    await take()
+    open?.exec('BEGIN; UPDATE t SET v = v || v || v')
+    const [half, journal] = [await readFile(database), await readFile(`${database}-journal`)]
+    open?.exec('ROLLBACK')
+    open?.close()
+    await writeFile(database, half)
+    await writeFile(`${database}-journal`, journal)
+    const { kept } = await restoreIt('latest')
+    expect(valuesIn(database)).toHaveLength(500)
+    expect(valuesIn(kept ?? '')).toEqual(valuesIn(database))
+    expect((await readdir(dataDir)).filter((name) => name.includes('journal'))).toEqual([])
+  })
+
   it('goes on after it was cut off, and until then says that nothing may be served', async () => {
     makeDatabase('a').close()
     await take()
