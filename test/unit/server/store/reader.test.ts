@@ -1,5 +1,5 @@
 // Reading the file of the SQLite store in the thread that serves, beside the one that writes.
-import { mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { mkdtempSync, renameSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -110,3 +110,20 @@ it.each(['the reader', 'the store'])(
     }
   },
 )
+
+it('shares no log and no index with a new file while it has the old one open', async () => {
+  const { store, reader } = both()
+  await put(store, 'a', '1')
+  for (let n = 0; n < 2; n += 1) await reader.get(id('a'))
+  const beside = () => ['-wal', '-shm'].map((suffix) => statSync(`${file}${suffix}`).ino)
+  const before = beside()
+  const other = createSqliteStore({ file: `${file}.other` })
+  await put(other, 'a', '2')
+  await other.close()
+  renameSync(`${file}.other`, file)
+  await expect(store.verify()).rejects.toThrow('was replaced')
+  // The reader has nothing to read meanwhile, and so has not seen it.
+  await put(store, 'b', '2')
+  for (const [index, inode] of beside().entries()) expect(inode).not.toBe(before[index])
+  expect((await reader.get(id('b')))?.value).toBe('2')
+})

@@ -100,6 +100,20 @@ describe('the file', () => {
     expect(sql((db) => db.prepare('PRAGMA integrity_check').get())).toEqual({ integrity_check: 'ok' })
   })
 
+  it('that was moved aside for another one has all that was written to it', async () => {
+    const store = open()
+    await Promise.all(Array.from({ length: 50 }, (_, n) => store.write(put(`k${n}`))))
+    const other = createSqliteStore({ file: `${file}.other` })
+    await other.verify()
+    await other.close()
+    renameSync(file, `${file}.before`)
+    renameSync(`${file}.other`, file)
+    await expect(store.verify()).rejects.toThrow(unavailable('was replaced'))
+    expect(await store.get(id('k1'))).toBeUndefined()
+    const rows = sql((db) => db.prepare('SELECT count(*) AS rows FROM records').get(), `${file}.before`)
+    expect(rows).toEqual({ rows: 50 })
+  })
+
   it('is not used where it is no database, or a folder', async () => {
     writeFileSync(file, 'this is not a database, and long enough to be looked at as one: '.repeat(20))
     await expect(open().get(id('a'))).rejects.toThrow(unavailable('is not a database'))
@@ -193,6 +207,22 @@ describe('transactions', () => {
     expect(store.stats().commits).toBe(1)
     const { records } = await store.list({ collection: 'c', prefix: '', after: '', limit: 9 })
     expect(records.map(({ key }) => key)).toEqual(['a', 'b'])
+  })
+
+  it('keep nothing of a write of which a part fails', async () => {
+    const store = open()
+    await store.get(id('a'))
+    sql((db) =>
+      db.exec(`CREATE TRIGGER refuse BEFORE INSERT ON idempotency BEGIN SELECT RAISE(ABORT, 'not this one'); END`),
+    )
+    const [good, bad] = await Promise.allSettled([
+      store.write(put('a')),
+      store.write(put('bad', '1', { idempotency: { key: 'k', request: 'r' } })),
+    ])
+    expect(good).toMatchObject({ value: { kind: 'created' } })
+    expect(bad).toMatchObject({ reason: { message: 'not this one' } })
+    expect(await store.get(id('bad'))).toBeUndefined()
+    expect(await store.get(id('a'))).toMatchObject({ value: '1' })
   })
 
   it('that are large come one after the other, with all in them', async () => {
