@@ -47,9 +47,10 @@ const minutes = 10
 const clients = 32
 const sampleMs = 5000
 
-describe.runIf(long)('load that goes on', () => {
+// Takes its time: for `npm run endurance`.
+if (long) {
   it(
-    `for ${minutes} minutes leaves the memory of the service as it is`,
+    `load for ${minutes} minutes leaves the memory of the service as it is`,
     async () => {
       const server = await startReady({ config: `${baseConfig()}access_log: { max_size_mb: 20, max_files: 2 }\n` })
       const agent = new Agent({ keepAlive: true, maxSockets: clients })
@@ -90,7 +91,7 @@ describe.runIf(long)('load that goes on', () => {
     },
     (minutes + 2) * 60_000,
   )
-})
+}
 
 const send = (agent: Agent, method: string, path: string): Promise<number> =>
   new Promise((resolve, reject) => {
