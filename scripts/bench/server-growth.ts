@@ -127,7 +127,7 @@ interface Measured {
 }
 
 async function measure(what: string, { one, count, folder, signal }: Measured): Promise<Row> {
-  const headers = { authorization: authorization() }
+  const headers = { Authorization: authorization() }
   const url = `http://127.0.0.1:${one.port}`
   const load = { seconds, connections: loadConnections, headers, signal }
   const get = await wrk({ ...load, url: `${url}/v1/records/bench/k${Math.floor(count / 2)}` })

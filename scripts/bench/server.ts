@@ -81,7 +81,7 @@ async function contest({ folder, rounds, json, signal }: Place): Promise<void> {
   }
   const before = loadNow()
   try {
-    const headers = { authorization: authorization() }
+    const headers = { Authorization: authorization() }
     const script = await writingScript(folder, written, record)
     const ours: Served[] = []
     for (const threads of [1, 2]) {

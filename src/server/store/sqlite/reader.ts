@@ -24,6 +24,8 @@ export function createSqliteReader(file: string, keeper: Keeper): Reader {
   let kept: string | undefined
   let asking = false
   let retryAt = -Infinity
+  // Whoever asks in the same turn of the loop finds the same file: under load a look costs as much as the read.
+  let looked = false
 
   const shut = () => {
     open?.db.close()
@@ -37,7 +39,10 @@ export function createSqliteReader(file: string, keeper: Keeper): Reader {
     asking = false
   }
   const use = (): Reads | undefined => {
+    if (looked && open !== undefined) return open.reads
     const inode = inodeOf(file)
+    looked = true
+    setImmediate(() => (looked = false))
     if (open?.inode === inode) return open.reads
     shut()
     if (inode !== kept) {
