@@ -15,6 +15,7 @@ import {
   peakOf,
   received,
   startReady,
+  untilStuck,
   useServers,
   type Running,
 } from '../support/server-process.ts'
@@ -150,14 +151,7 @@ describe('when all connections are at work', () => {
     // Each is stuck in an answer that its client does not take.
     const busy = Buffer.from(`GET /${'x'.repeat(12_000)} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(400))
     for (const socket of await attacks(10)) socket.write(busy)
-    // Between two requests a connection may give way: not before each of them is stuck.
-    let before = -1
-    await eventually(async () => {
-      // Those that the server asks itself are for health.
-      const [last, now] = [before, await metric('network_responses_total{method="GET",route="other",status="4xx"}')]
-      before = now
-      expect([now > 0, now]).toEqual([true, last])
-    }, 500)
+    await untilStuck()
     await eventually(async () => expect(await ask('/x')).toMatchObject({ status: 503 }))
     const answer = await ask('/x')
     expect(answer.headers).toMatchObject({ 'retry-after': '1', connection: 'close' })

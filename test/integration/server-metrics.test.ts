@@ -16,6 +16,7 @@ import {
   here,
   runToEnd,
   startReady,
+  untilStuck,
   useServers,
   type Running,
 } from '../support/server-process.ts'
@@ -224,6 +225,7 @@ describe('application metrics', () => {
     const row = Buffer.from(`GET /${'x'.repeat(12_000)} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(400))
     const stuck = [1, 2].map(() => connect(here.ports.server, '127.0.0.1').on('error', () => undefined))
     for (const socket of stuck) socket.write(row)
+    await untilStuck()
     await eventually(async () => expect((await ask('/x')).status).toBe(503))
     const text = await scrape()
     const refused = valueIn(text, 'network_connections_refused_total')

@@ -115,7 +115,8 @@ describe('sockets that were passed', () => {
     const wires = await Promise.all(Array.from({ length: 8 }, () => dial()))
     for (const wire of wires) wire.socket.write('GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n')
     await Promise.all(wires.map((wire) => received(wire, 'HTTP/1.1 200 ')))
-    expect(server.count('ready')).toBe(2)
+    // It answers before it is ready for work.
+    await eventually(() => expect(server.count('ready')).toBe(2))
     for (const { socket } of wires) socket.destroy()
     await endHolder(server)
   })

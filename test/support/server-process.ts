@@ -205,6 +205,21 @@ export const peakOf = ({ pid = 0 }: ChildProcess): number =>
 export const metric = async (name: string): Promise<number> =>
   Number(new RegExp(`^${name} (.*)$`, 'm').exec((await ask('/metrics', here.ports.metrics)).body)?.[1])
 
+/**
+ * Resolves when requests to places where nothing is served are answered no more: each connection that sends them is stuck in
+ * an answer that its client does not take. Before, one may be between two requests, and give way.
+ */
+export async function untilStuck(): Promise<void> {
+  let before = 0
+  await eventually(async () => {
+    const { body } = await ask('/metrics', here.ports.metrics)
+    const counts = [...body.matchAll(/^network_responses_total\{[^}]*route="other"[^}]*\} (\d+)$/gm)]
+    const [last, now] = [before, counts.reduce((sum, [, count]) => sum + Number(count), 0)]
+    before = now
+    expect([now > 0, now]).toEqual([true, last])
+  }, 500)
+}
+
 export const isRefused = async (port = here.ports.server): Promise<boolean> =>
   ask('/health/live', port).then(
     () => false,
