@@ -118,7 +118,10 @@ describe('TLS', () => {
       expect((await ask('/metrics', here.ports.metrics)).body).toContain('\nnetwork_connections_active 2\n'),
     )
     server.child.kill('SIGTERM')
-    expect(await server.logged('stopping')).toMatchObject({ connections: 2, requests: 1 })
+    const { connections, requests } = await server.logged('stopping')
+    expect(requests).toBe(1)
+    // One of the service's own check may just be ending.
+    expect(connections).toBeGreaterThanOrEqual(2)
     expect(await isRefused()).toBe(true)
     expect(await isRefused(here.ports.tls)).toBe(true)
     kept.socket.write('GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n')
