@@ -83,27 +83,32 @@ const refusal =
  * Holds the password for as long as it is told again and again: sshd may keep a connection that was cut for hours, and a file
  * that only its end removes would stay as long. Each line is the password; a file that got none for a few seconds is emptied.
  * At the end of the input, or when the shell is gone, the folder goes too. Only file systems in memory are used.
+ * Many commands read the file while it is told again: it is replaced as a whole, and who finds none waits for the next time.
  */
 const keeper = `umask 077
+wait='cd -- "\${0%/*}" || exit
+for try in 1 2 3 4 5 6 7 8 9 10; do [ ! -s secret ] || break; sleep 0.5 || sleep 1; done'
+empty() { : > "$folder/none" && mv -f -- "$folder/none" "$folder/secret"; }
 for base in "$XDG_RUNTIME_DIR" /dev/shm /run/lock /tmp; do
   [ -n "$base" ] && [ -d "$base" ] && [ -w "$base" ] || continue
   [ "$(stat -f -c %T -- "$base")" = tmpfs ] || continue
   folder=$(mktemp -d "$base/netops-XXXXXXXXXX") || continue
   trap 'rm -rf -- "$folder"' EXIT
   trap 'exit 1' HUP INT TERM PIPE
-  printf '#!/bin/sh\\nexec cat "%s/secret"\\n' "$folder" > "$folder/askpass" && chmod 0700 "$folder/askpass"
-  : > "$folder/secret"
-  "$folder/askpass" 2> /dev/null || { rm -rf -- "$folder"; continue; }
+  printf '#!/bin/sh\\n%s\\nexec cat secret\\n' "$wait" > "$folder/askpass" && chmod 0700 "$folder/askpass"
+  echo none > "$folder/secret"
+  "$folder/askpass" > /dev/null 2>&1 || { rm -rf -- "$folder"; continue; }
+  empty
   while sleep 2; do
     kill -0 $$ 2> /dev/null || { rm -rf -- "$folder"; exit; }
-    if [ -e "$folder/told" ]; then rm -f -- "$folder/told"; else : > "$folder/secret"; fi
+    if [ -e "$folder/told" ]; then rm -f -- "$folder/told"; else empty; fi
   done < /dev/null > /dev/null 2>&1 &
   watch=$!
   trap 'kill "$watch"; rm -rf -- "$folder"' EXIT
   printf 'folder %s\\n' "$folder"
   while IFS= read -r secret; do
     : > "$folder/told"
-    printf '%s\\n' "$secret" > "$folder/secret" || exit 1
+    printf '%s\\n' "$secret" > "$folder/next" && mv -f -- "$folder/next" "$folder/secret" || exit 1
     secret=
     echo there
   done
