@@ -25,6 +25,7 @@ import { startOperations } from './operate/operations.ts'
 import { dealOut, passedSockets } from './passed-sockets.ts'
 import { createReloader, type Loaded } from './reload.ts'
 import type { Store } from './store/port.ts'
+import { commitMemory } from './store/sqlite/commits.ts'
 import { startGroup, type Group } from './threads/group.ts'
 import type { ListenAt, Listening, ServingData } from './threads/messages.ts'
 import { createSharedMemory, openShared, type Shared, type SharedMemory } from './threads/shared.ts'
@@ -162,11 +163,12 @@ async function serve(
     ...{ root: options.root, config: () => reloader.current().config, release, version, shared, memory, log: logger },
     reload: () => reloader.reload(),
   })
-  const store = startStoreThread({ config, dataDir, root: options.root, release, logs })
+  const commits = commitMemory()
+  const store = startStoreThread({ config, dataDir, commits, root: options.root, release, logs })
   const health = createServiceHealth({ store: store.client, folders, shared, listening: () => listening, logger })
   const group = startGroup({
     start: (data) => startThread(data, [data.store]),
-    threads: servingData(options, { listen: plan, memory, store, wantedLogs: logs.wanted }),
+    threads: servingData(options, { listen: plan, memory, commits, store, wantedLogs: logs.wanted }),
     logs,
     health,
   })
@@ -239,18 +241,20 @@ interface ServingParts {
   /** For each thread, where it listens. */
   readonly listen: readonly (readonly ListenAt[])[]
   readonly memory: SharedMemory
+  readonly commits: SharedArrayBuffer
   readonly store: StoreThread
   readonly wantedLogs: SharedArrayBuffer
 }
 
 function servingData(
   options: ServiceOptions,
-  { listen: plan, memory, store, wantedLogs }: ServingParts,
+  { listen: plan, memory, commits, store, wantedLogs }: ServingParts,
 ): readonly ServingData[] {
   const { config, credentials, version, commit, release } = options
   const mostBodies = bodyBudget(readMemory().residentLimit, config.performance.max_request_size)
   return plan.map((at, index) => ({
     ...{ kind: 'serving', index, config, listen: at, shared: memory, wantedLogs, mostBodies, version, commit, release },
+    commits,
     tls: credentials.tls,
     tokenKey: credentials.tokenKey,
     dataDir: hostPaths(options.root).dataDir,

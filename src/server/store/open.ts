@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { ServerConfig } from '../../model/server-config.ts'
 import type { EventLog } from '../threads/thread-log.ts'
 import type { CountedStore } from './counted.ts'
+import { openCommits } from './sqlite/commits.ts'
 import { stateFile } from './sqlite/file.ts'
 import { createSqliteStore } from './sqlite/store.ts'
 
@@ -10,6 +11,8 @@ export interface StorePlace {
   readonly config: ServerConfig
   /** The folder of the embedded database. */
   readonly dataDir: string
+  /** Counts what is written into it, where threads read it beside the store. */
+  readonly commits?: SharedArrayBuffer
   /** Before every absolute path of the configuration. */
   readonly root: string
 }
@@ -19,7 +22,7 @@ export interface StorePlace {
  * @param log what an operator wants to know of it
  */
 export async function openStore(
-  { config, dataDir, root }: StorePlace,
+  { config, dataDir, commits, root }: StorePlace,
   log: Pick<EventLog, 'info' | 'warn'>,
 ): Promise<CountedStore> {
   if (config.database.driver === 'postgres') {
@@ -29,6 +32,7 @@ export async function openStore(
   }
   return createSqliteStore({
     file: join(dataDir, stateFile),
+    commits: openCommits(commits),
     onMigrated: ({ from, to, steps }) => {
       log.info({ from, to }, `the database has data schema ${to} now, with ${steps.join('; ')}`)
     },

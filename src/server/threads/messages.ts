@@ -33,6 +33,8 @@ export interface ServingData {
   readonly mostBodies: number
   /** The folder of the embedded database. */
   readonly dataDir: string
+  /** Counts what is written into it (store/sqlite/commits.ts). */
+  readonly commits: SharedArrayBuffer
   /** Where the records' store answers (store/client.ts). */
   readonly store: MessagePort
   readonly version: string
@@ -45,6 +47,8 @@ export interface StoreData {
   readonly config: ServerConfig
   /** The folder of the embedded database. */
   readonly dataDir: string
+  /** Counts what is written into it (store/sqlite/commits.ts). */
+  readonly commits: SharedArrayBuffer
   /** Before every absolute path of the configuration. */
   readonly root: string
   readonly release: string

@@ -5,7 +5,7 @@ import { createStoreClient, type StoreClient } from '../store/client.ts'
 import type { FromStoreThread, StoreData, ToStoreThread } from './messages.ts'
 import { startThread } from './start.ts'
 
-export interface StoreThreadOptions extends Pick<StoreData, 'config' | 'dataDir' | 'root' | 'release'> {
+export interface StoreThreadOptions extends Pick<StoreData, 'config' | 'dataDir' | 'commits' | 'root' | 'release'> {
   readonly logs: Pick<LogHub, 'wanted' | 'take'>
 }
 

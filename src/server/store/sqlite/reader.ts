@@ -3,6 +3,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import type { StoreClient } from '../client.ts'
 import type { Store } from '../port.ts'
+import type { Commits } from './commits.ts'
 import { inodeOf } from './file.ts'
 import { schemaChange } from './schema.ts'
 import { prepareReads, type Reads } from './statements.ts'
@@ -17,17 +18,26 @@ export type Keeper = Pick<Store, 'get' | 'list'> & Pick<StoreClient, 'place'>
 
 /**
  * Reads a file that another thread of this process keeps.
+ *
+ * All that is read in one turn of the loop is read in one transaction: to begin and to end one costs several times what it
+ * takes to find a record. It is over before the turn ends where the process has written meanwhile.
  * @param keeper the way over that thread: taken whenever something is wrong here, so that it alone says what
+ * @param commits what that thread has written
  */
-export function createSqliteReader(file: string, keeper: Keeper): Reader {
+export function createSqliteReader(file: string, keeper: Keeper, commits: Commits): Reader {
   let open: { readonly db: DatabaseSync; readonly inode: string; readonly reads: Reads } | undefined
   let kept: string | undefined
   let asking = false
   let retryAt = -Infinity
-  // Whoever asks in the same turn of the loop finds the same file: under load a look costs as much as the read.
-  let looked = false
+  // The commits that the transaction sees, all of them and maybe more; undefined where none is open.
+  let seen: number | undefined
 
+  const leave = () => {
+    if (seen !== undefined) open?.reads.leave()
+    seen = undefined
+  }
   const shut = () => {
+    seen = undefined
     open?.db.close()
     open = undefined
   }
@@ -38,11 +48,26 @@ export function createSqliteReader(file: string, keeper: Keeper): Reader {
     kept = await keeper.place().catch(() => undefined)
     asking = false
   }
+  const endOfTurn = () => {
+    try {
+      leave()
+    } catch {
+      shut()
+    }
+  }
   const use = (): Reads | undefined => {
-    if (looked && open !== undefined) return open.reads
+    const count = commits.count()
+    if (open !== undefined && seen === count) return open.reads
+    leave()
+    const reads = openNow()
+    if (reads === undefined) return undefined
+    reads.enter()
+    seen = count
+    setImmediate(endOfTurn)
+    return reads
+  }
+  const openNow = (): Reads | undefined => {
     const inode = inodeOf(file)
-    looked = true
-    setImmediate(() => (looked = false))
     if (open?.inode === inode) return open.reads
     shut()
     if (inode !== kept) {

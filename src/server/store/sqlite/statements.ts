@@ -13,6 +13,9 @@ export interface Remembered {
 
 /** What reads alone. */
 export interface Reads {
+  /** Begins a transaction: all that is read until it ends is of the same moment, that of the first read. */
+  readonly enter: () => void
+  readonly leave: () => void
   readonly get: (id: RecordId) => StoredRecord | undefined
   readonly list: (request: ListRequest) => RecordPage
 }
@@ -42,17 +45,22 @@ export interface Statements extends Reads {
 const mostOfPage = 16 * 2 ** 20
 
 export function prepareReads(db: DatabaseSync): Reads {
+  const [enter, leave] = [db.prepare('BEGIN'), db.prepare('COMMIT')]
   const columns = 'key, value, version, updated_ms'
-  const get = db.prepare(`SELECT ${columns} FROM records WHERE collection = ? AND key = ?`)
+  const get = db.prepare('SELECT value, version, updated_ms FROM records WHERE collection = ? AND key = ?')
+  // A row as an object costs twice as much.
+  get.setReturnArrays(true)
   const pageOf = (from: string) =>
     db.prepare(
       `SELECT ${columns} FROM records WHERE collection = ? AND key ${from} ? AND key < CAST(? AS TEXT) ORDER BY key LIMIT ?`,
     )
   const [listFrom, listAfter] = [pageOf('>='), pageOf('>')]
   return {
+    enter: () => void enter.run(),
+    leave: () => void leave.run(),
     get({ collection, key }) {
-      const row = get.get(collection, key)
-      return row === undefined ? undefined : recordOf(row)
+      const row = get.get(collection, key) as unknown as [string, number, number] | undefined
+      return row === undefined ? undefined : { key, value: row[0], version: row[1], updatedMs: row[2] }
     },
     list({ collection, prefix, after, limit }) {
       const start = Buffer.from(prefix)

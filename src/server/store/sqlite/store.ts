@@ -3,12 +3,15 @@
 import type { CountedStore, StoreStats } from '../counted.ts'
 import { idempotencyKeptMs, StoreUnavailable } from '../port.ts'
 import { applyWrite, type Group } from './apply.ts'
+import { openCommits, type Commits } from './commits.ts'
 import { judgeFault } from './faults.ts'
 import { openStateFile, type Identity, type OpenFile } from './file.ts'
 import type { SchemaChange } from './schema.ts'
 
 export interface SqliteOptions {
   readonly file: string
+  /** Where threads that read the file beside this one see that it was written. */
+  readonly commits?: Commits
   /** The time in ms since 1970. */
   readonly now?: () => number
   /** Told when a file of an older release was migrated. */
@@ -51,7 +54,12 @@ interface Done {
  * A store in a file. The file is made, or migrated, at the first use; from then on a missing file is an error and never made
  * anew, because a new empty one in its place would look healthy. After any fault the next request tries again.
  */
-export function createSqliteStore({ file, now = Date.now, onMigrated }: SqliteOptions): SqliteStore {
+export function createSqliteStore({
+  file,
+  commits = openCommits(),
+  now = Date.now,
+  onMigrated,
+}: SqliteOptions): SqliteStore {
   const counts = { commits: 0, writes: 0, commitSeconds: 0 }
   let waiting: Job[] = []
   let open: OpenFile | undefined
@@ -101,11 +109,14 @@ export function createSqliteStore({ file, now = Date.now, onMigrated }: SqliteOp
       // It may have been replaced since: then nobody will ever read what was written.
       used.checkPlace()
     } catch (error) {
+      // Also what failed may have been written.
+      commits.rise()
       if (open?.db.isTransaction === true) open.statements.rollback()
       const told = judged(error)
       for (const { fail } of jobs) fail(told)
       return
     }
+    commits.rise()
     const changed = done.filter((one) => one?.changed).length
     if (changed > 0) {
       counts.commits += 1

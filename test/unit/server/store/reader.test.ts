@@ -2,9 +2,11 @@
 import { mkdtempSync, renameSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import type { Store } from '../../../../src/server/store/port.ts'
+import type { ListRequest, RecordId, Store } from '../../../../src/server/store/port.ts'
+import { openCommits } from '../../../../src/server/store/sqlite/commits.ts'
 import { createSqliteReader } from '../../../../src/server/store/sqlite/reader.ts'
 import { createSqliteStore } from '../../../../src/server/store/sqlite/store.ts'
 
@@ -28,13 +30,15 @@ const closing = <T extends Pick<Store, 'close'>>(one: T): T => {
 
 /** A store, a reader beside it, and how many reads went over the store. */
 function both() {
-  const store = createSqliteStore({ file })
+  const commits = openCommits()
+  const store = createSqliteStore({ file, commits })
   let asked = 0
-  const reader = createSqliteReader(file, {
-    get: (id) => ((asked += 1), store.get(id)),
-    list: (request) => ((asked += 1), store.list(request)),
+  const keeper = {
+    get: (id: RecordId) => ((asked += 1), store.get(id)),
+    list: (request: ListRequest) => ((asked += 1), store.list(request)),
     place: () => Promise.resolve(store.place?.()),
-  })
+  }
+  const reader = createSqliteReader(file, keeper, commits)
   // The reader first: the last one to close a file tidies up.
   closing(reader)
   return { store: closing(store), reader, asked: () => asked }
@@ -58,6 +62,30 @@ it('asks the store at first, and reads by itself once it knows the file', async 
   expect(asked()).toBe(before)
 })
 
+it('reads what was acknowledged in the same turn of the loop', async () => {
+  const { store, reader, asked } = both()
+  await put(store, 'a', '0')
+  for (let n = 0; n < 2; n += 1) await reader.get(id('a'))
+  const before = asked()
+  for (let turn = 1; turn <= 20; turn += 1) {
+    // Read before the write is acknowledged and right after it: no turn begins in between.
+    const write = put(store, 'a', `${turn}`).then(() => reader.get(id('a')))
+    expect((await reader.get(id('a')))?.value).toBe(`${turn - 1}`)
+    expect((await write)?.value).toBe(`${turn}`)
+  }
+  expect(asked()).toBe(before)
+})
+
+it('holds nothing of the file when its turn is over', async () => {
+  const { store, reader } = both()
+  await put(store, 'a', '1')
+  for (let n = 0; n < 3; n += 1) await reader.get(id('a'))
+  await nextTurn()
+  const other = new DatabaseSync(file)
+  expect(other.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()).toMatchObject({ busy: 0 })
+  other.close()
+})
+
 it('reads what was there while another process writes', async () => {
   const { store, reader, asked } = both()
   await put(store, 'a', '1')
@@ -68,6 +96,8 @@ it('reads what was there while another process writes', async () => {
   expect((await reader.get(id('a')))?.value).toBe('1')
   other.exec('COMMIT')
   other.close()
+  // What one turn of the loop reads is of one moment, unless this process writes.
+  await nextTurn()
   expect((await reader.get(id('a')))?.value).toBe('2')
   expect(asked()).toBe(before)
 })
