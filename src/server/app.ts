@@ -10,6 +10,7 @@ import type { Health, HealthStatus } from './health.ts'
 import { limitsOf, prepared } from './http-server.ts'
 import type { Places } from './places.ts'
 import { problemBody, problemType, sendProblem } from './problem.ts'
+import { answersAtOnce } from './records/at-once.ts'
 import { addRecordRoutes } from './records/routes.ts'
 import { jsonType } from './records/values.ts'
 import { requestIdHeader, requestIdOf } from './request-id.ts'
@@ -60,13 +61,19 @@ export async function createApp(options: AppOptions): Promise<App> {
   const tlsPort = security.require_tls ? server.tls_port : undefined
   const guarded = (handler: Handler): Handler =>
     guard({ places: options.places, tlsPort, tokens: options.tokens, standing: options.standing }, handler)
+  const answersNow = answersAtOnce(options.store)
+  const quick =
+    (handler: Handler): Handler =>
+    (request, response) => {
+      if (!answersNow(request, response)) handler(request, response)
+    }
   const limits = limitsOf(options.config)
   const app = fastify({
     bodyLimit: performance.max_request_size,
     genReqId: requestIdOf,
     // The names in paths have bounds of their own, and their own words where they are longer.
     routerOptions: { maxParamLength: longestPath },
-    serverFactory: (handler) => prepared(createServer(limits, guarded(handler)), options.onBroken),
+    serverFactory: (handler) => prepared(createServer(limits, guarded(quick(handler))), options.onBroken),
     frameworkErrors: (error, _request, reply) => sendProblem(reply.raw, error.statusCode ?? 400, error.message),
   })
   boundBodies(app, options.bodies)
@@ -80,7 +87,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       : prepared(
           createTlsServer(
             { ...options.tls, ...limits, handshakeTimeout: performance.request_timeout_ms },
-            guarded((request, response) => app.routing(request, response)),
+            guarded(quick((request, response) => app.routing(request, response))),
           ),
           options.onBroken,
         )

@@ -51,7 +51,8 @@ export class BodyRefusal extends Error {
 const tooLarge = (most: number) => new BodyRefusal(413, `the body is larger than ${most} bytes`)
 const noRoom = () => new BodyRefusal(503, 'too many bodies are being received: try again')
 
-const bodyIsTold = ({ headers }: IncomingMessage): boolean =>
+/** Whether a request says that it has a body. */
+export const bodyIsTold = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 
 /** Lets an answer that is given before the body has come be the last one of its connection. */

@@ -11,12 +11,23 @@ export interface Traffic {
   readonly places: Places
   /** A client that takes nothing of an answer for this long is cut off, in ms. */
   readonly stalledMs: number
-  /** A request was answered, or its connection broke, after that many seconds. */
-  readonly onRequestEnd: (request: IncomingMessage, response: ServerResponse, seconds: number) => void
+  /** A request was answered, or its connection broke. */
+  readonly onRequestEnd: (end: RequestEnd) => void
   /** Told how many requests are answered or still arriving, whenever that has changed. */
   readonly onInFlight?: (requests: number) => void
   /** Sockets that hand their connections to one of the servers: closed with it. */
   readonly beside?: readonly NetServer[]
+}
+
+export interface RequestEnd {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** From the end of the request's head to the end of the answer. */
+  readonly seconds: number
+  /** What was sent, with the head. */
+  readonly bytes: number
+  /** The address at the other end of the connection. */
+  readonly client: string
 }
 
 export interface DrainLimits {
@@ -46,6 +57,10 @@ interface Talk {
 }
 
 interface Connection extends Talk {
+  /** The address at its other end, which is gone once it is closed. */
+  readonly client: string
+  /** How many bytes its answers until now came to: they go out one after the other. */
+  sent: number
   readonly intake: Intake
   /** The requests of it that were counted as being in flight. */
   counted: number
@@ -119,7 +134,8 @@ export function trackConnections(
     const talk: Talk = { guest, below, unsent: 0, responses: new Set(), newest: undefined, arriving: false }
     const onPiece = () => recount(socket, connection)
     const intake = takeOneByOne(socket, readerOf(talk, onPiece))
-    const connection: Connection = Object.assign(talk, { intake, counted: 0 })
+    const client = socket.remoteAddress?.replace(/^::ffff:/, '') ?? ''
+    const connection: Connection = Object.assign(talk, { intake, client, sent: 0, counted: 0 })
     connections.set(socket, connection)
     closeUnhurried(socket, {
       newest: () => talk.newest,
@@ -147,8 +163,12 @@ export function trackConnections(
     places.work(connection.guest)
     recount(socket, connection)
     if (stopping) response.setHeader('Connection', 'close')
-    response.once('close', () => {
-      onRequestEnd(request, response, (performance.now() - started) / 1000)
+    response.on('close', () => {
+      const seconds = (performance.now() - started) / 1000
+      const before = connection.sent
+      connection.sent = socket.bytesWritten
+      const bytes = connection.sent - before
+      onRequestEnd({ request, response, seconds, bytes, client: connection.client })
       connection.responses.delete(response)
       connection.arriving = !request.complete
       const over = connection.responses.size === 0 && !connection.intake.holds()

@@ -53,7 +53,9 @@ export interface Places {
 const longestRun = 2 ** 43
 
 /** The same clock in every thread, which nobody sets. */
-const now = (): number => Number(process.hrtime.bigint() / 1000n) / 1000
+const now = (): number => performance.now() + beginning
+// Of this thread's own clock, by that of the machine.
+const beginning = Number(process.hrtime.bigint() / 1000n) / 1000 - performance.now()
 
 export function createPlaces({ most: first, reserved, crowd, onGivenUp, onRefused }: PlacesOptions): Places {
   let most = first
@@ -67,25 +69,36 @@ export function createPlaces({ most: first, reserved, crowd, onGivenUp, onRefuse
   let owed = 0
 
   // Who has waited longest gives way first among those that are at the same.
-  const rankOf = ({ among, since = 0 }: Guest): number => giveWay.findIndex((one) => one === among) * longestRun + since
+  const rankOf = ({ among, since = 0 }: Guest): number => {
+    const kind = among === parting ? 0 : among === silent ? 1 : 2
+    return kind * longestRun + since
+  }
+  // The rank that the others know.
+  let told = Infinity
   const tellFirst = () => {
     const guest = oldest()
-    crowd.first(guest === undefined ? Infinity : rankOf(guest))
+    const rank = guest === undefined ? Infinity : rankOf(guest)
+    if (rank !== told) crowd.first((told = rank))
   }
   const open = () => parting.size + silent.size + idle.size + working.size
   const take = (guest: Guest, among: Set<Guest>) => {
     among.add(guest)
     guest.among = among
+    if (among === working) return
     guest.since = now()
-    if (among !== working) crowd.addMayGiveWay(1)
-    tellFirst()
+    crowd.addMayGiveWay(1)
+    // Whoever comes to rest last gives way last.
+    if (told === Infinity || among !== idle) tellFirst()
   }
   const drop = (guest: Guest) => {
-    if (guest.among === undefined) return false
-    guest.among.delete(guest)
-    if (guest.among !== working) crowd.addMayGiveWay(-1)
+    const { among } = guest
+    if (among === undefined) return false
+    among.delete(guest)
+    const rank = among === working ? Infinity : rankOf(guest)
     guest.among = undefined
-    tellFirst()
+    if (among === working) return true
+    crowd.addMayGiveWay(-1)
+    if (rank === told) tellFirst()
     return true
   }
   const exit = (guest: Guest) => {
@@ -99,8 +112,8 @@ export function createPlaces({ most: first, reserved, crowd, onGivenUp, onRefuse
     crowd.addMayGiveWay(1)
   }
   const oldest = (): Guest | undefined => {
-    const [guest] = giveWay.find(({ size }) => size > 0) ?? idle
-    return guest
+    for (const among of giveWay) for (const guest of among) return guest
+    return undefined
   }
   const close = (guest: Guest) => {
     exit(guest)

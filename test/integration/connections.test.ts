@@ -29,7 +29,7 @@ beforeEach(async () => {
   connections = trackConnections([server], {
     places: placesFor(10),
     stalledMs: 60_000,
-    onRequestEnd: (_request, _response, seconds) => ended.push(seconds),
+    onRequestEnd: ({ seconds }) => ended.push(seconds),
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
 })
@@ -178,7 +178,7 @@ describe('draining over TLS', () => {
     tracked = trackConnections([overTls], {
       places: placesFor(10),
       stalledMs: 60_000,
-      onRequestEnd: (_request, _response, seconds) => ended.push(seconds),
+      onRequestEnd: ({ seconds }) => ended.push(seconds),
     })
     await new Promise<void>((resolve) => overTls.listen(0, '127.0.0.1', resolve))
   })

@@ -1,6 +1,4 @@
 // The access log: one line for each request that was answered or broke off, whatever answered it.
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import { safeText } from './redact.ts'
 
 /** One request, when it is over. */
@@ -9,8 +7,8 @@ export interface Access {
   /** The address at the other end of the connection: a proxy's, where there is one. */
   readonly client: string
   readonly method: string
-  /** Without its query, which may hold secrets of clients. */
-  readonly path: string
+  /** As it came. */
+  readonly url: string
   /** Null where no answer was begun. */
   readonly status: number | null
   /** What was sent, with the head, in bytes. */
@@ -22,21 +20,36 @@ export interface Access {
 }
 
 const longestPath = 2048
-// What safeText looks for has one of these in it.
-const suspect = /eyJ|[=@" ]/
+// Whatever has anything else in it is looked at more closely: for what safeText knows, and for what JSON escapes.
+const harmless = /^(?!.*eyJ)[\w./~%:,;+-]*$/
+const known = /^[\w.:~-]*$/
 
-/** The line with its end. */
-export function accessLine(entry: Access, release: string, thread?: number): string {
-  const path = entry.path.length > longestPath ? `${entry.path.slice(0, longestPath)}…` : entry.path
+/** What the lines of a thread end with; thread: its number, absent for the main one. */
+export const accessTail = (release: string, thread?: number): string =>
+  `,"release":${JSON.stringify(release)}${thread === undefined ? '' : `,"thread":${thread}`}}\n`
+
+/**
+ * The line with its end.
+ * @param tail as accessTail makes it
+ */
+export function accessLine(entry: Access, tail: string): string {
+  const { requestId, client, method, status, bytes, durationMs, aborted } = entry
   // Put together by hand: there is one for every request.
-  const id = JSON.stringify(entry.requestId)
-  const shown = JSON.stringify(suspect.test(path) ? safeText(path) : path)
-  const of = thread === undefined ? '' : `,"thread":${thread}`
   return (
-    `{"time":"${timeNow()}","request_id":${id},"client":${JSON.stringify(entry.client)},"method":${JSON.stringify(entry.method)},` +
-    `"path":${shown},"status":${entry.status ?? 'null'},"bytes":${entry.bytes},` +
-    `"duration_ms":${entry.durationMs.toFixed(3)},"aborted":${entry.aborted},"release":${JSON.stringify(release)}${of}}\n`
+    `{"time":"${timeNow()}","request_id":${quoted(requestId)},"client":${quoted(client)},"method":${quoted(method)},` +
+    `"path":${pathText(entry.url)},"status":${status ?? 'null'},"bytes":${bytes},` +
+    `"duration_ms":${durationMs.toFixed(3)},"aborted":${aborted}${tail}`
   )
+}
+
+const quoted = (text: string): string => (known.test(text) ? `"${text}"` : JSON.stringify(text))
+
+/** Without its query, which may hold secrets of clients. */
+function pathText(url: string): string {
+  const query = url.indexOf('?')
+  const whole = query < 0 ? url : url.slice(0, query)
+  const path = whole.length > longestPath ? `${whole.slice(0, longestPath)}…` : whole
+  return harmless.test(path) ? `"${path}"` : JSON.stringify(safeText(path))
 }
 
 let [lastMs, lastText] = [0, '']
@@ -45,40 +58,4 @@ function timeNow(): string {
   const now = Date.now()
   if (now !== lastMs) [lastMs, lastText] = [now, new Date(now).toISOString()]
   return lastText
-}
-
-/**
- * A listener for the event `request` of servers.
- * @param wanted asked at the beginning of each request
- * @param idOf the name of a request
- */
-export function watchAccess(
-  wanted: () => boolean,
-  log: (entry: Access) => void,
-  idOf: (request: IncomingMessage) => string,
-): (request: IncomingMessage, response: ServerResponse) => void {
-  // Answers of one connection go out one after the other: what was sent since the last one is this one's.
-  const accounted = new WeakMap<Socket, number>()
-  return (request, response) => {
-    if (!wanted()) return
-    const { socket } = request
-    const began = performance.now()
-    // Gone once the connection is.
-    const client = socket.remoteAddress?.replace(/^::ffff:/, '') ?? ''
-    response.once('close', () => {
-      const sent = socket.bytesWritten
-      const bytes = Math.max(0, sent - (accounted.get(socket) ?? 0))
-      accounted.set(socket, sent)
-      log({
-        requestId: idOf(request),
-        client,
-        method: request.method ?? '',
-        path: (request.url ?? '').split('?')[0] ?? '',
-        status: response.headersSent ? response.statusCode : null,
-        bytes,
-        durationMs: performance.now() - began,
-        aborted: !response.writableFinished,
-      })
-    })
-  }
 }

@@ -1,6 +1,6 @@
 // The log of a serving thread: lines are made here and handed over in batches; the main thread writes them.
 import type { LogLevel } from '../../model/logging-config.ts'
-import { accessLine, type Access } from './access.ts'
+import { accessLine, accessTail, type Access } from './access.ts'
 import { wantedIn } from './levels.ts'
 import { createLogger, type Logger } from './logger.ts'
 
@@ -45,6 +45,7 @@ export function createThreadLog({ release, thread, wanted: buffer, post }: Threa
   const wanted = wantedIn(buffer)
   const inFlight = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)
   const flying = new Int32Array(inFlight)
+  const tail = accessTail(release, thread)
   let server: { level: LogLevel; line: string }[] = []
   let [access, accessLines, size, lost] = ['', 0, 0, 0]
   let timer: NodeJS.Timeout | undefined
@@ -79,7 +80,7 @@ export function createThreadLog({ release, thread, wanted: buffer, post }: Threa
     }),
     logsAccess: wanted.access,
     access(entry) {
-      const line = accessLine(entry, release, thread)
+      const line = accessLine(entry, tail)
       if (admit(line.length)) {
         access += line
         accessLines += 1

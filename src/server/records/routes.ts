@@ -5,6 +5,7 @@ import { subjectOf } from '../guard.ts'
 import type { Condition, Idempotency, RecordId, Store, StoredRecord, Write, WriteOutcome } from '../store/port.ts'
 import { errorHandler, parsed, Refusal, sendProblemReply } from './answers.ts'
 import { conditionOf, etagOf, isMatched, isUnchanged } from './conditions.ts'
+import { headersOf, mayBeKept } from './read.ts'
 import { cursorAfter, isName, keyOf, listQuery, nameWords, writeHeaders } from './schemas.ts'
 import { isJson, jsonType, readJsonText } from './values.ts'
 
@@ -35,7 +36,7 @@ export function addRecordRoutes(app: FastifyInstance, { store }: RecordParts): v
   )
 }
 
-// No schema is asked here and no header is read that is not needed: this is the way of nearly all requests.
+// Nearly all that are for a record that is there do not come here (at-once.ts).
 async function getRecord(store: Store, request: RecordRequest, reply: FastifyReply): Promise<FastifyReply> {
   const { params, headers } = request
   if (!isName(params.collection) || !isName(params.key)) return sendProblemReply(reply, 400, wrongName(params))
@@ -46,12 +47,11 @@ async function getRecord(store: Store, request: RecordRequest, reply: FastifyRep
   if (record === undefined) return sendProblemReply(reply, 404, noRecord)
   const etag = etagOf(record.version)
   const ifNoneMatch = headers['if-none-match']
-  reply.header('etag', etag).header('cache-control', 'no-cache')
-  if (ifNoneMatch !== undefined && isUnchanged(ifNoneMatch, etag)) return reply.code(304).send()
-  return reply
-    .header('last-modified', new Date(record.updatedMs).toUTCString())
-    .header('content-type', jsonType)
-    .send(record.value)
+  if (ifNoneMatch !== undefined && isUnchanged(ifNoneMatch, etag))
+    return reply.header('etag', etag).header('cache-control', mayBeKept).code(304).send()
+  const told = headersOf(record)
+  for (let at = 0; at < told.length; at += 2) reply.header(told[at] ?? '', told[at + 1])
+  return reply.send(record.value)
 }
 
 const noRecord = 'there is no record of this key'
@@ -73,7 +73,7 @@ async function listRecords(
   const last = records.at(-1)
   const next = more && last !== undefined ? `,"next":"${cursorAfter(last.key)}"` : ''
   return reply
-    .header('cache-control', 'no-cache')
+    .header('cache-control', mayBeKept)
     .header('content-type', jsonType)
     .send(`{"items":[${records.map(itemText).join()}]${next}}`)
 }

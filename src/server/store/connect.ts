@@ -25,6 +25,7 @@ export function connectStore({ config, dataDir, commits, store: port }: Connecti
   return {
     ...client,
     get: reader.get,
+    getNow: reader.getNow,
     list: reader.list,
     async close() {
       await reader.close()

@@ -77,12 +77,20 @@ export interface RecordPage {
 /** How long the answer to an idempotency key is kept at least, in ms. */
 export const idempotencyKeptMs = 24 * 3_600_000
 
+/** What takes a wait to say. */
+export const later = Symbol('later')
+
 /**
  * Every method may throw StoreUnavailable; a write that throws may or may not have happened, and is repeated safely with
  * its idempotency key. Any other error is a fault of ours.
  */
 export interface Store {
   get(id: RecordId): Promise<StoredRecord | undefined>
+  /**
+   * The same where it is known without a wait; where a store never does, it is not there. It does not throw.
+   * @returns `later` where only `get` can say
+   */
+  readonly getNow?: (id: RecordId) => StoredRecord | undefined | typeof later
   list(request: ListRequest): Promise<RecordPage>
   /** Resolves when what was written is on the disk, and not before. */
   write(write: Write): Promise<WriteOutcome>

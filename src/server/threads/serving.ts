@@ -7,10 +7,10 @@ import type { MessagePort } from 'node:worker_threads'
 import { messageOf } from '../../model/errors.ts'
 import { createApp } from '../app.ts'
 import { sharedBudget } from '../bodies.ts'
-import { trackConnections } from '../connections.ts'
-import { watchAccess } from '../logs/access.ts'
+import { trackConnections, type RequestEnd } from '../connections.ts'
 import { freshMs } from '../health.ts'
 import { addressOf, listen, listenOnPassed } from '../listening.ts'
+import type { ThreadLog } from '../logs/thread.ts'
 import { createThreadMetrics, type ThreadMetrics } from '../metrics/thread.ts'
 import { createPlaces, type Places } from '../places.ts'
 import { requestIdOf } from '../request-id.ts'
@@ -56,13 +56,8 @@ export async function serveInThread(data: ServingData, main: MessagePort): Promi
     beside,
     stalledMs: config.performance.request_timeout_ms,
     onInFlight: (count) => shared.setRequests(data.index, count),
-    onRequestEnd: (request, response, seconds) => {
-      const status = response.headersSent ? response.statusCode : 0
-      metrics.requestEnded(seconds, request, { status, whole: response.writableFinished })
-    },
+    onRequestEnd: recordEnds(metrics, logs),
   })
-  for (const server of servers)
-    server.prependListener('request', watchAccess(logs.logsAccess, logs.access, requestIdOf))
   main.on('message', (message: ToThread) => {
     switch (message.kind) {
       case 'drain':
@@ -102,6 +97,20 @@ export async function serveInThread(data: ServingData, main: MessagePort): Promi
   }
   tell({ kind: 'listening', addresses: servers.flatMap((server) => addressesOf(server, server === tls)) })
 }
+
+/** Counts requests that have ended, and has a line of the access log for each where that is wanted. */
+const recordEnds =
+  (metrics: ThreadMetrics, { logsAccess, access }: ThreadLog) =>
+  ({ request, response, seconds, bytes, client }: RequestEnd): void => {
+    const status = response.headersSent ? response.statusCode : 0
+    const whole = response.writableFinished
+    metrics.requestEnded(seconds, request, { status, whole })
+    if (!logsAccess()) return
+    const { method = '', url = '' } = request
+    const durationMs = seconds * 1000
+    const requestId = requestIdOf(request)
+    access({ requestId, client, method, url, status: status || null, bytes, durationMs, aborted: !whole })
+  }
 
 // As Node opens the sockets of its HTTP servers.
 const likeHttp = { allowHalfOpen: true, noDelay: true }

@@ -2,7 +2,7 @@
 // the disk of a write.
 import { DatabaseSync } from 'node:sqlite'
 import type { StoreClient } from '../client.ts'
-import type { Store } from '../port.ts'
+import { later, type Store } from '../port.ts'
 import type { Commits } from './commits.ts'
 import { inodeOf } from './file.ts'
 import { schemaChange } from './schema.ts'
@@ -11,7 +11,7 @@ import { prepareReads, type Reads } from './statements.ts'
 /** How long the file is left alone after it could not be opened, in ms: whoever asks meanwhile goes the other way. */
 const retryMs = 250
 
-export type Reader = Pick<Store, 'get' | 'list' | 'close'>
+export type Reader = Pick<Store, 'get' | 'list' | 'close'> & Required<Pick<Store, 'getNow'>>
 
 /** The thread that keeps the store, as far as a reader needs it. */
 export type Keeper = Pick<Store, 'get' | 'list'> & Pick<StoreClient, 'place'>
@@ -91,6 +91,15 @@ export function createSqliteReader(file: string, keeper: Keeper, commits: Commit
     }
   }
   return {
+    getNow(id) {
+      try {
+        const reads = use()
+        return reads === undefined ? later : reads.get(id)
+      } catch {
+        shut()
+        return later
+      }
+    },
     get: (id) =>
       read(
         ({ get }) => get(id),

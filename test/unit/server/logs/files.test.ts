@@ -283,7 +283,7 @@ describe('lines of serving threads', () => {
     requestId: 'id"1',
     client: '127.0.0.1',
     method: 'GET',
-    path: '/x',
+    url: '/x?y',
     status: 200,
     bytes: 10,
     durationMs: 1.5,
@@ -305,7 +305,7 @@ describe('lines of serving threads', () => {
     thread.logger.debug('not wanted')
     for (const line of numbers(100)) {
       thread.logger.warn({ n: 1 }, line)
-      thread.access({ ...access, path: `/${line}` })
+      thread.access({ ...access, url: `/${line}` })
     }
     await vi.waitFor(() => expect(linesOf('server.log')).toEqual(numbers(100)))
     expect(batches).toBeLessThan(10)
@@ -327,7 +327,7 @@ describe('lines of serving threads', () => {
     const held: Parameters<LogHub['take']>[0][] = []
     const thread = createThreadLog({ release: 'r1', thread: 1, wanted: logs.wanted, post: (batch) => held.push(batch) })
     const path = `/${'x'.repeat(1000)}`
-    for (let line = 0; line < 10_000; line += 1) thread.access({ ...access, path })
+    for (let line = 0; line < 10_000; line += 1) thread.access({ ...access, url: path })
     thread.flush()
     expect(held.reduce((sum, batch) => sum + batch.access.length, 0)).toBeLessThanOrEqual(4 * 2 ** 20)
     for (const batch of held.splice(0)) logs.take(batch)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { accessLine } from '../../../../src/server/logs/access.ts'
+import { accessLine, accessTail } from '../../../../src/server/logs/access.ts'
 import { createLogger } from '../../../../src/server/logs/logger.ts'
 import { safeText, safeValue } from '../../../../src/server/logs/redact.ts'
 
@@ -100,13 +100,13 @@ describe('a line of the access log', () => {
   }
 
   it('has no token in its path, and no more than 2 KB of it', () => {
-    const text = accessLine({ ...entry, path: `/x/${jwt}` }, 'r1')
+    const text = accessLine({ ...entry, url: `/x/${jwt}?token=${jwt}` }, accessTail('r1'))
     expect(JSON.parse(text)).toMatchObject({ path: '/x/[redacted]', status: null, aborted: true, duration_ms: 0.123 })
-    expect(accessLine({ ...entry, path: `/${'x'.repeat(100_000)}` }, 'r1').length).toBeLessThan(2500)
+    expect(accessLine({ ...entry, url: `/${'x'.repeat(100_000)}` }, accessTail('r1')).length).toBeLessThan(2500)
   })
 
   it('is one line of JSON whatever a client asks for', () => {
-    const text = accessLine({ ...entry, method: 'A"B', path: '/"\\\n\u0000' }, 'r"1', 2)
+    const text = accessLine({ ...entry, method: 'A"B', url: '/"\\\n\u0000' }, accessTail('r"1', 2))
     expect(text.indexOf('\n')).toBe(text.length - 1)
     expect(JSON.parse(text)).toMatchObject({ method: 'A"B', path: '/"\\\n\u0000', release: 'r"1', thread: 2 })
   })
