@@ -49,7 +49,8 @@ interface Talk {
   readonly below: Socket & { readonly _handle?: { readonly writeQueueSize?: number } | null }
   /** What the kernel had not taken yet when nothing had moved for long. */
   unsent: number
-  readonly responses: Set<ServerResponse>
+  /** Those that have not ended; more than one only where requests are sent before their turn. */
+  readonly responses: ServerResponse[]
   /** The request that came last. */
   newest: IncomingMessage | undefined
   /** Whether the head or the body of a request has come in part. */
@@ -92,9 +93,9 @@ export function trackConnections(
   let inFlightNow = 0
 
   const isIdle = (socket: Socket, { responses, arriving, intake }: Connection): boolean =>
-    responses.size === 0 && (socket.writableEnded || (!arriving && !intake.holds()))
+    responses.length === 0 && (socket.writableEnded || (!arriving && !intake.holds()))
   const inFlight = ([socket, connection]: readonly [Socket, Connection]): number =>
-    Math.max(connection.responses.size, isIdle(socket, connection) ? 0 : 1)
+    Math.max(connection.responses.length, isIdle(socket, connection) ? 0 : 1)
   const recount = (socket: Socket, connection: Connection) => {
     const now = connections.get(socket) === connection ? inFlight([socket, connection]) : 0
     if (now === connection.counted) return
@@ -131,7 +132,7 @@ export function trackConnections(
       socket.destroy()
       return
     }
-    const talk: Talk = { guest, below, unsent: 0, responses: new Set(), newest: undefined, arriving: false }
+    const talk: Talk = { guest, below, unsent: 0, responses: [], newest: undefined, arriving: false }
     const onPiece = () => recount(socket, connection)
     const intake = takeOneByOne(socket, readerOf(talk, onPiece))
     const client = socket.remoteAddress?.replace(/^::ffff:/, '') ?? ''
@@ -158,7 +159,7 @@ export function trackConnections(
       return
     }
     const started = performance.now()
-    connection.responses.add(response)
+    connection.responses.push(response)
     connection.newest = request
     places.work(connection.guest)
     recount(socket, connection)
@@ -169,9 +170,9 @@ export function trackConnections(
       connection.sent = socket.bytesWritten
       const bytes = connection.sent - before
       onRequestEnd({ request, response, seconds, bytes, client: connection.client })
-      connection.responses.delete(response)
+      connection.responses.splice(connection.responses.indexOf(response), 1)
       connection.arriving = !request.complete
-      const over = connection.responses.size === 0 && !connection.intake.holds()
+      const over = connection.responses.length === 0 && !connection.intake.holds()
       if (over && !socket.writableEnded) places.rest(connection.guest)
       connection.intake.next()
       recount(socket, connection)
@@ -180,7 +181,7 @@ export function trackConnections(
   }
   const onTimeout = (socket: Socket) => {
     const connection = connections.get(socket)
-    const kept = connection?.newest?.complete === true && connection.responses.size === 0
+    const kept = connection?.newest?.complete === true && connection.responses.length === 0
     if (connection !== undefined && hasMoved(connection)) {
       socket.setTimeout(stalledMs)
       return

@@ -6,9 +6,41 @@ import type { Crowd } from './threads/crowd.ts'
 export interface Guest {
   /** Closes it at once. */
   readonly leave: () => void
-  /** Those that are at the same as it is; kept by the places, as is since when, in ms of a clock of all threads. */
-  among?: Set<Guest> | undefined
+  /** Those that are at the same as it is, and who came before and after it; kept by the places. */
+  among?: Line | undefined
+  before?: Guest | undefined
+  after?: Guest | undefined
+  /** Since when, in ms of a clock of all threads. */
   since?: number
+}
+
+/**
+ * Connections that are at the same, in the order in which they came to it. Each request moves its connection from one to
+ * another and back: of a Set that would make new tables again and again.
+ */
+class Line {
+  first: Guest | undefined
+  #last: Guest | undefined
+  size = 0
+
+  add(guest: Guest): void {
+    guest.among = this
+    guest.before = this.#last
+    if (this.#last === undefined) this.first = guest
+    else this.#last.after = guest
+    this.#last = guest
+    this.size += 1
+  }
+
+  remove(guest: Guest): void {
+    const { before, after } = guest
+    if (before === undefined) this.first = after
+    else before.after = after
+    if (after === undefined) this.#last = before
+    else after.before = before
+    guest.among = guest.before = guest.after = undefined
+    this.size -= 1
+  }
 }
 
 export interface PlacesOptions {
@@ -59,12 +91,7 @@ const beginning = Number(process.hrtime.bigint() / 1000n) / 1000 - performance.n
 
 export function createPlaces({ most: first, reserved, crowd, onGivenUp, onRefused }: PlacesOptions): Places {
   let most = first
-  // Sets keep the order in which their members came: the first is the one that has waited longest.
-  const parting = new Set<Guest>()
-  const silent = new Set<Guest>()
-  const idle = new Set<Guest>()
-  const working = new Set<Guest>()
-  const giveWay = [parting, silent, idle]
+  const [parting, silent, idle, working] = [new Line(), new Line(), new Line(), new Line()]
   // Places that others have taken here, while all who could make them were at work again.
   let owed = 0
 
@@ -81,9 +108,8 @@ export function createPlaces({ most: first, reserved, crowd, onGivenUp, onRefuse
     if (rank !== told) crowd.first((told = rank))
   }
   const open = () => parting.size + silent.size + idle.size + working.size
-  const take = (guest: Guest, among: Set<Guest>) => {
+  const take = (guest: Guest, among: Line) => {
     among.add(guest)
-    guest.among = among
     if (among === working) return
     guest.since = now()
     crowd.addMayGiveWay(1)
@@ -93,9 +119,8 @@ export function createPlaces({ most: first, reserved, crowd, onGivenUp, onRefuse
   const drop = (guest: Guest) => {
     const { among } = guest
     if (among === undefined) return false
-    among.delete(guest)
     const rank = among === working ? Infinity : rankOf(guest)
-    guest.among = undefined
+    among.remove(guest)
     if (among === working) return true
     crowd.addMayGiveWay(-1)
     if (rank === told) tellFirst()
@@ -111,10 +136,7 @@ export function createPlaces({ most: first, reserved, crowd, onGivenUp, onRefuse
     owed -= 1
     crowd.addMayGiveWay(1)
   }
-  const oldest = (): Guest | undefined => {
-    for (const among of giveWay) for (const guest of among) return guest
-    return undefined
-  }
+  const oldest = (): Guest | undefined => parting.first ?? silent.first ?? idle.first
   const close = (guest: Guest) => {
     exit(guest)
     onGivenUp()
@@ -123,7 +145,7 @@ export function createPlaces({ most: first, reserved, crowd, onGivenUp, onRefuse
   const settle = () => {
     for (let guest = oldest(); owed > 0 && guest !== undefined; guest = oldest()) close(guest)
   }
-  const move = (guest: Guest, to: Set<Guest>) => {
+  const move = (guest: Guest, to: Line) => {
     // One that was closed meanwhile stays away.
     if (guest.among === undefined) return
     drop(guest)

@@ -62,9 +62,9 @@ class FileOutput implements Output {
     this.#report = report
   }
 
-  append(text: string, lines: number): void {
+  append(text: string | Buffer, lines: number): void {
     if (this.#gone) return
-    const bytes = Buffer.from(text)
+    const bytes = typeof text === 'string' ? Buffer.from(text) : text
     if (this.#waiting + bytes.length > mostWaitingBytes) {
       this.#lost += lines
       this.#untold += lines

@@ -6,7 +6,7 @@ import { createLogger, type Logger } from './logger.ts'
 import type { Output, OutputStats, Report } from './output.ts'
 import { openSyslog } from './syslog-output.ts'
 import type { LogTarget } from './targets.ts'
-import { settleBatch, type LogBatch } from './thread.ts'
+import { linesOf, settleBatch, type LogBatch } from './thread.ts'
 
 export interface LogStats {
   /** Lines of the server log by level. */
@@ -112,9 +112,10 @@ export function openLogs(targets: readonly LogTarget[], release: string): LogHub
     hasConsole: targets.some(({ kind }) => kind === 'console'),
     take(batch) {
       for (const { level, line } of batch.server) if (rankOf[level] >= wanted.lowest()) write(level, line)
-      if (batch.accessLines > 0) {
+      if (batch.access !== undefined) {
         accessLines += batch.accessLines
-        for (const { of, output } of routes) if (of === 'access') output.append(batch.access, batch.accessLines, 'INFO')
+        const lines = linesOf(batch.access)
+        for (const { of, output } of routes) if (of === 'access') output.append(lines, batch.accessLines, 'INFO')
       }
       if (batch.lost > 0) {
         lostInThreads += batch.lost

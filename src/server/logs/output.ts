@@ -12,8 +12,8 @@ export interface OutputStats {
 
 export interface Output {
   readonly name: string
-  /** @param text whole lines; never blocks and never throws */
-  append(text: string, lines: number, level: LogLevel): void
+  /** @param text whole lines, in UTF-8 where they are bytes; never blocks and never throws */
+  append(text: string | Buffer, lines: number, level: LogLevel): void
   /** Begins to write to what now has its name, between two lines. */
   reopen(): void
   /** Deletes rotated files that are no longer kept, and rotates a file that has become too old. */

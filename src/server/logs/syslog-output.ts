@@ -64,9 +64,9 @@ class SyslogOutput implements Output {
     this.#open()
   }
 
-  append(text: string, lines: number, level: LogLevel): void {
+  append(text: string | Buffer, lines: number, level: LogLevel): void {
     if (this.#closed) return
-    const message = syslogMessage(level, text.trimEnd(), this.#sender)
+    const message = syslogMessage(level, text.toString().trimEnd(), this.#sender)
     if (this.#waiting + message.length > mostWaitingBytes) {
       this.#lost += lines
       this.#untold += lines

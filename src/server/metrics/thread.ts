@@ -2,6 +2,7 @@
 import { getHeapStatistics } from 'node:v8'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { countOutcomes, type Answered, type Outcomes } from './outcomes.ts'
+import { PlainHistogram } from './plain-histogram.ts'
 
 /** Of a request as it came. */
 interface Asked {
@@ -33,12 +34,20 @@ const responseTimeBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.
 export function createThreadMetrics(thread: string): ThreadMetrics {
   const { registry, close } = createPlainThreadMetrics(thread)
   const registers = [registry]
-  const requests = new Counter({ name: 'network_requests_total', help: 'Total request count', registers })
-  const responseTime = new Histogram({
+  const responseTime = new PlainHistogram({
     name: 'network_response_time_seconds',
     help: 'Response time histogram',
     buckets: responseTimeBuckets,
+  })
+  registry.registerMetric(responseTime)
+  new Counter({
+    name: 'network_requests_total',
+    help: 'Total request count',
     registers,
+    collect() {
+      this.reset()
+      this.inc(responseTime.count())
+    },
   })
   const refused = new Counter({
     name: 'network_connections_refused_total',
@@ -55,8 +64,7 @@ export function createThreadMetrics(thread: string): ThreadMetrics {
     registry,
     outcomes,
     requestEnded(seconds, { method, url }, answered) {
-      requests.inc()
-      responseTime.observe(seconds)
+      responseTime.add(seconds)
       outcomes.ended(method, url, answered)
     },
     connectionRefused() {
