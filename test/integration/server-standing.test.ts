@@ -150,6 +150,20 @@ describe('the role', () => {
     expect(damaged.lines().some(({ msg }) => msg.startsWith('the role is not known and counts as standby'))).toBe(true)
   })
 
+  it('refuses what a standby was still being sent: a copy that is taken then has all that was answered', async () => {
+    await startReady()
+    const slow = await dial()
+    slow.socket.write(
+      `PUT ${at} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10\r\nConnection: close\r\n\r\n"begun`,
+    )
+    await eventually(() => expect(operated('status')).toMatchObject({ active_requests: 1 }))
+    operated('role', 'standby', '--primary', 'https://db1.example.com:8443')
+    slow.socket.write(' by"')
+    await slow.ended
+    expect(slow.received()).toMatch(/^HTTP\/1\.1 503 [^]*retry-after: 5[^]*"reason":"standby","primary":"https:/)
+    expect((await send('GET', at)).status).toBe(404)
+  })
+
   it('is not given an address that is none', () => {
     for (const address of ['db1', 'https://user:secret@db1', 'https://db1\nx: y']) {
       expect(operate('role', 'standby', '--primary', address)).toMatchObject({ status: 2, stdout: '' })

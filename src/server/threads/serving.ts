@@ -16,6 +16,7 @@ import { createPlaces, type Places } from '../places.ts'
 import { requestIdOf } from '../request-id.ts'
 import type { InEffect } from '../reload.ts'
 import { standingIn } from '../standing/standing.ts'
+import { writesByRole } from '../standing/writes.ts'
 import { createTokenCheck, type TokenCheck } from '../tokens.ts'
 import { connectStore } from '../store/connect.ts'
 import { askedHealth } from './asked-health.ts'
@@ -41,12 +42,13 @@ export async function serveInThread(data: ServingData, main: MessagePort): Promi
   setInterval(() => shared.setHeap(data.index, getHeapStatistics().used_heap_size), freshMs).unref()
   const places = threadPlaces(data, { shared, metrics, log, tell })
   const tokens = await replaceableCheck(data)
+  const standing = standingIn(shared, data.shared.primary)
   const { plain, tls } = await createApp({
     ...{ config, health, places, version, release, logger: log, tls: data.tls },
     bodies: sharedBudget(shared, data.mostBodies),
-    store: connectStore(data),
+    store: writesByRole(connectStore(data), { standing, shared }),
     tokens: tokens.check,
-    ...{ standing: standingIn(shared, data.shared.primary), activity: shared },
+    ...{ standing, activity: shared },
     onBroken: metrics.outcomes.broken,
   })
   const servers = tls === undefined ? [plain] : [plain, tls]

@@ -15,7 +15,7 @@ export interface SharedMemory {
 }
 
 // The first places of `counts`; then come the threads' own, `perThread` each.
-const places = { phase: 0, open: 1, maintenance: 2, standby: 3 } as const
+const places = { phase: 0, open: 1, maintenance: 2, standby: 3, writes: 4 } as const
 const first = Object.keys(places).length
 // `heap` in kilobytes, which a whole number of 32 bits has room for.
 const own = { mayGiveWay: 0, requests: 1, heap: 2 } as const
@@ -46,6 +46,9 @@ export interface Shared {
   /** Whether writes are turned away. */
   readonly standby: () => boolean
   readonly setStandby: (on: boolean) => void
+  /** Writes that the database is at, of all threads. */
+  readonly writes: () => number
+  readonly addWrites: (change: number) => void
   /** Open connections of all threads, less those that a thread has promised to close. */
   readonly open: () => number
   /** @returns how many are open with the change */
@@ -87,6 +90,8 @@ export function openShared({ counts, bytes, ranks: rankMemory }: Omit<SharedMemo
     setMaintenance: (on) => set('maintenance', on),
     standby: () => isSet('standby'),
     setStandby: (on) => set('standby', on),
+    writes: () => Atomics.load(numbers, places.writes),
+    addWrites: (change) => void Atomics.add(numbers, places.writes, change),
     open: () => Atomics.load(numbers, places.open),
     addOpen: (change) => Atomics.add(numbers, places.open, change) + change,
     addMayGiveWay: (thread, change) => void Atomics.add(numbers, at(thread, 'mayGiveWay'), change),
