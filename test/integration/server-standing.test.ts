@@ -2,7 +2,7 @@
 import { execFile, spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { chmod, chown, lstat, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { chmod, chown, lstat, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -380,6 +380,14 @@ describe('checkpoints', () => {
     const refused = runToEnd(['restore', join(data, 'checkpoints', name), '--root', elsewhere])
     expect(refused.status).not.toBe(0)
     expect(runToEnd(['restore', 'latest', '--root', elsewhere]).status).not.toBe(0)
+    // Nor one in the place of the whole folder.
+    await rename(join(own, 'copy.db'), join(own, name))
+    await rename(join(own, 'copy.db.sha256'), join(own, `${name}.sha256`))
+    await rm(join(data, 'checkpoints'), { recursive: true })
+    await symlink(own, join(data, 'checkpoints'))
+    for (const which of ['latest', join(data, 'checkpoints', name)]) {
+      expect(runToEnd(['restore', which, '--root', elsewhere])).toMatchObject({ status: 7, stdout: '' })
+    }
     expect((await readdir(data)).filter((one) => one.startsWith('.'))).toEqual([])
   })
 
