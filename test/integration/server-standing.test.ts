@@ -391,6 +391,28 @@ describe('checkpoints', () => {
     expect((await readdir(data)).filter((one) => one.startsWith('.'))).toEqual([])
   })
 
+  it.runIf(process.getuid?.() === 0)(
+    'are migrated by root as their owner, who writes nothing through a link',
+    async () => {
+      const config = join(here.root, 'config.yaml')
+      await writeFile(config, baseConfig())
+      const [victim, data] = [join(here.root, 'victim'), dataDir()]
+      await writeFile(victim, '', { mode: 0o600 })
+      await chmod(here.root, 0o755)
+      await mkdir(data, { recursive: true })
+      const migrate = () => runToEnd(['migrate', '--config', config, '--root', here.root])
+      await symlink(victim, join(data, 'state.db'))
+      await chown(data, 65_534, 65_534)
+      expect(migrate()).toMatchObject({ status: 1, stdout: '' })
+      expect(await readFile(victim, 'utf8')).toBe('')
+      await rm(join(data, 'state.db'))
+      await writeFile(join(data, 'state.db'), '')
+      await chown(join(data, 'state.db'), 65_534, 65_534)
+      expect(migrate()).toMatchObject({ status: 0, stderr: '' })
+      expect((await lstat(join(data, 'state.db'))).uid).toBe(65_534)
+    },
+  )
+
   it('are taken by netops too, as the host of a root', async () => {
     await startReady()
     await mkdir(join(here.root, 'usr/local/bin'), { recursive: true })

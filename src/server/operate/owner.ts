@@ -30,9 +30,25 @@ export async function openAndBecomeOwner<T>(dataDir: string, folder: string, ope
     return await open()
   } finally {
     becomeRoot()
-    process.setgid?.(owner.gid)
-    process.setuid?.(owner.uid)
+    become(owner)
   }
+}
+
+/** Becomes the data's owner for good, where there are data; without any there is nothing of a service that could be in the way. */
+export async function becomeOwner(dataDir: string): Promise<void> {
+  try {
+    const owner = await ownerOf(dataDir)
+    if (owner === undefined) return
+    process.setgroups?.([owner.gid])
+    become(owner)
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error
+  }
+}
+
+function become({ uid, gid }: Owner): void {
+  process.setgid?.(gid)
+  process.setuid?.(uid)
 }
 
 function becomeRoot(): void {
