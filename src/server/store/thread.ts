@@ -1,6 +1,7 @@
 // The thread that keeps the store: it answers what the others ask over their ports.
 import type { MessagePort } from 'node:worker_threads'
 import { messageOf } from '../../model/errors.ts'
+import { steadyNow } from './clock.ts'
 import type { CountedStore } from './counted.ts'
 import type { Answer, FromStore, Request, ToStore } from './messages.ts'
 import { createPlainThreadMetrics } from '../metrics/thread.ts'
@@ -89,7 +90,7 @@ interface Asked {
 
 function answerOf(request: Request, { store, figures }: Asked): Promise<unknown> {
   // Under a load that the database cannot carry, work for nobody would keep the next ones waiting too.
-  if (Date.now() > request.until) return Promise.reject(new StoreUnavailable('the database did not answer in time'))
+  if (steadyNow() > request.until) return Promise.reject(new StoreUnavailable('the database did not answer in time'))
   switch (request.ask) {
     case 'get':
       return store.get(request.of)
