@@ -13,6 +13,7 @@ import { addressOf, listen, listenOnPassed } from '../listening.ts'
 import type { ThreadLog } from '../logs/thread.ts'
 import { createThreadMetrics, type ThreadMetrics } from '../metrics/thread.ts'
 import { createPlaces, type Places } from '../places.ts'
+import { answerBudget } from '../records/large-answers.ts'
 import { requestIdOf } from '../request-id.ts'
 import type { InEffect } from '../reload.ts'
 import { standingIn } from '../standing/standing.ts'
@@ -46,6 +47,7 @@ export async function serveInThread(data: ServingData, main: MessagePort): Promi
   const { plain, tls } = await createApp({
     ...{ config, health, places, version, release, logger: log, tls: data.tls },
     bodies: sharedBudget(shared, data.mostBodies),
+    answers: answerBudget(shared, data.mostAnswers),
     store: writesByRole(connectStore(data), { standing, shared }),
     tokens: tokens.check,
     ...{ standing, activity: shared },
