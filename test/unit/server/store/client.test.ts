@@ -1,9 +1,12 @@
-import { MessageChannel } from 'node:worker_threads'
+import { EventEmitter } from 'node:events'
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createStoreClient } from '../../../../src/server/store/client.ts'
+import type { FromStore, Request } from '../../../../src/server/store/messages.ts'
 import type { Store } from '../../../../src/server/store/port.ts'
 import { createDesk } from '../../../../src/server/store/thread.ts'
 import { memoryStore } from '../../../support/memory-store.ts'
+import { eventually } from '../../../support/server-process.ts'
 
 afterEach(() => {
   vi.useRealTimers()
@@ -36,4 +39,30 @@ describe('the time limit of a request to the store', () => {
     await expect(asked).rejects.toThrow('the database did not answer in time')
     await client.close()
   })
+})
+
+it('reads a few records a turn, and hands them over before it reads more: they may be large', async () => {
+  let [read, held, mostHeld] = [0, 0, 0]
+  const get = () => {
+    read += 1
+    held += 1
+    mostHeld = Math.max(mostHeld, held)
+    return Promise.resolve(undefined)
+  }
+  const answered: number[] = []
+  const postMessage = (answers: FromStore) => {
+    held -= answers.length
+    answered.push(...answers.map(({ id }) => id))
+  }
+  const port = Object.assign(new EventEmitter(), { postMessage })
+  createDesk({ ...memoryStore(), get, stats: () => ({}) }).serve(port as unknown as MessagePort)
+  const ids = Array.from({ length: 100 }, (_, id) => id)
+  // Each in a message of its own, as many as are there take one turn.
+  for (const id of ids) {
+    const request: Request = { ask: 'get', of: { collection: 'things', key: 'one' }, id, until: Infinity }
+    port.emit('message', [request])
+  }
+  expect(read).toBeLessThan(10)
+  await eventually(() => expect(answered).toEqual(ids))
+  expect(mostHeld).toBeLessThan(10)
 })
