@@ -68,6 +68,16 @@ const span = once(() =>
   ),
 )
 
+// A timer of Node that is longer than 2^31 ms, 24.8 days, goes off at once.
+const longestLimit = 24 * 86_400_000
+/** A time limit: of what takes that long, or longer, somebody wants to know sooner. */
+const timeLimit = once(() =>
+  expects(
+    span().refine((value) => value <= longestLimit, 'expected a duration of at most 24d'),
+    'a duration of at most 24d, such as 500ms, 30s, 5m or 2h',
+  ),
+)
+
 const replicaWords = 'an address such as db2.example.com or db2.example.com:5432'
 const replica = once(() =>
   expects(
@@ -228,7 +238,7 @@ const database = section(
       'One beyond those is closed after this time without use (guide: Database Scaling).',
     ),
     pool_connect_timeout: key(
-      span().prefault('30s'),
+      timeLimit().prefault('30s'),
       'How long connecting and logging in may take (guide: Database Scaling).',
     ),
     read_replicas: key(
@@ -245,7 +255,7 @@ const checkpoint = section(
       span().prefault('1h'),
       'A checkpoint of the state in SQLite is taken this often, by the time of the newest (guide: Recovery Point Objective).',
     ),
-    timeout: key(span().prefault('5m'), 'A checkpoint that takes longer is given up.'),
+    timeout: key(timeLimit().prefault('5m'), 'A checkpoint that takes longer is given up.'),
     keep: key(z.int().min(1).default(24), 'This many checkpoints are kept, the newest.'),
   }),
   'Copies of the state that a restore begins from.',

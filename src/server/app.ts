@@ -11,6 +11,7 @@ import { limitsOf, prepared } from './http-server.ts'
 import type { Places } from './places.ts'
 import { problemBody, problemType, sendProblem } from './problem.ts'
 import { answersAtOnce } from './records/at-once.ts'
+import type { AnswerBudget } from './records/large-answers.ts'
 import { addRecordRoutes } from './records/routes.ts'
 import { jsonType } from './records/values.ts'
 import { requestIdHeader, requestIdOf } from './request-id.ts'
@@ -36,6 +37,8 @@ export interface AppOptions {
   readonly places: Places
   /** What the bodies of all requests may hold in memory. */
   readonly bodies: Budget
+  /** What large answers may. */
+  readonly answers: AnswerBudget
   readonly standing: Standing
   /** What the whole process is at. */
   readonly activity: Activity
@@ -61,7 +64,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const tlsPort = security.require_tls ? server.tls_port : undefined
   const guarded = (handler: Handler): Handler =>
     guard({ places: options.places, tlsPort, tokens: options.tokens, standing: options.standing }, handler)
-  const answersNow = answersAtOnce(options.store)
+  const answersNow = answersAtOnce(options)
   const quick =
     (handler: Handler): Handler =>
     (request, response) => {

@@ -48,7 +48,12 @@ async function migrate(request: Start): Promise<number> {
   const { config } = await load(request, request.config === undefined ? 'optional' : 'required')
   const { migrateStore } = await import('./store/migrate.ts')
   const root = resolve(request.root)
-  print((await migrateStore({ config, root, dataDir: hostPaths(root).dataDir }, request)).join('\n'))
+  const { dataDir } = hostPaths(root)
+  if (config.database.driver === 'sqlite') {
+    const { becomeOwner } = await import('./operate/owner.ts')
+    await becomeOwner(dataDir)
+  }
+  print((await migrateStore({ config, root, dataDir }, request)).join('\n'))
   return 0
 }
 

@@ -251,10 +251,13 @@ function servingData(
   { listen: plan, memory, commits, store, wantedLogs }: ServingParts,
 ): readonly ServingData[] {
   const { config, credentials, version, commit, release } = options
-  const mostBodies = bodyBudget(readMemory().residentLimit, config.performance.max_request_size)
+  const { residentLimit } = readMemory()
+  const mostBodies = bodyBudget(residentLimit, config.performance.max_request_size)
   return plan.map((at, index) => ({
     ...{ kind: 'serving', index, config, listen: at, shared: memory, wantedLogs, mostBodies, version, commit, release },
     commits,
+    // Like bodies, an answer is there twice for a while.
+    mostAnswers: bodyBudget(residentLimit, 0),
     tls: credentials.tls,
     tokenKey: credentials.tokenKey,
     dataDir: hostPaths(options.root).dataDir,

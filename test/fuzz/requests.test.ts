@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApp } from '../../src/server/app.ts'
 import { sharedBudget } from '../../src/server/bodies.ts'
+import { answerBudget } from '../../src/server/records/large-answers.ts'
 import { trackConnections, type Connections } from '../../src/server/connections.ts'
 import { createPlaces } from '../../src/server/places.ts'
 import { readServerConfig } from '../../src/config/server-config.ts'
@@ -32,6 +33,7 @@ beforeAll(async () => {
   const checks = { database: true, memory: true, disk: true, network: true }
   const took = { duration_ms: 1 }
   const details = { database: took, memory: took, disk: took, network: took }
+  const shared = openShared(createSharedMemory(1))
   const { plain } = await createApp({
     config,
     tls: undefined,
@@ -39,7 +41,8 @@ beforeAll(async () => {
     store: memoryStore(),
     health: { read: () => Promise.resolve({ healthy: true, status: 'healthy', checks, details }) },
     places,
-    bodies: sharedBudget(openShared(createSharedMemory(1)), 10_000),
+    bodies: sharedBudget(shared, 10_000),
+    answers: answerBudget(shared, 100_000),
     standing: atWork,
     activity: { phase: () => 'serving', requests: () => 1, open: () => 1 },
     version: '1.0.0',

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { dataSchema } from '../../src/model/data-schema.ts'
 import { migratePostgres } from '../../src/server/store/postgres/migrate.ts'
 import { migrations } from '../../src/server/store/postgres/schema.ts'
-import { openStore, put, reasonFor, settingsFor, versionOf } from '../support/postgres-store.ts'
+import { openStore, put, reasonFor, settingsFor, versionOf, type Opened } from '../support/postgres-store.ts'
 import { findPostgres, startPostgres, type Postgres } from '../support/postgres.ts'
 import { eventually } from '../support/server-process.ts'
 
@@ -99,6 +99,28 @@ describe.skipIf(programs === undefined)('a PostgreSQL store', () => {
     await opened.store.write(put('late', '1'))
     expect(await opened.store.write(remove)).toEqual({ kind: 'missing' })
     expect(await opened.store.get({ collection: 'things', key: 'late' })).toMatchObject({ value: '1' })
+  })
+
+  it('restored from a copy gives out no version that clients have seen since that was made', async () => {
+    const { name, settings } = await fresh()
+    const seen = new Set<number>()
+    const write = async ({ store }: Opened) => versionOf(await store.write(put('one', '1')))
+    {
+      await using opened = openStore(settings)
+      await write(opened)
+    }
+    await eventually(() => postgres.sql(`CREATE DATABASE ${name}_copy TEMPLATE ${name}`))
+    {
+      await using opened = openStore(settings)
+      for (let count = 0; count < 200; count += 1) seen.add(await write(opened))
+    }
+    await using restored = openStore(settingsFor(postgres.port, { name: `${name}_copy` }))
+    const next = await eventually(() => write(restored))
+    expect(next).toBeGreaterThan(Math.max(...seen))
+    // One that is there is followed by a later one also where the clock was set back.
+    const dayMs = 86_400_000
+    await postgres.sql(`UPDATE network_service.records SET version = ${next + dayMs * 1000}`, `${name}_copy`)
+    expect(await write(restored)).toBe(next + dayMs * 1000 + 1)
   })
 
   it('lists by the bytes of keys in a database that sorts otherwise', async () => {

@@ -2,7 +2,7 @@
 import { execFile, spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { chmod, chown, lstat, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { chmod, chown, lstat, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -148,6 +148,20 @@ describe('the role', () => {
     const damaged = await startReady()
     expect((await send('PUT', at, '2')).status).toBe(503)
     expect(damaged.lines().some(({ msg }) => msg.startsWith('the role is not known and counts as standby'))).toBe(true)
+  })
+
+  it('refuses what a standby was still being sent: a copy that is taken then has all that was answered', async () => {
+    await startReady()
+    const slow = await dial()
+    slow.socket.write(
+      `PUT ${at} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10\r\nConnection: close\r\n\r\n"begun`,
+    )
+    await eventually(() => expect(operated('status')).toMatchObject({ active_requests: 1 }))
+    operated('role', 'standby', '--primary', 'https://db1.example.com:8443')
+    slow.socket.write(' by"')
+    await slow.ended
+    expect(slow.received()).toMatch(/^HTTP\/1\.1 503 [^]*retry-after: 5[^]*"reason":"standby","primary":"https:/)
+    expect((await send('GET', at)).status).toBe(404)
   })
 
   it('is not given an address that is none', () => {
@@ -366,8 +380,38 @@ describe('checkpoints', () => {
     const refused = runToEnd(['restore', join(data, 'checkpoints', name), '--root', elsewhere])
     expect(refused.status).not.toBe(0)
     expect(runToEnd(['restore', 'latest', '--root', elsewhere]).status).not.toBe(0)
+    // Nor one in the place of the whole folder.
+    await rename(join(own, 'copy.db'), join(own, name))
+    await rename(join(own, 'copy.db.sha256'), join(own, `${name}.sha256`))
+    await rm(join(data, 'checkpoints'), { recursive: true })
+    await symlink(own, join(data, 'checkpoints'))
+    for (const which of ['latest', join(data, 'checkpoints', name)]) {
+      expect(runToEnd(['restore', which, '--root', elsewhere])).toMatchObject({ status: 7, stdout: '' })
+    }
     expect((await readdir(data)).filter((one) => one.startsWith('.'))).toEqual([])
   })
+
+  it.runIf(process.getuid?.() === 0)(
+    'are migrated by root as their owner, who writes nothing through a link',
+    async () => {
+      const config = join(here.root, 'config.yaml')
+      await writeFile(config, baseConfig())
+      const [victim, data] = [join(here.root, 'victim'), dataDir()]
+      await writeFile(victim, '', { mode: 0o600 })
+      await chmod(here.root, 0o755)
+      await mkdir(data, { recursive: true })
+      const migrate = () => runToEnd(['migrate', '--config', config, '--root', here.root])
+      await symlink(victim, join(data, 'state.db'))
+      await chown(data, 65_534, 65_534)
+      expect(migrate()).toMatchObject({ status: 1, stdout: '' })
+      expect(await readFile(victim, 'utf8')).toBe('')
+      await rm(join(data, 'state.db'))
+      await writeFile(join(data, 'state.db'), '')
+      await chown(join(data, 'state.db'), 65_534, 65_534)
+      expect(migrate()).toMatchObject({ status: 0, stderr: '' })
+      expect((await lstat(join(data, 'state.db'))).uid).toBe(65_534)
+    },
+  )
 
   it('are taken by netops too, as the host of a root', async () => {
     await startReady()

@@ -3,6 +3,7 @@ import { Agent, request, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createApp, type AppOptions } from '../../src/server/app.ts'
 import { sharedBudget } from '../../src/server/bodies.ts'
+import { answerBudget } from '../../src/server/records/large-answers.ts'
 import { trackConnections } from '../../src/server/connections.ts'
 import { createPlaces } from '../../src/server/places.ts'
 import { readServerConfig } from '../../src/config/server-config.ts'
@@ -18,6 +19,8 @@ export interface ApiOptions {
   readonly store?: MemoryStore
   /** Receives what the service logs as an error: a fault of its own. */
   readonly onError?: (about: unknown) => void
+  /** What large answers may hold, in bytes. */
+  readonly mostAnswers?: number
 }
 
 export interface Api extends AsyncDisposable {
@@ -51,10 +54,12 @@ export async function startApi(options: ApiOptions = {}): Promise<Api> {
   const took = { duration_ms: 1 }
   const details = { database: took, memory: took, disk: took, network: took }
   const config = readServerConfig(options.config ?? '', 'config.yaml').value
+  const shared = openShared(createSharedMemory(1))
   const { plain } = await createApp({
     ...{ config, places, store, tls: undefined, tokens: options.tokens, version: '1.0.0', release: 'r' },
     health: { read: () => Promise.resolve({ healthy: true, status: 'healthy', checks, details }) },
-    bodies: sharedBudget(openShared(createSharedMemory(1)), 64 * 2 ** 20),
+    bodies: sharedBudget(shared, 64 * 2 ** 20),
+    answers: answerBudget(shared, options.mostAnswers ?? 64 * 2 ** 20),
     standing: atWork,
     activity: { phase: () => 'serving', requests: () => 1, open: () => 1 },
     logger: { error: options.onError ?? nobody },

@@ -246,6 +246,11 @@ export const badServerFiles: readonly BadFile[] = [
   ),
   bad('database: { driver: postgres, read_replicas: db2 }', '1:46 database.read_replicas: expected a list, not "db2"'),
   bad('checkpoint: { interval: hourly }', `1:25 checkpoint.interval: ${duration}, not "hourly"`),
+  beyond(
+    'checkpoint: { interval: 60d, timeout: 25d }\ndatabase: { pool_connect_timeout: 5w }',
+    '1:39 checkpoint.timeout: expected a duration of at most 24d, not "25d"',
+    '2:35 database.pool_connect_timeout: expected a duration of at most 24d, not "5w"',
+  ),
   bad('checkpoint: { keep: 0 }', '1:21 checkpoint.keep: expected a whole number of at least 1, not 0'),
   bad(
     'logging: { outputs: [{ type: syslog, facility: local9 }] }',

@@ -34,7 +34,7 @@ export async function takeInChild(order: CheckpointOrder, limits: ChildLimits): 
   const said = parseJson(stdout)
   const taken = takenCheckpoint.safeParse(said)
   if (code === 0 && taken.success) return taken.data
-  await clearLeftovers(order.folder)
+  await tryClearLeftovers(order.folder)
   const refused = refusal.safeParse(said)
   if (refused.success) throw new NetopsError(refused.data.error.code, refused.data.error)
   const reason = stderr.trim().split('\n').at(-1) ?? ''
@@ -52,13 +52,21 @@ async function runChild(order: CheckpointOrder, { timeoutMs, signal }: ChildLimi
       called: 'the process of a checkpoint',
     })
   } catch (error) {
-    await clearLeftovers(order.folder)
+    await tryClearLeftovers(order.folder)
     if (!late.aborted || signal.aborted) throw error
     throw new NetopsError('failed', {
       message: `the checkpoint was given up after ${formatDuration(timeoutMs)}`,
       hint: 'give it more time: checkpoint.timeout',
       cause: error,
     })
+  }
+}
+
+async function tryClearLeftovers(folder: string): Promise<void> {
+  try {
+    await clearLeftovers(folder)
+  } catch {
+    // A disk without room, or a folder that was never made, kept the checkpoint from being taken: that is what is to be told.
   }
 }
 

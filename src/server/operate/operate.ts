@@ -1,5 +1,5 @@
 // Carries out the commands of network_server for whoever operates it, and says what came of them.
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { dataSchema } from '../../model/data-schema.ts'
 import { NetopsError } from '../../model/errors.ts'
 import { parseJson } from '../../model/json.ts'
@@ -88,7 +88,9 @@ async function restoreFrom(root: string, { which, dryRun }: Extract<Operation, {
   const { openSource } = await import('../checkpoints/source.ts')
   const { restore } = await import('../checkpoints/restore.ts')
   await requireDataFolder(root, dataDir)
-  const source = await openAndBecomeOwner(dataDir, resolve(which), () => openSource(which, checkpointFolder(root)))
+  const checkpoints = checkpointFolder(root)
+  const folder = which === 'latest' ? checkpoints : dirname(resolve(which))
+  const source = await openAndBecomeOwner(dataDir, folder, () => openSource(which, checkpoints))
   try {
     const schemas = dataSchema.reads
     const done = await restore({ source, dataDir, database: databaseName, schemas, dryRun })

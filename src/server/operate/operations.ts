@@ -18,10 +18,11 @@ import type { ControlRequest, ControlResult } from '../control/protocol.ts'
 import { openControl, type ControlSocket } from '../control/socket.ts'
 import { watchMaintenance, type FlagWatch } from '../standing/maintenance.ts'
 import { checkpointFolder, controlFolder, databaseFile, maintenanceFlag, roleFile } from '../standing/places.ts'
-import { readRole, writeRole } from '../standing/role.ts'
+import { readRole } from '../standing/role.ts'
 import { keepStanding, type Role, type StandingKeeper } from '../standing/standing.ts'
 import type { Shared, SharedMemory } from '../threads/shared.ts'
 import type { EventLog } from '../threads/thread-log.ts'
+import { roleChanger } from './change-role.ts'
 
 export interface OperationsOptions {
   readonly root: string
@@ -167,6 +168,7 @@ type Perform = (request: ControlRequest) => Promise<ControlResult>
 
 function performer(options: OperationsOptions, { standing, checkpoints }: PerformParts): Perform {
   const { root, shared, release, version, log } = options
+  const changeRole = roleChanger({ path: roleFile(root), standing, shared, log })
   return async (request) => {
     switch (request.command) {
       case 'status': {
@@ -187,11 +189,7 @@ function performer(options: OperationsOptions, { standing, checkpoints }: Perfor
       case 'role': {
         const role: Role =
           request.role === 'primary' ? { kind: 'primary' } : { kind: 'standby', primary: request.primary }
-        // A standby takes nothing more from this moment on; a primary begins when it is on the disk that it is one.
-        if (role.kind === 'standby') standing.setRole(role)
-        await writeRole(roleFile(root), role)
-        standing.setRole(role)
-        log.info({ ...role }, `the role is ${role.kind} from now on`)
+        await changeRole(role)
         return { role: role.kind, primary: primaryOf(role) }
       }
     }

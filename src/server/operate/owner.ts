@@ -1,7 +1,6 @@
 // Root works on the service's data as the service's own user: what is written is the service's own then, and a link in a folder
 // of the service leads nowhere that the service could not go by itself.
 import { promises as fs } from 'node:fs'
-import { dirname } from 'node:path'
 import { messageOf, NetopsError, systemCode } from '../../model/errors.ts'
 import { makeFolder } from '../../system/files.ts'
 import { refuseDistrustedHere } from '../../system/folder-trust.ts'
@@ -13,10 +12,10 @@ interface Owner {
 
 /**
  * Opens something to read, and becomes the data's owner for good.
- * @param path where it lies, for root to open where the owner may not; nobody else may have a say in its folder then
+ * @param folder where it lies, for root to open where the owner may not; nobody else may have a say in the way there then
  * @param open opens it by the rights that there are at the time
  */
-export async function openAndBecomeOwner<T>(dataDir: string, path: string, open: () => Promise<T>): Promise<T> {
+export async function openAndBecomeOwner<T>(dataDir: string, folder: string, open: () => Promise<T>): Promise<T> {
   const owner = await ownerOf(dataDir)
   if (owner === undefined) return open()
   process.setgroups?.([owner.gid])
@@ -27,13 +26,29 @@ export async function openAndBecomeOwner<T>(dataDir: string, path: string, open:
   } catch (error) {
     if (!isDenied(error)) throw error
     becomeRoot()
-    await refuseDistrustedHere([dirname(path)])
+    await refuseDistrustedHere([folder])
     return await open()
   } finally {
     becomeRoot()
-    process.setgid?.(owner.gid)
-    process.setuid?.(owner.uid)
+    become(owner)
   }
+}
+
+/** Becomes the data's owner for good, where there are data; without any there is nothing of a service that could be in the way. */
+export async function becomeOwner(dataDir: string): Promise<void> {
+  try {
+    const owner = await ownerOf(dataDir)
+    if (owner === undefined) return
+    process.setgroups?.([owner.gid])
+    become(owner)
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error
+  }
+}
+
+function become({ uid, gid }: Owner): void {
+  process.setgid?.(gid)
+  process.setuid?.(uid)
 }
 
 function becomeRoot(): void {

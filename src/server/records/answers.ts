@@ -3,6 +3,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { closeIfBodyIsMissing } from '../bodies.ts'
 import { problemBody, problemType } from '../problem.ts'
+import { sendRefusal } from '../standing/refusals.ts'
+import { WriteRefused } from '../standing/writes.ts'
 import { StoreUnavailable } from '../store/port.ts'
 
 /** A request that is refused, and how. */
@@ -42,6 +44,7 @@ export function sendProblemReply(reply: FastifyReply, status: number, detail: st
 /** Answers for what a route threw, where that is for the client to know; the rest is for who answers for all routes. */
 export function errorHandler(error: unknown, _request: FastifyRequest, reply: FastifyReply): void {
   if (error instanceof Refusal) sendProblemReply(reply, error.status, error.message)
+  else if (error instanceof WriteRefused) sendRefusal(reply.hijack().raw, error.refusal)
   else if (error instanceof StoreUnavailable) {
     // A second is what a database that restarts, or another one that takes its place, needs at least.
     sendProblemReply(reply.header('retry-after', '1'), 503, `the records cannot be reached: ${error.reason}`)

@@ -3,15 +3,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { bodyIsTold } from '../bodies.ts'
 import { requestIdHeader, requestIdOf } from '../request-id.ts'
-import { later, type RecordId, type Store } from '../store/port.ts'
+import { later, type RecordId } from '../store/port.ts'
+import { isHeld } from './large-answers.ts'
 import { headersOf } from './read.ts'
+import type { RecordParts } from './routes.ts'
 import { isName } from './schemas.ts'
 
 /**
  * Answers what can be answered at once.
  * @returns what says whether a request was answered
  */
-export function answersAtOnce({ getNow }: Store): (request: IncomingMessage, response: ServerResponse) => boolean {
+export function answersAtOnce({
+  store: { getNow },
+  answers,
+}: RecordParts): (request: IncomingMessage, response: ServerResponse) => boolean {
   if (getNow === undefined) return () => false
   return (request, response) => {
     const { method, url, headers } = request
@@ -20,7 +25,7 @@ export function answersAtOnce({ getNow }: Store): (request: IncomingMessage, res
     const id = idIn(url)
     if (id === undefined) return false
     const record = getNow(id)
-    if (record === undefined || record === later) return false
+    if (record === undefined || record === later || !isHeld(response, record.value, answers)) return false
     const told = headersOf(record)
     told.push(requestIdHeader, requestIdOf(request), 'content-length', `${Buffer.byteLength(record.value)}`)
     response.writeHead(200, told)

@@ -5,12 +5,15 @@ import { subjectOf } from '../guard.ts'
 import type { Condition, Idempotency, RecordId, Store, StoredRecord, Write, WriteOutcome } from '../store/port.ts'
 import { errorHandler, parsed, Refusal, sendProblemReply } from './answers.ts'
 import { conditionOf, etagOf, isMatched, isUnchanged } from './conditions.ts'
+import { sendText, type AnswerBudget } from './large-answers.ts'
 import { headersOf, mayBeKept } from './read.ts'
 import { cursorAfter, isName, keyOf, listQuery, nameWords, writeHeaders } from './schemas.ts'
 import { isJson, jsonType, readJsonText } from './values.ts'
 
 export interface RecordParts {
   readonly store: Store
+  /** What large answers may hold in memory. */
+  readonly answers: AnswerBudget
 }
 
 const collectionRoute = '/v1/records/:collection'
@@ -25,9 +28,10 @@ interface AtRecord {
 type RecordRequest = FastifyRequest<AtRecord>
 
 /** Serves the records of a store. */
-export function addRecordRoutes(app: FastifyInstance, { store }: RecordParts): void {
-  app.get<AtRecord>(recordRoute, { errorHandler }, (request, reply) => getRecord(store, request, reply))
-  app.get<AtCollection>(collectionRoute, { errorHandler }, (request, reply) => listRecords(store, request, reply))
+export function addRecordRoutes(app: FastifyInstance, parts: RecordParts): void {
+  const { store } = parts
+  app.get<AtRecord>(recordRoute, { errorHandler }, (request, reply) => getRecord(parts, request, reply))
+  app.get<AtCollection>(collectionRoute, { errorHandler }, (request, reply) => listRecords(parts, request, reply))
   // Whatever is wrong with the head is told before the body is read.
   const [put, remove] = [begin('PUT'), begin('DELETE')]
   app.put<AtRecord>(recordRoute, { errorHandler, onRequest: put }, (request, reply) => putRecord(store, request, reply))
@@ -37,7 +41,11 @@ export function addRecordRoutes(app: FastifyInstance, { store }: RecordParts): v
 }
 
 // Nearly all that are for a record that is there do not come here (at-once.ts).
-async function getRecord(store: Store, request: RecordRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function getRecord(
+  { store, answers }: RecordParts,
+  request: RecordRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
   const { params, headers } = request
   if (!isName(params.collection) || !isName(params.key)) return sendProblemReply(reply, 400, wrongName(params))
   const record = await store.get(params)
@@ -49,9 +57,7 @@ async function getRecord(store: Store, request: RecordRequest, reply: FastifyRep
   const ifNoneMatch = headers['if-none-match']
   if (ifNoneMatch !== undefined && isUnchanged(ifNoneMatch, etag))
     return reply.header('etag', etag).header('cache-control', mayBeKept).code(304).send()
-  const told = headersOf(record)
-  for (let at = 0; at < told.length; at += 2) reply.header(told[at] ?? '', told[at + 1])
-  return reply.send(record.value)
+  return sendText(reply, { text: record.value, headers: headersOf(record) }, answers)
 }
 
 const noRecord = 'there is no record of this key'
@@ -61,7 +67,7 @@ const wrongName = ({ collection }: RecordId): string =>
   `${isName(collection) ? 'key' : 'collection'}: expected ${nameWords}`
 
 async function listRecords(
-  store: Store,
+  { store, answers }: RecordParts,
   request: FastifyRequest<AtCollection>,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
@@ -72,10 +78,8 @@ async function listRecords(
   const { records, more } = await store.list({ collection, prefix, after, limit })
   const last = records.at(-1)
   const next = more && last !== undefined ? `,"next":"${cursorAfter(last.key)}"` : ''
-  return reply
-    .header('cache-control', mayBeKept)
-    .header('content-type', jsonType)
-    .send(`{"items":[${records.map(itemText).join()}]${next}}`)
+  const text = `{"items":[${records.map(itemText).join()}]${next}}`
+  return sendText(reply, { text, headers: ['cache-control', mayBeKept, 'content-type', jsonType] }, answers)
 }
 
 // Values are texts of JSON already, and keys need no escape.

@@ -1,6 +1,7 @@
 // The store as a thread that serves sees it: what it asks goes to the store's thread over a port, and comes back.
 import type { MessagePort } from 'node:worker_threads'
 import type { MetricValues } from '../threads/messages.ts'
+import { steadyNow } from './clock.ts'
 import type { StoreStats } from './counted.ts'
 import type { Answer, FromStore, Question, Request, ToStore } from './messages.ts'
 import { StoreUnavailable, type RecordPage, type Store, type StoredRecord, type WriteOutcome } from './port.ts'
@@ -55,7 +56,7 @@ export function createStoreClient(port: MessagePort, limits: Partial<ClientLimit
     waiting.clear()
   }
   const look = setInterval(() => {
-    const now = Date.now()
+    const now = steadyNow()
     for (const [id, { until, reject }] of waiting) {
       // Later ones have no earlier limit.
       if (until > now) break
@@ -70,7 +71,7 @@ export function createStoreClient(port: MessagePort, limits: Partial<ClientLimit
       return Promise.reject(new StoreUnavailable('too many requests wait for the database'))
     }
     const id = (lastId += 1)
-    const until = Date.now() + timeLimitMs
+    const until = steadyNow() + timeLimitMs
     // All that this turn of the loop asks goes in one message.
     if (outgoing.length === 0) setImmediate(send)
     outgoing.push({ ...question, id, until })

@@ -9,7 +9,7 @@ export type Question =
 
 export type Request = Question & {
   readonly id: number
-  /** Nobody waits for the answer any more after this time, in ms since 1970. */
+  /** Nobody waits for the answer any more after this time of the threads' clock (clock.ts), in ms. */
   readonly until: number
 }
 

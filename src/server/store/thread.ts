@@ -1,6 +1,7 @@
 // The thread that keeps the store: it answers what the others ask over their ports.
 import type { MessagePort } from 'node:worker_threads'
 import { messageOf } from '../../model/errors.ts'
+import { steadyNow } from './clock.ts'
 import type { CountedStore } from './counted.ts'
 import type { Answer, FromStore, Request, ToStore } from './messages.ts'
 import { createPlainThreadMetrics } from '../metrics/thread.ts'
@@ -36,6 +37,10 @@ export interface Desk {
   readonly close: () => void
 }
 
+// What is read in one turn of the loop is in memory all at once, and a record may have 10 MB.
+const readsAtOnce = 4
+const isRead = ({ ask }: Request): boolean => ask === 'get' || ask === 'list'
+
 export function createDesk(
   store: CountedStore,
   figures: () => Promise<MetricValues> = () => Promise.resolve([]),
@@ -53,6 +58,18 @@ export function createDesk(
     if (!scheduled) setImmediate(send)
     scheduled = true
   }
+  const reads: (() => void)[] = []
+  let mayRead = readsAtOnce
+  // A turn of the loop takes in all messages that wait, each with requests of its own.
+  const readSome = () => {
+    if (mayRead === readsAtOnce && reads.length > 0) {
+      setImmediate(() => {
+        mayRead = readsAtOnce
+        readSome()
+      })
+    }
+    for (; mayRead > 0 && reads.length > 0; mayRead -= 1) reads.shift()?.()
+  }
   return {
     serve(port) {
       ports.add(port)
@@ -63,16 +80,21 @@ export function createDesk(
         else all.push(answer)
         sendSoon()
       }
+      const ask = (request: Request) => {
+        const { id } = request
+        answerOf(request, { store, figures }).then(
+          (result) => tell({ id, end: 'ok', result }),
+          (error: unknown) => tell({ id, ...failureOf(error) }),
+        )
+      }
       port.on('message', (requests: ToStore) => {
         // Before the store plans its next transaction: what was only read does not wait for the disk.
         sendSoon()
         for (const request of requests) {
-          const { id } = request
-          answerOf(request, { store, figures }).then(
-            (result) => tell({ id, end: 'ok', result }),
-            (error: unknown) => tell({ id, ...failureOf(error) }),
-          )
+          if (isRead(request)) reads.push(() => ask(request))
+          else ask(request)
         }
+        readSome()
       })
     },
     close() {
@@ -89,7 +111,7 @@ interface Asked {
 
 function answerOf(request: Request, { store, figures }: Asked): Promise<unknown> {
   // Under a load that the database cannot carry, work for nobody would keep the next ones waiting too.
-  if (Date.now() > request.until) return Promise.reject(new StoreUnavailable('the database did not answer in time'))
+  if (steadyNow() > request.until) return Promise.reject(new StoreUnavailable('the database did not answer in time'))
   switch (request.ask) {
     case 'get':
       return store.get(request.of)

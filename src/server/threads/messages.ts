@@ -31,6 +31,8 @@ export interface ServingData {
   readonly wantedLogs: SharedArrayBuffer
   /** What the bodies of all requests of the process may hold, in bytes. */
   readonly mostBodies: number
+  /** The same for large answers. */
+  readonly mostAnswers: number
   /** The folder of the embedded database. */
   readonly dataDir: string
   /** Counts what is written into it (store/sqlite/commits.ts). */

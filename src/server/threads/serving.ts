@@ -13,9 +13,11 @@ import { addressOf, listen, listenOnPassed } from '../listening.ts'
 import type { ThreadLog } from '../logs/thread.ts'
 import { createThreadMetrics, type ThreadMetrics } from '../metrics/thread.ts'
 import { createPlaces, type Places } from '../places.ts'
+import { answerBudget } from '../records/large-answers.ts'
 import { requestIdOf } from '../request-id.ts'
 import type { InEffect } from '../reload.ts'
 import { standingIn } from '../standing/standing.ts'
+import { writesByRole } from '../standing/writes.ts'
 import { createTokenCheck, type TokenCheck } from '../tokens.ts'
 import { connectStore } from '../store/connect.ts'
 import { askedHealth } from './asked-health.ts'
@@ -41,12 +43,14 @@ export async function serveInThread(data: ServingData, main: MessagePort): Promi
   setInterval(() => shared.setHeap(data.index, getHeapStatistics().used_heap_size), freshMs).unref()
   const places = threadPlaces(data, { shared, metrics, log, tell })
   const tokens = await replaceableCheck(data)
+  const standing = standingIn(shared, data.shared.primary)
   const { plain, tls } = await createApp({
     ...{ config, health, places, version, release, logger: log, tls: data.tls },
     bodies: sharedBudget(shared, data.mostBodies),
-    store: connectStore(data),
+    answers: answerBudget(shared, data.mostAnswers),
+    store: writesByRole(connectStore(data), { standing, shared }),
     tokens: tokens.check,
-    ...{ standing: standingIn(shared, data.shared.primary), activity: shared },
+    ...{ standing, activity: shared },
     onBroken: metrics.outcomes.broken,
   })
   const servers = tls === undefined ? [plain] : [plain, tls]

@@ -15,16 +15,19 @@ export interface SharedMemory {
 }
 
 // The first places of `counts`; then come the threads' own, `perThread` each.
-const places = { phase: 0, open: 1, maintenance: 2, standby: 3 } as const
+const places = { phase: 0, open: 1, maintenance: 2, standby: 3, writes: 4 } as const
 const first = Object.keys(places).length
 // `heap` in kilobytes, which a whole number of 32 bits has room for.
 const own = { mayGiveWay: 0, requests: 1, heap: 2 } as const
 const perThread = Object.keys(own).length
 
+// The places of `bytes`.
+const held = { bodies: 0, answers: 1 } as const
+
 /** Memory for so many serving threads, in which everything is 0. */
 export const createSharedMemory = (threads: number): SharedMemory => ({
   counts: new SharedArrayBuffer((first + threads * perThread) * Int32Array.BYTES_PER_ELEMENT),
-  bytes: new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT),
+  bytes: new SharedArrayBuffer(Object.keys(held).length * BigInt64Array.BYTES_PER_ELEMENT),
   ranks: noRanks(threads),
   primary: addressMemory(),
 })
@@ -46,6 +49,9 @@ export interface Shared {
   /** Whether writes are turned away. */
   readonly standby: () => boolean
   readonly setStandby: (on: boolean) => void
+  /** Writes that the database is at, of all threads. */
+  readonly writes: () => number
+  readonly addWrites: (change: number) => void
   /** Open connections of all threads, less those that a thread has promised to close. */
   readonly open: () => number
   /** @returns how many are open with the change */
@@ -68,6 +74,9 @@ export interface Shared {
   /** @returns false, and nothing is taken, where that would be more than the most */
   readonly takeBodies: (bytes: number, most: number) => boolean
   readonly giveBodies: (bytes: number) => void
+  /** The same for large answers that their clients have not taken yet; one may be as large as it is. */
+  readonly takeAnswers: (bytes: number, most: number) => boolean
+  readonly giveAnswers: (bytes: number) => void
 }
 
 export function openShared({ counts, bytes, ranks: rankMemory }: Omit<SharedMemory, 'primary'>): Shared {
@@ -79,6 +88,8 @@ export function openShared({ counts, bytes, ranks: rankMemory }: Omit<SharedMemo
   const at = (thread: number, which: keyof typeof own): number => first + thread * perThread + own[which]
   const isSet = (place: keyof typeof places) => Atomics.load(numbers, places[place]) !== 0
   const set = (place: keyof typeof places, on: boolean) => void Atomics.store(numbers, places[place], on ? 1 : 0)
+  /** @returns what is held with the change */
+  const add = (place: number, change: number): number => Number(Atomics.add(sizes, place, BigInt(change))) + change
   return {
     threads,
     phase: () => phases[Atomics.load(numbers, places.phase)] ?? 'starting',
@@ -87,6 +98,8 @@ export function openShared({ counts, bytes, ranks: rankMemory }: Omit<SharedMemo
     setMaintenance: (on) => set('maintenance', on),
     standby: () => isSet('standby'),
     setStandby: (on) => set('standby', on),
+    writes: () => Atomics.load(numbers, places.writes),
+    addWrites: (change) => void Atomics.add(numbers, places.writes, change),
     open: () => Atomics.load(numbers, places.open),
     addOpen: (change) => Atomics.add(numbers, places.open, change) + change,
     addMayGiveWay: (thread, change) => void Atomics.add(numbers, at(thread, 'mayGiveWay'), change),
@@ -110,13 +123,19 @@ export function openShared({ counts, bytes, ranks: rankMemory }: Omit<SharedMemo
     },
     setHeap: (thread, used) => void Atomics.store(numbers, at(thread, 'heap'), Math.round(used / 1024)),
     heapOf: (thread) => Atomics.load(numbers, at(thread, 'heap')) * 1024,
-    bodies: () => Number(Atomics.load(sizes, 0)),
+    bodies: () => Number(Atomics.load(sizes, held.bodies)),
     takeBodies(taken, most) {
-      const before = Atomics.add(sizes, 0, BigInt(taken))
-      if (Number(before) + taken <= most) return true
-      Atomics.sub(sizes, 0, BigInt(taken))
+      if (add(held.bodies, taken) <= most) return true
+      add(held.bodies, -taken)
       return false
     },
-    giveBodies: (given) => void Atomics.sub(sizes, 0, BigInt(given)),
+    giveBodies: (given) => void add(held.bodies, -given),
+    takeAnswers(taken, most) {
+      const sum = add(held.answers, taken)
+      if (sum <= most || sum === taken) return true
+      add(held.answers, -taken)
+      return false
+    },
+    giveAnswers: (given) => void add(held.answers, -given),
   }
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { takeInChild } from '../../../src/server/checkpoints/child.ts'
 import {
   checkpointName,
   hashPath,
@@ -145,6 +146,16 @@ describe('a checkpoint', () => {
       `${checkpointName(at)}x`,
     ])
       expect(takenAt(name)).toBeUndefined()
+  })
+})
+
+describe('the process of a checkpoint', () => {
+  it('that took too long is what is told, also where there is no folder to clear', async () => {
+    const order = { database: join(folder, 'state.db'), folder: join(folder, 'never-made'), keep: 1 }
+    await expect(takeInChild(order, { timeoutMs: 1, signal: new AbortController().signal })).rejects.toMatchObject({
+      code: 'failed',
+      message: 'the checkpoint was given up after 1 ms',
+    })
   })
 })
 

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createTokenCheck } from '../../../src/server/tokens.ts'
@@ -5,6 +7,7 @@ import { startApi, type Api, type Asked } from '../../support/api.ts'
 import { makeToken } from '../../support/json-web-token.ts'
 import { compare, operations } from '../../support/records-model.ts'
 import { samples } from '../../support/samples.ts'
+import { eventually } from '../../support/server-process.ts'
 
 const at = '/v1/records/users/ada'
 const problemType = expect.stringMatching(/^application\/problem\+json\b/) as string
@@ -381,4 +384,42 @@ test('whatever is asked in whatever order is answered as the reference says', as
   let runs = 0
   const property = fc.asyncProperty(operations, (all) => compare(api.ask, `run-${(runs += 1)}`, all))
   await fc.assert(property, samples(100))
+})
+
+test('large answers that their clients do not take hold so much memory together, and then others are told to come again', async () => {
+  await using api = await startApi({ mostAnswers: 10e6 })
+  // More than the kernel takes for a client that reads nothing.
+  const large = JSON.stringify('x'.repeat(9e6))
+  expect((await put(api, large)).status).toBe(201)
+  await put(api, '1', {}, '/v1/records/users/bob')
+  for (const path of [at, '/v1/records/users']) {
+    // What was sent before may still be held for a moment.
+    const slow = await eventually(async () => {
+      const socket = connect(api.port, '127.0.0.1')
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`)
+      const [first] = (await once(socket, 'data')) as [Buffer]
+      socket.pause()
+      if (first.toString('latin1').startsWith('HTTP/1.1 200')) return socket
+      socket.destroy()
+      throw new Error(first.toString('latin1'))
+    })
+    for (const again of [at, '/v1/records/users']) {
+      const refused = await api.ask({ path: again })
+      expect(refused.status).toBe(503)
+      expect(refused.headers).toMatchObject({ 'retry-after': '1', 'content-type': problemType })
+      expect(refused.headers.etag).toBeUndefined()
+      expect(JSON.parse(refused.body)).toMatchObject({ detail: 'too many large answers are being sent: try again' })
+    }
+    expect(await api.ask({ path: '/v1/records/users/bob' })).toMatchObject({ status: 200, body: '1' })
+    slow.destroy()
+    await eventually(async () => expect(await api.ask({ path: at })).toMatchObject({ status: 200, body: large }))
+  }
+})
+
+test('one large answer at a time is sent whatever its length is', async () => {
+  await using api = await startApi({ mostAnswers: 1000 })
+  const large = JSON.stringify('x'.repeat(1e6))
+  await put(api, large)
+  for (let count = 0; count < 3; count += 1)
+    expect(await api.ask({ path: at })).toMatchObject({ status: 200, body: large })
 })

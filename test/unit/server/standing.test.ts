@@ -3,11 +3,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { roleChanger } from '../../../src/server/operate/change-role.ts'
 import { watchMaintenance, type FlagWatch } from '../../../src/server/standing/maintenance.ts'
 import { refusalByRole, refusalInMaintenance } from '../../../src/server/standing/refusals.ts'
 import { readRole, writeRole } from '../../../src/server/standing/role.ts'
 import { keepStanding, standingIn } from '../../../src/server/standing/standing.ts'
+import { writesByRole } from '../../../src/server/standing/writes.ts'
+import { StoreUnavailable, type Write, type WriteOutcome } from '../../../src/server/store/port.ts'
 import { createSharedMemory, openShared, type SharedMemory } from '../../../src/server/threads/shared.ts'
+import { memoryStore } from '../../support/memory-store.ts'
 import { eventually } from '../../support/server-process.ts'
 
 let folder: string
@@ -224,5 +228,52 @@ describe('the maintenance flag', () => {
     await writeFile(flag(), '')
     await eventually(() => expect(problems.at(-1)).toBe('it is empty'))
     expect(states).toEqual([true, false])
+  })
+})
+
+describe('a change of the role', () => {
+  const parts = () => {
+    const memory = createSharedMemory(1)
+    const shared = openShared(memory)
+    const standing = keepStanding(shared, memory.primary)
+    const path = join(folder, 'role.json')
+    return { shared, standing, path, change: roleChanger({ path, standing, shared, log: { info: () => undefined } }) }
+  }
+  const write: Write = { collection: 'things', key: 'one', value: '1', condition: { kind: 'always' } }
+
+  it('is one after the other: what is in effect is what is on the disk', async () => {
+    const { standing, path, change } = parts()
+    for (let round = 0; round < 30; round += 1) {
+      const wanted = Array.from({ length: 6 }, (_, n) => ((round + n) % 2 === 0 ? 'primary' : 'standby'))
+      await Promise.all(wanted.map((kind) => change(kind === 'primary' ? { kind } : { kind, primary: undefined })))
+      expect(standing.role()).toEqual((await readRole(path)).role)
+      expect(standing.role().kind).toBe(wanted.at(-1))
+    }
+  })
+
+  it('to standby is over when the database has ended what it was at, and refuses what comes then', async () => {
+    const { shared, standing, change } = parts()
+    const database = Promise.withResolvers<WriteOutcome>()
+    const store = writesByRole({ ...memoryStore(), write: () => database.promise }, { standing, shared })
+    const begun = store.write(write)
+    let changed = false
+    const change1 = change({ kind: 'standby', primary: undefined }).then(() => (changed = true))
+    await eventually(() => expect(standing.role().kind).toBe('standby'))
+    await expect(store.write(write)).rejects.toThrow('this is a standby')
+    await eventually(async () => expect((await readRole(join(folder, 'role.json'))).role.kind).toBe('standby'))
+    expect(changed).toBe(false)
+    database.resolve({ kind: 'created', version: 1, repeated: false })
+    expect(await begun).toMatchObject({ kind: 'created' })
+    await change1
+    expect(shared.writes()).toBe(0)
+  })
+
+  it('is not held up by writes that failed', async () => {
+    const { shared, standing, change } = parts()
+    const away = new StoreUnavailable('away')
+    const store = writesByRole({ ...memoryStore(), write: () => Promise.reject(away) }, { standing, shared })
+    await expect(store.write(write)).rejects.toBe(away)
+    await change({ kind: 'standby', primary: undefined })
+    expect(standing.role().kind).toBe('standby')
   })
 })

@@ -85,7 +85,11 @@ BEGIN
     DELETE FROM ${schemaName}.records r WHERE r.collection = p_collection AND r.key = p_key;
   ELSE
     kind := CASE WHEN current IS NULL THEN 'created' ELSE 'replaced' END;
+    -- Ahead of the clock's microseconds: a copy that was restored, or a replica that became the master and lacks the last
+    -- writes, does not give out again what clients have seen since. The sequence tells those of one millisecond apart.
     version := nextval('${schemaName}.record_versions');
+    version := greatest(version, coalesce(current, 0) + 1,
+      floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint * 1000 + version % 1000);
     INSERT INTO ${schemaName}.records AS r (collection, key, value, version, updated)
       VALUES (p_collection, p_key, p_value, write_record.version, clock_timestamp())
       ON CONFLICT ON CONSTRAINT records_pkey DO UPDATE
