@@ -53,8 +53,9 @@ const seaConfig = (plan: ExecutablePlan) => ({
   disableExperimentalSEAWarning: true,
   useSnapshot: false,
   useCodeCache: true,
-  // As in a checkout (scripts/with-node): node:sqlite and zstd work, and warn on each start.
-  execArgv: ['--disable-warning=ExperimentalWarning'],
+  // As in a checkout (scripts/with-node): node:sqlite and zstd work, and warn on each start. And what rotates logs sends SIGUSR1,
+  // which opens Node's debugger to every account of the host for as long as no code of ours has begun to listen to it.
+  execArgv: ['--disable-warning=ExperimentalWarning', '--disable-sigusr1'],
   execArgvExtension: 'env',
   assets: {
     ...Object.fromEntries(plan.assets),

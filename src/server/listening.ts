@@ -30,7 +30,8 @@ export function listen(server: NetServer, at: At, how: 'alone' | 'among threads'
 
 /** Accepts from a socket that was passed to the process. */
 export const listenOnPassed = (server: NetServer, descriptor: number, at: At, keys: string): Promise<void> =>
-  opened(server, () => void server.listen({ fd: descriptor, backlog }), { at, keys })
+  // Beside a descriptor Node takes the number of its own: one among the options it would not see, and wait for 511.
+  opened(server, () => void server.listen({ fd: descriptor }, backlog), { at, keys })
 
 /**
  * Finds out whether an address is free, as threads that share it could share it with another process too.

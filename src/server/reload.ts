@@ -66,8 +66,9 @@ export function createReloader(options: ReloadOptions): Reloader {
   const reload = async (): Promise<Reloaded> => {
     const next = await readAgain(options)
     const keys = differingKeys(now.config, next.config)
-    const logging = keys.filter((key) => key.startsWith('logging.'))
-    const levels = logging.length > 0 && options.setLevels(next.config)
+    const logging = keys.filter((key) => key.startsWith('logging.') || key === 'error_log.level')
+    // What else differs of the logs is a start's, and keeps nobody from the levels.
+    const levels = logging.length > 0 && options.setLevels(mixed(now.config, next.config, logging))
     const taken = keys.filter((key) => live.includes(key) || (levels && logging.includes(key)))
     const { effect, files } = withFiles(now, next)
     now = { ...effect, config: mixed(now.config, next.config, taken) }

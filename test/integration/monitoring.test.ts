@@ -3,7 +3,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { commands } from '../../src/cli/command-list.ts'
 import { alertCases } from '../support/alert-cases.ts'
 import { fakeConnections } from '../support/fake-hosts.ts'
@@ -51,6 +51,20 @@ const rulesIn = (file: string): readonly Rule[] =>
         ),
       ),
     }))
+
+test('what is in the way of the files is named, and is no defect', async () => {
+  await writeFile(join(fleet.cwd, 'taken'), '')
+  await mkdir(join(fleet.cwd, 'half/rules.yml'), { recursive: true })
+  for (const [folder, where] of [
+    ['taken', 'taken'],
+    ['half', 'half/rules.yml'],
+  ] as const) {
+    const { exit, stderr } = await netops(`monitoring render --out ${folder}`)
+    expect({ exit, stderr }).toEqual({ exit: 1, stderr: expect.stringContaining(join(fleet.cwd, where)) as string })
+    expect(stderr).toContain('--out DIR')
+    expect(stderr).not.toContain('defect')
+  }
+})
 
 describe('the rendered files', () => {
   it('say where each host is scraped, with its groups, and warn of those that nobody reaches', async () => {

@@ -1,11 +1,14 @@
 // Deployments, a rollback and a tuned restart of a service that is asked all the time: nobody is turned away.
+import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { holdSockets } from '../../src/drivers/services/held-sockets.ts'
 import { ownTraits } from '../../src/model/release-traits.ts'
+import { listenOnPassed } from '../../src/server/listening.ts'
+import { exec } from '../../src/system/exec.ts'
 import { httpGet } from '../../src/system/http.ts'
-import { eventually } from '../support/server-process.ts'
+import { eventually, freePort } from '../support/server-process.ts'
 import { closed, makeSite, smallRelease, supervisorOf, type Release, type Site } from '../support/site.ts'
 import { startTraffic } from '../support/traffic.ts'
 
@@ -92,4 +95,36 @@ test('sockets are not shared with whoever listens there already, and are passed 
   expect(held.descriptors).toHaveLength(2)
   // Nobody accepts yet, so nobody is kept waiting.
   await expect(httpGet(`http://127.0.0.1:${taken}/`, 5000)).rejects.toThrow('ECONNREFUSED')
+})
+
+test('a start is none while something else listens there, and is one as soon as it does not', async () => {
+  const { site, one } = await served()
+  expect(await site.netops(['service', 'stop'])).toMatchObject({ code: 0 })
+  const other = createServer()
+  await new Promise<void>((resolve) => other.listen(site.ports.server, '127.0.0.1', resolve))
+  for (const action of ['start', 'start', 'restart']) {
+    const { code, stderr } = await site.netops(['service', action])
+    expect([action, code, stderr]).toEqual([action, 1, expect.stringContaining('the service was not started')])
+    expect(stderr).toContain(`cannot listen on 127.0.0.1:${site.ports.server}`)
+  }
+  await closed(other)
+  expect(await site.netops(['service', 'start'])).toMatchObject({ code: 0 })
+  await eventually(async () => expect(await site.answering()).toBe(one.id))
+}, 180_000)
+
+const ss = ['/usr/bin/ss', '/bin/ss', '/usr/sbin/ss', '/sbin/ss'].find((file) => existsSync(file))
+
+test.skipIf(ss === undefined)('as many may wait at a socket that was passed as the kernel lets wait', async () => {
+  const at = { host: '127.0.0.1', port: await freePort() }
+  const held = holdSockets([{ address: at.host, port: at.port }])
+  const server = createServer()
+  onTestFinished(async () => {
+    await closed(server)
+    held.letGo()
+  })
+  await listenOnPassed(server, held.descriptors[0] ?? -1, at, 'server.port')
+  const { stdout } = await exec([ss ?? '', '-Hltn', `sport = :${at.port}`])
+  // ss(8): of what listens the third word is how many may wait.
+  const most = Number(stdout.trim().split(/\s+/)[2])
+  expect(most).toBe(Math.min(65_535, Number(await readFile('/proc/sys/net/core/somaxconn', 'utf8'))))
 })

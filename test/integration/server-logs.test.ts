@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { Agent, get } from 'node:http'
-import { createServer } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ask, baseConfig, dial, eventually, here, start, startReady, useServers } from '../support/server-process.ts'
@@ -171,5 +171,24 @@ describe('logs that cannot be written', () => {
     } finally {
       spawnSync('umount', ['-l', logDir()])
     }
+  })
+})
+
+describe('SIGUSR1', () => {
+  it('opens no debugger, also where no code of ours listens to it', async () => {
+    const folder = join(here.root, 'var/lib/network_system/control')
+    mkdirSync(folder, { recursive: true })
+    const service = createServer()
+    await new Promise<void>((resolve) => service.listen(join(folder, 'socket'), resolve))
+    const called = new Promise<Socket>((resolve) => service.once('connection', resolve))
+    // As long as nobody answers it, it waits, and listens to no signal; so does a server that has just been started.
+    const asking = await start({ args: ['checkpoint', '--root', here.root] })
+    const connection = await called
+    await new Promise((resolve) => connection.once('data', resolve))
+    asking.child.kill('SIGUSR1')
+    connection.end()
+    expect(await asking.exit).toBe(1)
+    expect(asking.errors()).toBe('the service ended before it answered\n')
+    await new Promise((resolve) => service.close(resolve))
   })
 })

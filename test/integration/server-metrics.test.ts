@@ -10,11 +10,13 @@ import { makeCertificate } from '../support/certificates.ts'
 import { findPostgres, startPostgres } from '../support/postgres.ts'
 import {
   ask,
+  baseConfig,
   dial,
   eventually,
   freePort,
   here,
   runToEnd,
+  start as startServer,
   startReady,
   untilStuck,
   useServers,
@@ -233,6 +235,16 @@ describe('application metrics', () => {
     expect(valueIn(text, 'network_errors_total', { type: 'refused' })).toBe(refused)
     expect(valueIn(text, 'network_errors_total', { type: 'unavailable' })).toBeGreaterThan(0)
     for (const socket of stuck) socket.destroy()
+  })
+
+  it('checkpoints: none are told of where the database takes its own copies, or an alert would wait for one for ever', async () => {
+    // Nobody answers there, which is all the same.
+    const database = `database: { driver: postgres, host: 127.0.0.1, port: ${await freePort()} }`
+    const server = await startServer({ config: `${baseConfig()}${database}\n` })
+    await server.logged('listening')
+    const text = await scrape()
+    expect(text).toContain('# TYPE network_checkpoint_last_success_timestamp_seconds gauge\n')
+    expect(text.match(/^network_checkpoint.*$/gm)).toBeNull()
   })
 
   it('connection pool utilization: without a pool its limit is 0, and nothing is in it', async () => {

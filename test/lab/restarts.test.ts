@@ -51,6 +51,9 @@ test('a deployment installs the sockets, and systemd finds nothing wrong with th
   // Two threads a core, at least four.
   const listening = (await on('ss', '-Hltn', 'sport = :8080')).stdout.trim().split('\n')
   expect(listening.length).toBeGreaterThanOrEqual(4)
+  // As many may wait at each while nobody serves as the kernel lets wait (ss(8): the third word).
+  const most = (await on('cat', '/proc/sys/net/core/somaxconn')).stdout.trim()
+  expect(new Set(listening.map((line) => line.split(/\s+/)[2]))).toEqual(new Set([most]))
 })
 
 test(

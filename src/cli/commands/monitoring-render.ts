@@ -1,6 +1,7 @@
 // `netops monitoring render`: what Prometheus and Grafana need to watch the fleet, as files.
 import { join, resolve } from 'node:path'
 import * as z from 'zod'
+import { messageOf, NetopsError } from '../../model/errors.ts'
 import { defineCommand } from '../command.ts'
 import { inventoryOptions, parseOptions } from '../options.ts'
 
@@ -24,16 +25,17 @@ export const monitoringRender = defineCommand({
     const folder = resolve(context.cwd, out)
     const states = await Promise.all(
       files.map(async ({ name, text }) => {
-        const there = await readTextIfAny(join(folder, name))
+        const there = await readTextIfAny(join(folder, name)).catch(cannot('read', join(folder, name)))
         return { name, text, state: there === undefined ? 'new' : there === text ? 'unchanged' : 'changed' }
       }),
     )
     if (!dryRun) {
       const { mkdir } = await import('node:fs/promises')
-      await mkdir(folder, { recursive: true })
+      await mkdir(folder, { recursive: true }).catch(cannot('make the folder', folder))
       // Prometheus reads targets.yml whenever it changes: what is the same is left alone.
       for (const { name, text, state } of states) {
-        if (state !== 'unchanged') await writeFileAtomic(join(folder, name), text)
+        if (state === 'unchanged') continue
+        await writeFileAtomic(join(folder, name), text).catch(cannot('write', join(folder, name)))
       }
     }
     return {
@@ -48,6 +50,14 @@ export const monitoringRender = defineCommand({
     }
   },
 })
+
+/** What lies there, or the system, is in the way: nothing that a later run would not put right. */
+const cannot =
+  (what: string, path: string) =>
+  (cause: unknown): never => {
+    const message = `cannot ${what} ${path}: ${messageOf(cause)}`
+    throw new NetopsError('failed', { message, hint: 'name a folder that you may write to: --out DIR', cause })
+  }
 
 const schema = z.object({
   out: z.string('expected a folder: --out DIR').min(1, 'expected a folder'),

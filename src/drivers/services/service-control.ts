@@ -27,11 +27,16 @@ const startTimeoutMs = stopTimeoutMs + 12_000
  * Starts the service below a root unless it runs under a supervisor; returns once its process was started, as
  * `systemctl start` does. However many do so at once, one supervisor comes of it.
  * @param self the command that runs this netops, which becomes the supervisor
+ * @throws NetopsError `failed` where there is no process, because a socket cannot be had
  */
 export async function startService(root: string, self: readonly string[]): Promise<void> {
   const paths = hostPaths(root)
   const before = await readSupervisor(paths)
-  if (before !== undefined && before.state !== 'failed' && (await isAlive(before.supervisor))) return
+  if (before !== undefined && before.state !== 'failed' && (await isAlive(before.supervisor))) {
+    if ((await missingSockets(paths, before)).length === 0) return
+    // What was in its way may be gone: whoever asks need not wait for its next try.
+    await stopService(root)
+  }
   await refuseSharedRoot(root)
   await makeFolder(paths.runtimeDir)
   await makeFolder(paths.logDir, 0o750)
@@ -43,7 +48,16 @@ export async function startService(root: string, self: readonly string[]): Promi
   })
   const mine = await identify(pid)
   const deadline = performance.now() + startTimeoutMs
-  while (!isAnother(await readSupervisor(paths), before)) {
+  for (;;) {
+    const now = await readSupervisor(paths)
+    if (isAnother(now, before)) {
+      const missing = await missingSockets(paths, now)
+      if (missing.length === 0) return
+      throw new NetopsError('failed', {
+        message: `the service was not started: its supervisor cannot listen on ${missing.join(' and ')}`,
+        hint: `see why: tail -n 5 ${output}; and who listens there: ss -ltnp`,
+      })
+    }
     const tried = mine !== undefined && (await isAlive(mine))
     const somebody = tried || processesOf(root).some(({ kind }) => kind === 'supervisor')
     if (performance.now() > deadline || (!somebody && !isAnother(await readSupervisor(paths), before))) {
@@ -53,8 +67,14 @@ export async function startService(root: string, self: readonly string[]): Promi
   }
 }
 
+/** The addresses that a supervisor does not get for its service, which it then cannot start; a socket unit fails likewise. */
+async function missingSockets(paths: HostPaths, { supervisor, state }: SupervisorState): Promise<readonly string[]> {
+  if (state === 'running' || (await readHeld(paths, supervisor)) !== undefined) return []
+  return [...new Set((await readSockets(paths)).map(showSocket))]
+}
+
 /** Whether a supervisor has written its state since. */
-const isAnother = (now: SupervisorState | undefined, before: SupervisorState | undefined): boolean =>
+const isAnother = (now: SupervisorState | undefined, before: SupervisorState | undefined): now is SupervisorState =>
   now !== undefined && JSON.stringify(now.supervisor) !== JSON.stringify(before?.supervisor)
 
 /**

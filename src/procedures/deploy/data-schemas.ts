@@ -38,20 +38,20 @@ interface Written {
   readonly by: string
 }
 
-/** The newest schema in which data may be there. */
-function writtenOn({ activations, dataSchema }: KnownData) {
+/** The schemas in which data may be there, the newest first. */
+function writtenOn({ activations, dataSchema }: KnownData): readonly Written[] {
   const own: readonly Written[] = dataSchema === undefined ? [] : [{ schema: dataSchema, by: 'the database says so' }]
   const recorded = activations.flatMap(({ release, checksConfig }): readonly Written[] => {
     const schema = schemasOf(release, checksConfig)?.writes
     return schema === undefined ? [] : [{ schema, by: `${release.id} was in service` }]
   })
-  return [...recorded, ...own].toSorted((a, b) => b.schema - a.schema)[0]
+  return [...recorded, ...own].toSorted((a, b) => b.schema - a.schema)
 }
 
 /** @throws NetopsError `refused` for a release that cannot read what is there */
 export function refuseUnreadableData({ host, release }: ActivationRequest, facts: KnownData): void {
   const schemas = schemasOf(release, release.checksConfig)
-  const written = writtenOn(facts)
+  const [written] = writtenOn(facts)
   if (schemas === undefined || written === undefined) return
   const { from, to } = schemas.reads
   if (written.schema >= from && written.schema <= to) return
@@ -59,11 +59,14 @@ export function refuseUnreadableData({ host, release }: ActivationRequest, facts
   throw new NetopsError('refused', {
     host,
     message: `${release.id} reads ${reads} alone, and the data here may be of schema ${written.schema} (${written.by})`,
-    hint: hintFor(written.schema, schemas),
+    hint: hintFor(written.schema, schemas, writtenOn({ ...facts, dataSchema: undefined })[0]),
   })
 }
 
-const hintFor = (there: number, { reads }: DataSchemas): string =>
-  there > reads.to
-    ? `choose a release that reads schema ${there}: netops deploy --release FILE; or restore a checkpoint from before it`
-    : `deploy a release in between first, which brings the data to schema ${reads.from} or later`
+/** @param recorded what a record says goes on saying so, whatever database is put in the place of the one that is there */
+function hintFor(there: number, { reads }: DataSchemas, recorded: Written | undefined): string {
+  if (there < reads.from)
+    return `deploy a release in between first, which brings the data to schema ${reads.from} or later`
+  const older = (recorded?.schema ?? 0) > reads.to ? '' : '; or restore a checkpoint from before it'
+  return `choose a release that reads schema ${there}: netops deploy --release FILE${older}`
+}

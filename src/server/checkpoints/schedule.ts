@@ -26,8 +26,8 @@ export interface CheckpointFigures {
     | {
         /** When it was taken, in ms since 1970. */
         readonly lastSuccessMs: number
-        /** How long it took; 0 for one of an earlier process. */
-        readonly seconds: number
+        /** How long it took; undefined for one of an earlier process. */
+        readonly seconds: number | undefined
         readonly bytes: number
       }
     | undefined
@@ -38,7 +38,8 @@ export interface CheckpointFigures {
 export interface CheckpointSchedule {
   /** Takes one that begins after this call. */
   readonly takeNow: () => Promise<TakenCheckpoint>
-  readonly figures: () => CheckpointFigures
+  /** Undefined where none are taken by this server. */
+  readonly figures: () => CheckpointFigures | undefined
   readonly close: () => void
 }
 
@@ -52,7 +53,7 @@ export async function scheduleCheckpoints(options: ScheduleOptions): Promise<Che
   const { intervalMs, onTaken, onFailure } = options
   const [newest] = await listCheckpoints(options.folder).catch(() => [])
   let figures: CheckpointFigures = {
-    last: newest && { lastSuccessMs: newest.takenMs, seconds: 0, bytes: newest.bytes },
+    last: newest && { lastSuccessMs: newest.takenMs, seconds: undefined, bytes: newest.bytes },
     failures: 0,
   }
   let running: Promise<TakenCheckpoint> | undefined
@@ -128,6 +129,6 @@ export const noCheckpoints = (): CheckpointSchedule => ({
         hint: 'on the database server: pg_basebackup, or its archive of the write-ahead log',
       }),
     ),
-  figures: () => ({ last: undefined, failures: 0 }),
+  figures: () => undefined,
   close: () => undefined,
 })

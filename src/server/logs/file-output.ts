@@ -18,7 +18,7 @@ const retryMs = 1000
 const fullPipeMs = 20
 const newline = 0x0a
 
-const standardOutput: LogFile = { fd: 1, size: 0, begunMs: 0, regular: false }
+const standardOutput: LogFile = { fd: 1, size: 0, begunMs: 0, regular: false, torn: false }
 
 export const openConsole = (report: Report): Output => new FileOutput(undefined, standardOutput, report)
 
@@ -35,7 +35,7 @@ class FileOutput implements Output {
   readonly #report: Report
   #file: LogFile | undefined
   /** In bytes, as far as this process knows. */
-  #size: number
+  #size = 0
   /** Whole lines, but for the first one where `torn`. */
   #queue: Buffer[] = []
   #waiting = 0
@@ -57,9 +57,8 @@ class FileOutput implements Output {
   constructor(place: FilePlace | undefined, file: LogFile | undefined, report: Report) {
     this.name = place?.path ?? 'standard output'
     this.#place = place
-    this.#file = file
-    this.#size = file?.size ?? 0
     this.#report = report
+    if (file !== undefined) this.#use(file)
   }
 
   append(text: string | Buffer, lines: number): void {
@@ -191,6 +190,10 @@ class FileOutput implements Output {
   #use(file: LogFile): void {
     this.#file = file
     this.#size = file.size
+    if (!file.torn) return
+    // What an earlier process left of a line must not swallow the first of this one.
+    this.#queue.unshift(Buffer.from('\n'))
+    this.#waiting += 1
   }
 
   /** What to write next, taken from the queue: whole lines that fit into the file, at least one. */

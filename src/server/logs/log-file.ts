@@ -1,5 +1,5 @@
 // A log file as it is opened, measured and rotated. What has its name may be replaced by others at any time (logrotate).
-import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { messageOf, NetopsError, systemCode } from '../../model/errors.ts'
 import { renameAway, type Rotation } from './rotation.ts'
@@ -12,6 +12,8 @@ export interface LogFile {
   readonly begunMs: number
   /** False for a device or a pipe, which is never rotated. */
   readonly regular: boolean
+  /** What it ends with is no whole line: whoever wrote it was killed, or found the disk full. */
+  readonly torn: boolean
 }
 
 // Not a link: it would let whoever may write the folder choose what the service writes to. Not blocking: a pipe without a
@@ -28,10 +30,35 @@ export function openLogFile(path: string): LogFile {
     const fd = openSync(path, flags, 0o640)
     const stats = fstatSync(fd)
     const begunMs = stats.size > 0 && stats.birthtimeMs > 0 ? stats.birthtimeMs : Date.now()
-    return { fd, size: stats.size, begunMs, regular: stats.isFile() }
+    return {
+      fd,
+      size: stats.size,
+      begunMs,
+      regular: stats.isFile(),
+      torn: stats.isFile() && endsWithinLine(fd, stats.size),
+    }
   } catch (error) {
     const reason = systemCode(error) === 'ELOOP' ? 'it is a symbolic link' : messageOf(error)
     throw new NetopsError('failed', { message: `cannot open the log file ${path}: ${reason}`, cause: error })
+  }
+}
+
+const newline = 0x0a
+
+function endsWithinLine(fd: number, size: number): boolean {
+  if (size === 0) return false
+  const last = Buffer.alloc(1)
+  try {
+    // The very file that was opened, whatever has its name by now.
+    const reading = openSync(`/proc/self/fd/${fd}`, 'r')
+    try {
+      return readSync(reading, last, 0, 1, size - 1) === 1 && last[0] !== newline
+    } finally {
+      closeSync(reading)
+    }
+  } catch {
+    // One that may be written and not be read: its lines are worth more than how the first of them looks.
+    return false
   }
 }
 

@@ -39,7 +39,8 @@ export interface StoreReading {
 export interface CheckpointReading {
   /** When the last one was whole, in ms since 1970. */
   readonly lastSuccessMs: number
-  readonly seconds: number
+  /** How long it took; undefined for one of an earlier process. */
+  readonly seconds: number | undefined
   readonly bytes: number
 }
 
@@ -75,7 +76,8 @@ export interface ProcessSources {
   /** The certificates that are served, by what they are for, with the end of their validity in ms since 1970. */
   readonly certificates: () => Readonly<Record<string, number>>
   readonly checkpointIntervalMs: () => number
-  readonly checkpoint: () => { readonly last: CheckpointReading | undefined; readonly failures: number }
+  /** Undefined where this server takes none. */
+  readonly checkpoint: () => { readonly last: CheckpointReading | undefined; readonly failures: number } | undefined
   readonly log: () => LogReading
 }
 
@@ -113,6 +115,11 @@ interface Makers {
 }
 
 function makers(registry: Registry): Makers {
+  /** Nothing is told of before it is read; prom-client takes one without labels for a 0. */
+  const clear = (metric: Pick<Gauge, 'reset' | 'remove'>, { labels = [] }: About) => {
+    metric.reset()
+    if (labels.length === 0) metric.remove()
+  }
   const configured = (name: string, { help, labels = [] }: About) => ({
     ...{ name, help, labelNames: [...labels], registers: [registry] },
   })
@@ -121,7 +128,7 @@ function makers(registry: Registry): Makers {
       const configuration: GaugeConfiguration<string> = {
         ...configured(name, about),
         async collect() {
-          this.reset()
+          clear(this, about)
           for (const [labels, value] of await read()) if (value !== undefined) this.set(labels, value)
         },
       }
@@ -131,7 +138,7 @@ function makers(registry: Registry): Makers {
       const configuration: CounterConfiguration<string> = {
         ...configured(name, about),
         async collect() {
-          this.reset()
+          clear(this, about)
           for (const [labels, value] of await read()) if (value !== undefined) this.inc(labels, value)
         },
       }
@@ -264,23 +271,37 @@ function addState({ gauge, counter }: Makers, sources: ProcessSources): void {
     { help: 'When a certificate that is served ceases to be valid, in seconds since 1970', labels: ['certificate'] },
     () => Object.entries(certificates()).map(([certificate, ms]) => [{ certificate }, ms / 1000] as const),
   )
+  /** A figure of checkpoints; where none are taken there is none, or what watches it would wait for one for ever. */
+  const ofCheckpoints =
+    (read: (taken: NonNullable<ReturnType<typeof checkpoint>>) => number | undefined) => (): Reading => {
+      const taken = checkpoint()
+      return [[{}, taken === undefined ? undefined : read(taken)]]
+    }
   gauge(
     'network_checkpoint_last_success_timestamp_seconds',
     { help: 'When the last checkpoint was whole, in seconds since 1970; 0 where there is none' },
-    () => [[{}, (checkpoint().last?.lastSuccessMs ?? 0) / 1000]],
+    ofCheckpoints(({ last }) => (last?.lastSuccessMs ?? 0) / 1000),
   )
-  gauge('network_checkpoint_last_duration_seconds', { help: 'How long the last checkpoint took' }, () => [
-    [{}, checkpoint().last?.seconds ?? 0],
-  ])
-  gauge('network_checkpoint_last_size_bytes', { help: 'How large the last checkpoint is' }, () => [
-    [{}, checkpoint().last?.bytes ?? 0],
-  ])
-  gauge('network_checkpoint_interval_seconds', { help: 'checkpoint.interval' }, () => [
-    [{}, checkpointIntervalMs() / 1000],
-  ])
-  counter('network_checkpoint_failures_total', { help: 'Checkpoints that failed since the start' }, () => [
-    [{}, checkpoint().failures],
-  ])
+  gauge(
+    'network_checkpoint_last_duration_seconds',
+    { help: 'How long the last checkpoint took, since the start' },
+    ofCheckpoints(({ last }) => last?.seconds),
+  )
+  gauge(
+    'network_checkpoint_last_size_bytes',
+    { help: 'How large the last checkpoint is' },
+    ofCheckpoints(({ last }) => last?.bytes ?? 0),
+  )
+  gauge(
+    'network_checkpoint_interval_seconds',
+    { help: 'checkpoint.interval' },
+    ofCheckpoints(() => checkpointIntervalMs() / 1000),
+  )
+  counter(
+    'network_checkpoint_failures_total',
+    { help: 'Checkpoints that failed since the start' },
+    ofCheckpoints(({ failures }) => failures),
+  )
   counter('network_log_lines_total', { help: 'Lines of the logs', labels: ['log', 'level'] }, () => {
     const { lines, accessLines } = log()
     return [

@@ -38,7 +38,7 @@ export interface OperationsOptions {
 }
 
 export interface Operations {
-  readonly checkpoint: () => CheckpointFigures
+  readonly checkpoint: () => CheckpointFigures | undefined
   readonly role: () => Role['kind']
   close(): Promise<void>
 }
@@ -172,7 +172,7 @@ function performer(options: OperationsOptions, { standing, checkpoints }: Perfor
   return async (request) => {
     switch (request.command) {
       case 'status': {
-        const { last, failures } = checkpoints.figures()
+        const { last, failures } = checkpoints.figures() ?? { last: undefined, failures: 0 }
         return {
           ...{ pid: process.pid, release, version, phase: shared.phase(), maintenance: standing.maintenance() },
           role: standing.role().kind,

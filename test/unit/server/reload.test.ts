@@ -12,7 +12,11 @@ const base = 'security: { auth: none }\n'
 const limits = (most: number, alive: number) =>
   `${base}server: { max_connections: ${most} }\nperformance: { keep_alive_timeout_ms: ${alive} }\n`
 
-function begin(started: Loaded, reads: readonly (Loaded | Error)[], levels = false) {
+function begin(
+  started: Loaded,
+  reads: readonly (Loaded | Error)[],
+  levels: boolean | ((config: Loaded['config']) => boolean) = false,
+) {
   const told: string[] = []
   const applied: InEffect[] = []
   let at = 0
@@ -26,7 +30,7 @@ function begin(started: Loaded, reads: readonly (Loaded | Error)[], levels = fal
         ? Promise.reject(next ?? new Error('no more'))
         : Promise.resolve(next)
     },
-    setLevels: () => levels,
+    setLevels: (config) => (typeof levels === 'boolean' ? levels : levels(config)),
     apply: (now) => applied.push(now),
     log: { info: tell('info'), warn: tell('warn'), error: tell('error') },
   })
@@ -95,5 +99,24 @@ describe('reading the configuration again', () => {
     expect(await begin(loaded(base), [next], false).reloader.reload()).toMatchObject({
       needs_restart: ['logging.level'],
     })
+  })
+
+  it('takes over levels, that of the error log too, whatever else of the logs waits for a start', async () => {
+    const next = loaded(
+      `${base}logging: { level: DEBUG }\nerror_log: { level: WARN, max_files: 3 }\naccess_log: { enabled: false }\n`,
+    )
+    const asked: Loaded['config'][] = []
+    const { reloader } = begin(loaded(base), [next], (config) => asked.push(config) > 0)
+    expect(await reloader.reload()).toEqual({
+      reloaded: ['logging.level', 'error_log.level'],
+      needs_restart: ['access_log.enabled', 'error_log.max_files'],
+    })
+    expect(asked).toMatchObject([
+      {
+        logging: { level: 'DEBUG' },
+        error_log: { level: 'WARN', max_files: 10 },
+        access_log: { enabled: true },
+      },
+    ])
   })
 })

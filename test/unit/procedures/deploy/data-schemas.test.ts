@@ -27,14 +27,15 @@ test.each<[string, ActivationRequest, Partial<Parameters<typeof refuseImpossible
   expect(() => refuseImpossible(given, runningHost(facts))).not.toThrow()
 })
 
-test.each<[string, ActivationRequest, Partial<Parameters<typeof refuseImpossible>[1]>, readonly [string, string]]>([
+test.each<[string, ActivationRequest, Partial<Parameters<typeof refuseImpossible>[1]>, readonly [string, RegExp]]>([
   [
     'a release of old after one that writes newer data',
     release(),
     { activations: served(two) },
     [
       '2.0.0-bbbbbbbbbbbb reads data schema 1 alone, and the data here may be of schema 2 (1.0.0-aaaaaaaaaaaa was in service)',
-      'choose a release that reads schema 2',
+      // The record goes on saying so, whichever checkpoint is restored.
+      /^choose a release that reads schema 2: netops deploy --release FILE$/,
     ],
   ],
   [
@@ -43,21 +44,21 @@ test.each<[string, ActivationRequest, Partial<Parameters<typeof refuseImpossible
     { activations: [], dataSchema: 3 },
     [
       'reads data schemas 1 to 2 alone, and the data here may be of schema 3 (the database says so)',
-      'restore a checkpoint from before it',
+      /restore a checkpoint from before it$/,
     ],
   ],
   [
     'one that no longer reads data so old',
     release(three),
     { activations: served() },
-    ['reads data schemas 2 to 3 alone, and the data here may be of schema 1', 'deploy a release in between first'],
+    ['reads data schemas 2 to 3 alone, and the data here may be of schema 1', /^deploy a release in between first/],
   ],
 ])('%s is refused, with what each reads and writes and a way out', (_, given, facts, [message, hint]) => {
   expect(() => refuseImpossible(given, runningHost(facts))).toThrow(
     expect.objectContaining({
       ...{ code: 'refused', exit: 7, host: 'web1' },
       message: expect.stringContaining(message) as unknown,
-      hint: expect.stringContaining(hint) as unknown,
+      hint: expect.stringMatching(hint) as unknown,
     }),
   )
 })

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import {
   createReadStream,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -163,6 +164,35 @@ describe('log files', () => {
     expect(kept.map(({ msg }) => msg)).toEqual(numbers(kept.length))
     const tellings = messages.flatMap(({ lines }) => (lines === undefined ? [] : [lines]))
     expect(kept.length + tellings.reduce((sum, one) => sum + one, 0)).toBeGreaterThanOrEqual(1000)
+  })
+})
+
+describe('a line that an earlier process did not finish', () => {
+  it('does not swallow the first of the next one', async () => {
+    writeFileSync(join(folder, 'a.log'), '{"msg":"whole"}\n{"msg":"to')
+    const logs = opened(file('a.log'))
+    logs.logger.info('first')
+    await logs.close()
+    const [whole, torn, first] = readFileSync(join(folder, 'a.log'), 'utf8').split('\n')
+    expect([whole, torn]).toEqual(['{"msg":"whole"}', '{"msg":"to'])
+    expect(JSON.parse(first ?? '')).toMatchObject({ msg: 'first' })
+  })
+
+  it('is left behind where its file can be opened only later, and the next line would not fit into that', async () => {
+    quietly()
+    const path = join(folder, 'below', 'a.log')
+    writeFileSync(join(folder, 'below'), 'in the way')
+    const logs = opened(file(path, { needed: false, rotation: { maxSize: 60 } }))
+    logs.logger.info('first')
+    rmSync(join(folder, 'below'))
+    mkdirSync(join(folder, 'below'))
+    writeFileSync(path, 'x'.repeat(59))
+    const texts = () =>
+      readdirSync(join(folder, 'below')).map((name) => readFileSync(join(folder, 'below', name), 'utf8'))
+    // Among what is said of the file itself.
+    await vi.waitFor(() => expect(texts().filter((text) => text.includes('"msg":"first"'))).toHaveLength(1), 5000)
+    await logs.close()
+    expect(texts().filter((text) => text.startsWith('x'))).toEqual([`${'x'.repeat(59)}\n`])
   })
 })
 
