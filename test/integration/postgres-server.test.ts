@@ -3,12 +3,8 @@ import { spawnSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { client } from '../support/api.ts'
 import { findPostgres, startPostgres, type Postgres } from '../support/postgres.ts'
-import { compare, operations } from '../support/records-model.ts'
-import { samples } from '../support/samples.ts'
 import { baseConfig, eventually, here, serverFile, startReady, useServers } from '../support/server-process.ts'
 
 useServers()
@@ -91,15 +87,6 @@ describe.skipIf(programs === undefined)('network_server with PostgreSQL', () => 
 
     await startReady({ config: config() })
     expect(await ask('GET', path)).toMatchObject({ status: 200, body: '{"born":1816}' })
-  })
-
-  it('answers any sequence of requests as the store in memory does', async () => {
-    await startReady({ config: config() })
-    const { ask: askApi, close } = client(here.ports.server)
-    let runs = 0
-    const property = fc.asyncProperty(operations, (all) => compare(askApi, `run-${(runs += 1)}`, all))
-    await fc.assert(property, samples(30))
-    close()
   })
 
   it('answers many clients at once rightly, or tells them to come again', async () => {
