@@ -74,7 +74,8 @@ export interface ProcessSources {
   readonly poolLimit: number
   /** The certificates that are served, by what they are for, with the end of their validity in ms since 1970. */
   readonly certificates: () => Readonly<Record<string, number>>
-  readonly checkpointIntervalMs: () => number
+  /** Undefined where none are taken. */
+  readonly checkpointIntervalMs: () => number | undefined
   readonly checkpoint: () => { readonly last: CheckpointReading | undefined; readonly failures: number }
   readonly log: () => LogReading
 }
@@ -122,7 +123,11 @@ function makers(registry: Registry): Makers {
         ...configured(name, about),
         async collect() {
           this.reset()
-          for (const [labels, value] of await read()) if (value !== undefined) this.set(labels, value)
+          for (const [labels, value] of await read()) {
+            if (value !== undefined) this.set(labels, value)
+            // One without labels is 0 from the beginning.
+            else this.remove(labels)
+          }
         },
       }
       new Gauge(configuration)
@@ -215,6 +220,8 @@ function addKernelFigures({ gauge, counter }: Makers, { build, connections, memo
   )
 }
 
+const inSeconds = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : ms / 1000)
+
 const directions = (into: number, out: number): Reading => [
   [{ direction: 'in' }, into],
   [{ direction: 'out' }, out],
@@ -275,8 +282,8 @@ function addState({ gauge, counter }: Makers, sources: ProcessSources): void {
   gauge('network_checkpoint_last_size_bytes', { help: 'How large the last checkpoint is' }, () => [
     [{}, checkpoint().last?.bytes ?? 0],
   ])
-  gauge('network_checkpoint_interval_seconds', { help: 'checkpoint.interval' }, () => [
-    [{}, checkpointIntervalMs() / 1000],
+  gauge('network_checkpoint_interval_seconds', { help: 'checkpoint.interval; absent where none are taken' }, () => [
+    [{}, inSeconds(checkpointIntervalMs())],
   ])
   counter('network_checkpoint_failures_total', { help: 'Checkpoints that failed since the start' }, () => [
     [{}, checkpoint().failures],

@@ -50,7 +50,10 @@ export function processSources(
     store: stats.read,
     poolLimit: poolLimitOf(inEffect().config),
     freeDisk: () => freeDisk(folders),
-    checkpointIntervalMs: () => inEffect().config.checkpoint.interval,
+    checkpointIntervalMs: () => {
+      const { database, checkpoint } = inEffect().config
+      return database.driver === 'sqlite' ? checkpoint.interval : undefined
+    },
     checkpoint: operations.checkpoint,
     log: () => logs.stats(),
     certificates: () => ({ ...expiryOf(inEffect().tls) }),
