@@ -13,7 +13,7 @@ import { readLacking, refuseProgram } from './program.ts'
 import { accountCommand, isOlder, oldestGlibc, readNeeds, type HostNeeds } from './host-needs.ts'
 import type { Failure } from '../../model/failure.ts'
 import { inService, readHistory } from './history.ts'
-import { readDataSchema, refuseUnreadableData } from './data-schemas.ts'
+import { askDatabase, readDataSchema, refuseUnreadableData, type AskedDatabase } from './data-schemas.ts'
 import { readPresent, refuseUnreplaceable, replacedPaths, type PresentFiles } from './kept.ts'
 
 export interface ActivationFacts {
@@ -36,6 +36,8 @@ export interface ActivationFacts {
   readonly tuned: string
   /** The data schema that the service's own database has; undefined where it has none. */
   readonly dataSchema: number | undefined
+  /** What the database server says of its data; undefined where the records are in a file of the service's own. */
+  readonly database: AskedDatabase | undefined
   readonly account: boolean
   readonly missingFolders: readonly string[]
   readonly releases: readonly string[]
@@ -56,6 +58,8 @@ export interface ActivationFacts {
 export interface Wanted {
   readonly root: string
   readonly release: string
+  /** The configuration that is to be in service. */
+  readonly config: string
   readonly needs: ProgramNeeds | undefined
   /** Where files are to be placed. */
   readonly files: readonly string[]
@@ -79,6 +83,7 @@ export async function readActivationFacts(
     reader.readText(paths.socket),
     reader.readText(paths.tuningEnvironment),
   ])
+  const current = link === undefined ? undefined : releaseIn(link, paths)
   const units = dirname(paths.socket)
   const folders = [...new Set([...ownFolders(paths), dirname(units), units, ...wanted.files.map(dirname)])]
   const [
@@ -93,6 +98,7 @@ export async function readActivationFacts(
     lacking,
     cores,
     dataSchema,
+    database,
   ] = await Promise.all([
     reader.query(['getent', 'passwd', serviceUser]),
     Promise.all(folders.map(async (path) => ((await reader.exists(path)) ? [] : [path]))),
@@ -105,8 +111,8 @@ export async function readActivationFacts(
     readLacking(reader, services.kind, wanted.needs),
     readCores(reader),
     readDataSchema(reader, `${paths.dataDir}/state.db`),
+    askDatabase(reader, { ...wanted, serves: inService(history, { current, configSha256 }) }),
   ])
-  const current = link === undefined ? undefined : releaseIn(link, paths)
   return {
     platform,
     service,
@@ -118,7 +124,9 @@ export async function readActivationFacts(
     socket,
     tuned: tuned ?? '',
     cores,
-    dataSchema,
+    // One that lies there from before the records were in PostgreSQL decides nothing.
+    dataSchema: database === undefined ? dataSchema : undefined,
+    database,
     account: account.code === 0,
     missingFolders: missing.flat(),
     releases: releases.filter((name) => !name.startsWith('.')),
