@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { apiContract, contractConfig } from '../support/api-contract.ts'
 import { client } from '../support/api.ts'
 import { makeCertificate } from '../support/certificates.ts'
-import { findPostgres, startPostgres, type Postgres } from '../support/postgres.ts'
+import { findPostgres, startNetworkPostgres, type Postgres } from '../support/postgres.ts'
 import { eventually, here, startReady, useServers } from '../support/server-process.ts'
 
 const programs = await findPostgres()
@@ -57,9 +57,7 @@ describe.skipIf(programs === undefined)('network_server with PostgreSQL and a re
   let master: Postgres
   let replica: Postgres
   beforeAll(async () => {
-    master = await startPostgres(programs ?? '')
-    await master.sql('CREATE ROLE network LOGIN')
-    await master.sql('CREATE DATABASE network OWNER network')
+    master = await startNetworkPostgres(programs ?? '')
     replica = await master.replica()
   })
   afterAll(async () => {
@@ -76,8 +74,6 @@ describe.skipIf(programs === undefined)('network_server with PostgreSQL and a re
   it('has read records from the replica', async () => {
     const reads = "SELECT idx_scan FROM pg_stat_user_tables WHERE relname = 'records'"
     // Told by a session when it has been idle for a moment.
-    await eventually(async () =>
-      expect(Number((await replica.sql(reads, 'network'))[0]?.idx_scan)).toBeGreaterThan(0),
-    )
+    await eventually(async () => expect(Number((await replica.sql(reads, 'network'))[0]?.idx_scan)).toBeGreaterThan(0))
   })
 })

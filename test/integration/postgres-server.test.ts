@@ -4,7 +4,7 @@ import { randomInt } from 'node:crypto'
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { findPostgres, startPostgres, type Postgres } from '../support/postgres.ts'
+import { findPostgres, startNetworkPostgres, type Postgres } from '../support/postgres.ts'
 import {
   baseConfig,
   eventually,
@@ -23,9 +23,7 @@ describe.skipIf(programs === undefined)('network_server with PostgreSQL', () => 
   let master: Postgres
   let replica: Postgres
   beforeAll(async () => {
-    master = await startPostgres(programs ?? '')
-    await master.sql('CREATE ROLE network LOGIN')
-    await master.sql('CREATE DATABASE network OWNER network')
+    master = await startNetworkPostgres(programs ?? '')
     replica = await master.replica()
   })
   afterAll(async () => {
