@@ -7,6 +7,10 @@ export const dryRunOption: OptionSpec = {
   flags: '-n, --dry-run',
   description: 'print the exact commands and change nothing',
 }
+export const dataCheckOption: OptionSpec = {
+  flags: '--without-data-check',
+  description: 'go on where PostgreSQL cannot be asked whether the release reads the data there',
+}
 export const rootOption: OptionSpec = {
   flags: '--root <dir>',
   description: 'work on this machine below DIR, with process supervision instead of systemd; needs no root',

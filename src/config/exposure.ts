@@ -1,5 +1,6 @@
-// Who can reach what: operators' figures where others could read them, and records that nobody can.
+// Who can reach what: operators' figures and records where others could read them, and records that nobody can reach.
 import { BlockList, isIP } from 'node:net'
+import { replicaAddress } from '../model/addresses.ts'
 import { once } from '../model/schema-notes.ts'
 import type { ServerConfig } from '../model/server-config.ts'
 
@@ -33,9 +34,24 @@ export function exposureOf(address: string, port: number): readonly string[] {
   ]
 }
 
+/** What to know of connections to the database; nothing where they do not leave the host, or are encrypted. */
+function databaseExposure({ driver, host, port, ssl_mode, read_replicas = [] }: ServerConfig['database']) {
+  if (driver === 'sqlite' || ssl_mode !== 'disable') return []
+  const hosts = [host, ...read_replicas.map((text) => replicaAddress(text, port).host)]
+  const beyond = [...new Set(hosts.filter((name) => !staysHere(name)))]
+  return beyond.length === 0
+    ? []
+    : [
+        `database.ssl_mode: disable: whoever is on the way to ${beyond.join(', ')} can read and change what goes there. Have the database speak TLS, and name its authority by database.ssl_ca_file`,
+      ]
+}
+
+const staysHere = (host: string): boolean => host === 'localhost' || host === '::1' || /^127\.[\d.]+$/.test(host)
+
 /** What to know of a configuration: the same, and whether any request can be let in. */
-export const exposures = ({ auth, metrics, security }: ServerConfig): readonly string[] => [
+export const exposures = ({ auth, database, metrics, security }: ServerConfig): readonly string[] => [
   ...exposureOf(metrics.host, metrics.port),
+  ...databaseExposure(database),
   ...(security.auth === 'token' && auth.jwt_secret === undefined && auth.jwt_secret_file === undefined ? [nobody] : []),
 ]
 

@@ -35,6 +35,8 @@ const serverRules: readonly Json[] = [
   }),
   needs('auth', has('jwt_secret'), { properties: { jwt_secret_file: false } }),
   needs('database', has('password'), { properties: { password_file: false } }),
+  needs('database', has('ssl_ca_file'), { properties: { ssl_mode: { const: 'verify-full' } } }),
+  needs('database', is('ssl_mode', 'verify-full'), { required: ['ssl_ca_file'] }),
   needs('database', has('read_replicas'), {
     if: { not: { required: ['driver'], properties: { driver: { const: 'postgres' } } } },
     then: { properties: { read_replicas: { maxItems: 0 } } },

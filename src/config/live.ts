@@ -8,7 +8,7 @@ import { contentOf, examineFile, examineFolder, examineLogFile, type Entry, type
 import { problem, warning, withinLimit, type LiveFinding, type LivePlace } from './live/finding.ts'
 import { examineName, resolver } from './live/names.ts'
 import { examinePort, type PortEntry } from './live/ports.ts'
-import { judgePassword, judgeTokenKey } from './live/secrets.ts'
+import { judgeAuthorities, judgePassword, judgeTokenKey } from './live/secrets.ts'
 import { serverKeys } from './server-keys.ts'
 
 export { ownName } from './live/account.ts'
@@ -44,6 +44,7 @@ function files({ security, auth, database }: ServerConfig, eye: Viewpoint): read
     ...look(true, entryOf('security.key_file', security.key_file)),
     ...look(true, entryOf('auth.jwt_secret_file', auth.jwt_secret_file)),
     ...look(true, entryOf('database.password_file', database.password_file)),
+    ...look(false, entryOf('database.ssl_ca_file', database.ssl_ca_file)),
   ]
 }
 
@@ -89,6 +90,7 @@ function contents({ security, auth, database }: ServerConfig, { root, now }: Liv
     withinLimit('security.cert_file', pair),
     ...look('auth.jwt_secret_file', auth.jwt_secret_file, (text) => judgeTokenKey('auth.jwt_secret_file', text)),
     ...look('database.password_file', database.password_file, (text) => judgePassword('database.password_file', text)),
+    ...look('database.ssl_ca_file', database.ssl_ca_file, (text) => judgeAuthorities('database.ssl_ca_file', text)),
   ]
 }
 
@@ -110,20 +112,16 @@ function network(config: ServerConfig, root: string): readonly Findings[] {
     port({ key: 'metrics.port', ...atMetrics, port: metrics.port, speaks: 'metrics' }),
   ]
   if (database.driver === 'sqlite') return own
-  const limitMs = database.pool_connect_timeout
+  const asked = { limitMs: database.pool_connect_timeout, tls: database.ssl_mode !== 'disable', resolve }
   const master = { key: 'database.host', hostKey: 'database.host', host: database.host, port: database.port }
   return [
     ...own,
     name(master.key, master.host),
-    withinLimit(master.key, (signal) => examinePostgres(master, { limitMs, resolve }, signal)),
+    withinLimit(master.key, (signal) => examinePostgres(master, asked, signal)),
     // The service starts and writes without a replica.
     ...replicasOf(config).flatMap((replica) => [
       name(replica.key, replica.host, warning),
-      withinLimit(
-        replica.key,
-        (signal) => examinePostgres(replica, { limitMs, resolve, say: warning }, signal),
-        warning,
-      ),
+      withinLimit(replica.key, (signal) => examinePostgres(replica, { ...asked, say: warning }, signal), warning),
     ]),
   ]
 }

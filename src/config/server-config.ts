@@ -180,8 +180,7 @@ function withLevelOf(env: Environment, config: ServerConfig): ServerConfig {
 /** What a configuration asks for that this release does not do; only what somebody asked for. */
 function notYetInEffect(settings: readonly Setting[]): string[] {
   const asked = settings.filter(
-    ({ key, value, origins }) =>
-      key.pending !== undefined && origins[0] !== undefined && origins[0].from !== 'default' && value !== key.harmless,
+    ({ key, origins }) => key.pending !== undefined && origins[0] !== undefined && origins[0].from !== 'default',
   )
   return asked.map(({ path, key }) => `${path}: ${key.pending ?? ''}`)
 }

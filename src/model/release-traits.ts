@@ -19,8 +19,10 @@ export const releaseTraits = z.object({
   data: dataSchemas.exactOptional(),
   /** It takes listening sockets that were passed to it, as sd_listen_fds(3) says. */
   sockets: z.boolean().exactOptional(),
+  /** It says which data schema its database server has: `network_server data-schema`. */
+  tellsSchema: z.boolean().exactOptional(),
 })
 export type ReleaseTraits = Readonly<z.infer<typeof releaseTraits>>
 
 /** Of the release that this source becomes; a build reads it. */
-export const ownTraits: ReleaseTraits = { data: dataSchema, sockets: true }
+export const ownTraits: ReleaseTraits = { data: dataSchema, sockets: true, tellsSchema: true }

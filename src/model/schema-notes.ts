@@ -28,8 +28,6 @@ export interface KeyNotes {
   readonly variable?: string
   /** What the server does although this key is set; absent where the key is in effect. */
   readonly pending?: string
-  /** The value at which there is nothing left to say of that. */
-  readonly harmless?: unknown
   /** The default, where it depends on other keys: in words. */
   readonly otherwise?: string
 }

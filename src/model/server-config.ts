@@ -213,15 +213,21 @@ const database = section(
       z.enum(['sqlite', 'postgres']).default('sqlite'),
       'Where state is kept: in a file of its own, or in PostgreSQL.',
     ),
-    host: key(
-      host.default('localhost'),
-      'The write master (guide: Database Scaling). The connection is not encrypted: reach it over a network of its own.',
-    ),
+    host: key(host.default('localhost'), 'The write master (guide: Database Scaling).'),
     port: key(port.default(5432), 'Its TCP port.'),
     name: key(z.string().min(1).default('network'), "The database's name (guide: Database Scaling)."),
     user: key(z.string().min(1).default('network'), 'Who the service logs in as, also on read replicas.'),
     password: key(z.string().min(1).optional(), "The user's password. Better: password_file.", { secret: true }),
     password_file: key(absolutePath.optional(), "A file that holds the user's password; read at each login."),
+    ssl_mode: key(
+      z.enum(['disable', 'require', 'verify-full']).optional(),
+      'TLS to every server of the database: none; required, with whoever answers; or required with a certificate from ssl_ca_file that is for the name in host or read_replicas (as sslmode of libpq).',
+      { otherwise: 'verify-full where database.ssl_ca_file is set, else disable' },
+    ),
+    ssl_ca_file: key(
+      absolutePath.optional(),
+      'The certificates of the authorities that the certificates of the database come from, PEM; read at each login.',
+    ),
     pool_size: key(
       z.int().min(1).default(20),
       'Most connections to each server, for all threads together (guide: Database Scaling).',
@@ -308,7 +314,11 @@ function settled({ server, security, auth, performance: limits, database: data, 
       connection_pool_size: poolSize,
       connection_pool_min_size: limits.connection_pool_min_size ?? Math.min(10, poolSize),
     },
-    database: { ...data, pool_min_idle: data.pool_min_idle ?? Math.min(5, data.pool_size) },
+    database: {
+      ...data,
+      pool_min_idle: data.pool_min_idle ?? Math.min(5, data.pool_size),
+      ssl_mode: data.ssl_mode ?? (data.ssl_ca_file === undefined ? 'disable' : 'verify-full'),
+    },
     checkpoint,
     ...others,
   }

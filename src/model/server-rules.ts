@@ -96,6 +96,18 @@ export const serverRules: readonly Rule<ServerConfig>[] = [
       'expected only one of password and password_file',
     ),
   ),
+  rule('database.ssl_mode', ['database.ssl_ca_file'], ({ database: { ssl_mode: mode, ssl_ca_file: file } }) =>
+    when(
+      file !== undefined && mode !== 'verify-full',
+      'expected verify-full while database.ssl_ca_file is set: nothing else looks at certificates',
+    ),
+  ),
+  rule('database.ssl_ca_file', ['database.ssl_mode'], ({ database: { ssl_mode: mode, ssl_ca_file: file } }) =>
+    when(
+      mode === 'verify-full' && file === undefined,
+      'missing; database.ssl_mode is verify-full: expected the absolute path of the certificates of its authorities',
+    ),
+  ),
   rule('database.pool_min_idle', ['database.pool_size'], ({ database: { pool_min_idle: least, pool_size: most } }) =>
     when(least > most, `expected at most database.pool_size, ${most}`),
   ),

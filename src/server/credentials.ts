@@ -1,4 +1,4 @@
-// The files that the configuration names for TLS and for tokens: read, and refused where the service could not work with them.
+// The files that the configuration names for TLS, for tokens and for the database's certificates: read, and refused where the service could not work with them.
 import type { SecureContextOptions } from 'node:tls'
 import {
   contextFault,
@@ -43,10 +43,12 @@ const ciphers = 'ECDHE+AESGCM:ECDHE+AES256:!aNULL:!MD5:!DSS'
  * Reads all files that the configuration needs, and finds out whether the service can work with them.
  * @throws NetopsError `usage` whose message is one line a problem, with the key and the file
  */
-export function loadCredentials({ security, auth }: ServerConfig, surroundings: Surroundings): Credentials {
+export function loadCredentials({ security, auth, database }: ServerConfig, surroundings: Surroundings): Credentials {
   const files = new Files(surroundings)
   const tls = security.ssl_enabled ? loadTls(security, files) : undefined
   const tokenKey = security.auth === 'token' ? loadTokenKey(auth, files) : undefined
+  if (database.driver === 'postgres' && database.ssl_ca_file !== undefined)
+    lookAtAuthorities(database.ssl_ca_file, files)
   return { tls, tokenKey, ...files.finish() }
 }
 
@@ -76,6 +78,13 @@ function loadTokenKey({ jwt_secret, jwt_secret_file }: ServerConfig['auth'], fil
   // Without a key no token is good: the configuration says so (config/exposure.ts), and health is served.
   if (jwt_secret_file === undefined) return undefined
   return files.open('auth.jwt_secret_file', jwt_secret_file, readSecret)?.value
+}
+
+/** Only looked at: the store reads them at each login to the database. */
+function lookAtAuthorities(path: string, files: Files): void {
+  const found = files.open('database.ssl_ca_file', path, readChain)
+  if (found === undefined) return
+  for (const note of expiryNotes(found.value.certificates, files.now)) files.note(found, note)
 }
 
 /** Certificates of a chain that are soon out of date; those after the first one may be so already, as some roots are. */

@@ -6,7 +6,7 @@ import { operationHelp } from './operate/words.ts'
 export type Request =
   | { readonly kind: 'help' | 'version' }
   | {
-      readonly kind: 'serve' | 'check' | 'migrate'
+      readonly kind: 'serve' | 'check' | 'migrate' | 'data-schema'
       /** As given; without it, the default below the root. */
       readonly config: string | undefined
       /** Prefix of all absolute paths in the configuration and of the defaults; as given. */
@@ -21,6 +21,7 @@ export type Request =
 
 export const help = `Usage: network_server [--config FILE] [--root DIR] [--set SECTION.KEY=VALUE]...
        network_server migrate [--dry-run] [--config FILE] [--root DIR] [--set SECTION.KEY=VALUE]...
+       network_server data-schema [--config FILE] [--root DIR] [--set SECTION.KEY=VALUE]...
        network_server COMMAND [--root DIR] [--json]
 
 Serves /health, /health/live and /health/ready, and /metrics on a port of its own.
@@ -32,6 +33,7 @@ Serves /health, /health/live and /health/ready, and /metrics on a port of its ow
   --instead PATH=FILE        with --check-config: read FILE where the configuration names PATH; may be repeated
   migrate                    bring the database to the data schema of this release, and start nothing; a start does the
                              same by itself
+  data-schema                ask PostgreSQL which data schema the records have there, and print it as JSON
   --dry-run                  with migrate: say what it would do, and change nothing
   --root DIR                 put DIR before every absolute path of the configuration and of the defaults
   --version                  print version and commit
@@ -63,8 +65,8 @@ const options = {
  * @throws NetopsError `usage` with a hint
  */
 export function parseFlags(argv: readonly string[]): Request {
-  const migrates = argv[0] === 'migrate'
-  const flags = parse(migrates ? argv.slice(1) : argv)
+  const word = argv[0] === 'migrate' || argv[0] === 'data-schema' ? argv[0] : undefined
+  const flags = parse(word === undefined ? argv : argv.slice(1))
   if (flags.help === true) return { kind: 'help' }
   if (flags.version === true) return { kind: 'version' }
   for (const name of ['config', 'root'] as const) {
@@ -74,13 +76,13 @@ export function parseFlags(argv: readonly string[]): Request {
   if (!check && flags.instead !== undefined) {
     throw new NetopsError('usage', { message: '--instead is only for --check-config', hint })
   }
-  if (migrates && check)
-    throw new NetopsError('usage', { message: 'migrate checks nothing: leave --check-config out', hint })
-  if (!migrates && flags['dry-run'] !== undefined) {
+  if (word !== undefined && check)
+    throw new NetopsError('usage', { message: `${word} checks nothing: leave --check-config out`, hint })
+  if (word !== 'migrate' && flags['dry-run'] !== undefined) {
     throw new NetopsError('usage', { message: '--dry-run is only for migrate', hint })
   }
   return {
-    kind: migrates ? 'migrate' : check ? 'check' : 'serve',
+    kind: word ?? (check ? 'check' : 'serve'),
     config: flags.config,
     root: flags.root ?? '/',
     set: flags.set ?? [],

@@ -11,11 +11,12 @@ import type { Credentials } from './credentials.ts'
 import { help, parseFlags, type Request } from './flags.ts'
 import { isOperation } from './operate/words.ts'
 import type { ServiceControls } from './service.ts'
+import type { StorePlace } from './store/open.ts'
 
 // A chain of certificates has some KB.
 const mostOfCredential = 2 ** 20
 
-type Start = Extract<Request, { kind: 'serve' | 'check' | 'migrate' }>
+type Start = Extract<Request, { kind: 'serve' | 'check' | 'migrate' | 'data-schema' }>
 
 async function main(): Promise<number> {
   const argv = process.argv.slice(2)
@@ -32,6 +33,8 @@ async function main(): Promise<number> {
       return check(request)
     case 'migrate':
       return migrate(request)
+    case 'data-schema':
+      return tellSchema(request)
     case 'serve':
       return serve(request)
   }
@@ -45,16 +48,27 @@ async function check(request: Start): Promise<number> {
 }
 
 async function migrate(request: Start): Promise<number> {
-  const { config } = await load(request, request.config === undefined ? 'optional' : 'required')
+  const place = await storePlace(request)
   const { migrateStore } = await import('./store/migrate.ts')
-  const root = resolve(request.root)
-  const { dataDir } = hostPaths(root)
-  if (config.database.driver === 'sqlite') {
+  if (place.config.database.driver === 'sqlite') {
     const { becomeOwner } = await import('./operate/owner.ts')
-    await becomeOwner(dataDir)
+    await becomeOwner(place.dataDir)
   }
-  print((await migrateStore({ config, root, dataDir }, request)).join('\n'))
+  print((await migrateStore(place, request)).join('\n'))
   return 0
+}
+
+async function tellSchema(request: Start): Promise<number> {
+  const place = await storePlace(request)
+  const { tellDataSchema } = await import('./store/migrate.ts')
+  print(JSON.stringify(await tellDataSchema(place)))
+  return 0
+}
+
+async function storePlace(request: Start): Promise<StorePlace> {
+  const { config } = await load(request, request.config === undefined ? 'optional' : 'required')
+  const root = resolve(request.root)
+  return { config, root, dataDir: hostPaths(root).dataDir }
 }
 
 async function serve(request: Start): Promise<never> {

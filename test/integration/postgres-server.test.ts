@@ -1,15 +1,19 @@
 // network_server with its records in PostgreSQL, through the executable: what a configuration, a client and an operator see.
 import { spawnSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { client } from '../support/api.ts'
-import { findPostgres, startPostgres, type Postgres } from '../support/postgres.ts'
-import { compare, operations } from '../support/records-model.ts'
-import { samples } from '../support/samples.ts'
-import { baseConfig, eventually, here, serverFile, startReady, useServers } from '../support/server-process.ts'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { findPostgres, startNetworkPostgres, type Postgres } from '../support/postgres.ts'
+import {
+  baseConfig,
+  eventually,
+  here,
+  runToEnd,
+  serverFile,
+  startReady,
+  useServers,
+} from '../support/server-process.ts'
 
 useServers()
 const endurance = process.env.NETOPS_ENDURANCE === '1'
@@ -19,9 +23,7 @@ describe.skipIf(programs === undefined)('network_server with PostgreSQL', () => 
   let master: Postgres
   let replica: Postgres
   beforeAll(async () => {
-    master = await startPostgres(programs ?? '')
-    await master.sql('CREATE ROLE network LOGIN')
-    await master.sql('CREATE DATABASE network OWNER network')
+    master = await startNetworkPostgres(programs ?? '')
     replica = await master.replica()
   })
   afterAll(async () => {
@@ -93,13 +95,22 @@ describe.skipIf(programs === undefined)('network_server with PostgreSQL', () => 
     expect(await ask('GET', path)).toMatchObject({ status: 200, body: '{"born":1816}' })
   })
 
-  it('answers any sequence of requests as the store in memory does', async () => {
+  it('takes no checkpoints, tells whoever asks for one, and is not told to lack them', async () => {
     await startReady({ config: config() })
-    const { ask: askApi, close } = client(here.ports.server)
-    let runs = 0
-    const property = fc.asyncProperty(operations, (all) => compare(askApi, `run-${(runs += 1)}`, all))
-    await fc.assert(property, samples(30))
-    close()
+    const reason = 'the state is in PostgreSQL, which takes its own copies: no checkpoint was taken'
+    const hint = 'on the database server: pg_basebackup, or its archive of the write-ahead log'
+    const own = runToEnd(['checkpoint', '--root', here.root])
+    expect([own.status, own.stdout]).toEqual([1, ''])
+    expect(own.stderr).toBe(`${reason}\n  hint: ${hint}\n`)
+    await mkdir(join(here.root, 'usr/local/bin'), { recursive: true })
+    await symlink(serverFile(), join(here.root, 'usr/local/bin/network_server'))
+    const asked = spawnSync(inject('builds').netops, ['checkpoint', '--root', here.root], { encoding: 'utf8' })
+    expect(asked.status).toBe(1)
+    expect(asked.stdout).toContain(reason)
+    expect(asked.stdout).toContain(hint)
+    // An alert of checkpoints that are too old needs it.
+    const metrics = await fetch(`http://127.0.0.1:${here.ports.metrics}/metrics`)
+    expect(await metrics.text()).not.toMatch(/^network_checkpoint_interval_seconds /m)
   })
 
   it('answers many clients at once rightly, or tells them to come again', async () => {

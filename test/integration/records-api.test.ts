@@ -10,12 +10,8 @@ import { createClient } from '@hey-api/openapi-ts'
 import { build } from 'esbuild'
 import ts from 'typescript'
 import { describe, expect, it } from 'vitest'
-import fc from 'fast-check'
-import { client } from '../support/api.ts'
 import { makeCertificate } from '../support/certificates.ts'
 import { makeToken } from '../support/json-web-token.ts'
-import { compare, operations } from '../support/records-model.ts'
-import { samples } from '../support/samples.ts'
 import { here, startReady, useServers } from '../support/server-process.ts'
 
 useServers()
@@ -130,15 +126,6 @@ describe('the records', () => {
       keys: ['ada', 'b', 'c'],
       detail: 'there is no record of this key',
     })
-  })
-
-  it('do what the reference in memory does, whatever is asked in whatever order', async () => {
-    await startReady()
-    const { ask, close } = client(here.ports.server)
-    let runs = 0
-    const property = fc.asyncProperty(operations, (all) => compare(ask, `run-${(runs += 1)}`, all))
-    await fc.assert(property, samples(40))
-    close()
   })
 
   it('are the same over TLS, and after a restart; and nobody has them without a token', async () => {

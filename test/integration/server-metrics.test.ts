@@ -6,6 +6,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { Client } from 'pg'
 import { describe, expect, it } from 'vitest'
+import { ailingThread } from '../support/ailing-thread.ts'
 import { makeCertificate } from '../support/certificates.ts'
 import { findPostgres, startPostgres } from '../support/postgres.ts'
 import {
@@ -27,8 +28,9 @@ useServers()
 
 const programs = await findPostgres()
 
-const start = ({ more = '', server = '', security = '' } = {}) =>
+const start = ({ more = '', server = '', security = '', env = {} } = {}) =>
   startReady({
+    env,
     config: [
       `server: { host: 127.0.0.1, port: ${here.ports.server}, tls_port: ${here.ports.tls}, worker_threads: 2${server} }`,
       `metrics: { port: ${here.ports.metrics} }`,
@@ -292,6 +294,28 @@ describe('application metrics', () => {
     },
   )
 
+  it.skipIf(programs === undefined)(
+    'connection pool utilization: replicas that are read from, and one that is away',
+    async () => {
+      const postgres = await startPostgres(programs ?? '')
+      const replicas = await Promise.all([postgres.replica(), postgres.replica()])
+      const addresses = replicas.map(({ port }) => `"127.0.0.1:${port}"`).join()
+      const database = `host: 127.0.0.1, port: ${postgres.port}, name: postgres, user: postgres, read_replicas: [${addresses}]`
+      await start({ more: `database: { driver: postgres, ${database} }` })
+      const counted = async () => {
+        const text = await scrape()
+        return ['used', 'left_out'].map((state) => valueIn(text, 'network_store_replicas', { state }))
+      }
+      await eventually(async () => expect(await counted()).toEqual([2, 0]))
+      await replicas[0].halt()
+      await eventually(async () => expect(await counted()).toEqual([1, 1]))
+      await replicas[0].resume()
+      await eventually(async () => expect(await counted()).toEqual([2, 0]))
+      await Promise.all(replicas.map((replica) => replica.stop()))
+      await postgres.stop()
+    },
+  )
+
   it('message queue depth: what waits for the database, and what it has done', async () => {
     await start()
     expect(await value('network_queue_depth', { queue: 'store' })).toBe(0)
@@ -320,6 +344,36 @@ describe('beside the guide’s', () => {
         expect(valueIn(text, 'network_event_loop_lag_seconds_count', { thread })).toBeGreaterThan(0)
       }
     })
+  })
+
+  it('threads: one that stands still is silent, and what it counted stays', async () => {
+    const { env, stun } = ailingThread()
+    await start({ env })
+    await Promise.all(Array.from({ length: 20 }, () => ask('/health/live')))
+    await eventually(async () => expect(await value('network_threads_silent')).toBe(0))
+    const before = await value('network_requests_total')
+    stun(true)
+    await eventually(async () => expect(await value('network_threads_silent')).toBe(1))
+    expect(await value('network_requests_total')).toBeGreaterThanOrEqual(before)
+    stun(false)
+    await eventually(async () => expect(await value('network_threads_silent')).toBe(0))
+  })
+
+  it('threads: one that dies is counted while the others end what they are at', async () => {
+    const { env, kill } = ailingThread()
+    const server = await start({ env })
+    // Each thread has some that are not whole: the process waits for them.
+    const wires = await Promise.all(Array.from({ length: 20 }, () => dial()))
+    for (const { socket } of wires) socket.write('GET /health/live HTTP/1.1\r\nHo')
+    await eventually(async () => expect(await value('network_requests_active')).toBe(20))
+    kill()
+    await eventually(async () => {
+      const text = await scrape()
+      expect(valueIn(text, 'network_thread_deaths_total')).toBe(1)
+      expect(valueIn(text, 'network_threads', { kind: 'serving' })).toBe(1)
+    })
+    for (const { socket } of wires) socket.destroy()
+    expect(await server.exit).toBe(1)
   })
 
   it('certificate expiry: the end that stands in the certificate that is served', async () => {

@@ -164,6 +164,15 @@ describe('the role', () => {
     expect((await send('GET', at)).status).toBe(404)
   })
 
+  it('is told to whoever asks, as status tells it', async () => {
+    await startReady()
+    expect(operated('role')).toEqual({ role: 'primary', primary: null })
+    operated('role', 'standby', '--primary', 'https://db1.example.com:8443')
+    expect(operated('role')).toEqual({ role: 'standby', primary: 'https://db1.example.com:8443' })
+    expect(operate('role').stdout).toBe('role: standby\nprimary: https://db1.example.com:8443\n')
+    expect(operate('role', 'secondary')).toMatchObject({ status: 2, stdout: '' })
+  })
+
   it('is not given an address that is none', () => {
     for (const address of ['db1', 'https://user:secret@db1', 'https://db1\nx: y']) {
       expect(operate('role', 'standby', '--primary', address)).toMatchObject({ status: 2, stdout: '' })

@@ -16,22 +16,9 @@ import {
   useServers,
   type Running,
 } from '../support/server-process.ts'
+import { ailingThread } from '../support/ailing-thread.ts'
 
 useServers()
-
-// A program that is loaded into every thread of the server, and has one of them fail when a file appears.
-function mortalThread(): { readonly env: Readonly<Record<string, string>>; readonly kill: () => void } {
-  const [program, sign] = [join(here.root, 'mortal.cjs'), join(here.root, 'die')]
-  writeFileSync(
-    program,
-    `const { threadName } = require('node:worker_threads')
-     const { existsSync } = require('node:fs')
-     if (threadName === 'serving-1') setInterval(() => {
-       if (existsSync(${JSON.stringify(sign)})) throw new Error('rehearsed')
-     }, 10)`,
-  )
-  return { env: { NODE_OPTIONS: `--require=${program}` }, kill: () => writeFileSync(sign, '') }
-}
 
 // What systemd does with a socket unit: opens sockets, keeps them, and starts the server again whenever it has ended.
 const holder = `
@@ -97,7 +84,7 @@ describe('threads', () => {
   })
 
   it('end with the process when one of them fails: nobody is left waiting, and the log says why', async () => {
-    const { env, kill } = mortalThread()
+    const { env, kill } = ailingThread()
     const server = await startReady({ env })
     const wires = await Promise.all(Array.from({ length: 20 }, () => dial()))
     kill()
@@ -122,12 +109,12 @@ describe('sockets that were passed', () => {
   })
 
   it('leave no connection hanging when a thread dies', async () => {
-    const { env, kill } = mortalThread()
+    const { env, kill, heal } = ailingThread()
     const server = await startHeld({ sockets: 4, threads: 4, env })
     kill()
     await server.logged('serving thread 1 failed: rehearsed')
     // A thread of the next process would die like the one before.
-    writeFileSync(join(here.root, 'mortal.cjs'), '')
+    heal()
     const answers = await Promise.all(Array.from({ length: 40 }, () => patient()))
     expect(answers.every((status) => status === 200)).toBe(true)
     expect(server.lines().find(({ msg }) => msg === 'holder saw an end')).toMatchObject({ code: 1 })

@@ -58,6 +58,7 @@ export const emptyHost = (changes: Partial<ActivationFacts> = {}): ActivationFac
   cores: 2,
   tuned: '',
   dataSchema: undefined,
+  database: undefined,
   account: false,
   missingFolders: ownFolders(hostPaths('/')),
   releases: [],

@@ -1,5 +1,6 @@
 // The HTTP interface with a store in memory, in the process of a test, and requests over real connections.
 import { Agent, request, type IncomingHttpHeaders } from 'node:http'
+import { Agent as TlsAgent, request as requestOverTls } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { createApp, type AppOptions } from '../../src/server/app.ts'
 import { sharedBudget } from '../../src/server/bodies.ts'
@@ -81,15 +82,20 @@ export async function startApi(options: ApiOptions = {}): Promise<Api> {
   }
 }
 
-/** Asks a server on this machine, over connections that are kept. */
-export function client(port: number): { readonly ask: Api['ask']; readonly close: () => void } {
-  const agent = new Agent({ keepAlive: true, maxSockets: 8 })
+/**
+ * Asks a server on this machine, over connections that are kept.
+ * @param ca the certificate to trust, where the port speaks TLS
+ */
+export function client(port: number, ca?: Buffer): { readonly ask: Api['ask']; readonly close: () => void } {
+  const kept = { keepAlive: true, maxSockets: 8 }
+  const agent = ca === undefined ? new Agent(kept) : new TlsAgent({ ...kept, ca })
   return { ask: (asked) => send(port, agent, asked), close: () => agent.destroy() }
 }
 
 const send = (port: number, agent: Agent, { path, method = 'GET', headers = {}, body }: Asked): Promise<Told> =>
   new Promise((resolve, reject) => {
-    const sent = request({ host: '127.0.0.1', port, path, method, headers: headers as never, agent }, (response) => {
+    const over = agent instanceof TlsAgent ? requestOverTls : request
+    const sent = over({ host: '127.0.0.1', port, path, method, headers: headers as never, agent }, (response) => {
       const chunks: Buffer[] = []
       response.on('data', (chunk: Buffer) => chunks.push(chunk))
       response.on('error', reject)

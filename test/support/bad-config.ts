@@ -323,6 +323,19 @@ export const badServerFiles: readonly BadFile[] = [
     '1:41 database.password_file: expected only one of password and password_file, not "/b"',
   ),
   bad(
+    'database: { ssl_mode: verify-ca }',
+    '1:23 database.ssl_mode: expected one of disable, require, verify-full, not "verify-ca"',
+  ),
+  bad('database: { ssl_ca_file: ca.crt }', '1:26 database.ssl_ca_file: expected an absolute path, not "ca.crt"'),
+  bad(
+    'database: { ssl_mode: require, ssl_ca_file: /ca.crt }',
+    '1:23 database.ssl_mode: expected verify-full while database.ssl_ca_file is set: nothing else looks at certificates, not "require"',
+  ),
+  bad(
+    'database: { ssl_mode: verify-full }',
+    '1:23 database.ssl_ca_file: missing; database.ssl_mode is verify-full: expected the absolute path of the certificates of its authorities',
+  ),
+  bad(
     'database: { read_replicas: [db2] }',
     '1:28 database.read_replicas: expected none while database.driver is sqlite, not a list',
   ),

@@ -64,6 +64,14 @@ export async function startPostgres(bin: string, extra: Settings = {}): Promise<
   }
 }
 
+/** One with the database and the account that a configuration names where it says nothing else. */
+export async function startNetworkPostgres(bin: string): Promise<Postgres> {
+  const postgres = await startPostgres(bin)
+  await postgres.sql('CREATE ROLE network LOGIN')
+  await postgres.sql('CREATE DATABASE network OWNER network')
+  return postgres
+}
+
 async function replicaOf(bin: string, master: number, extra: Settings): Promise<Postgres> {
   const folder = await ownFolder()
   const from = ['-h', '127.0.0.1', '-p', String(master), '-U', account]

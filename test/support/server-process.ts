@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectOverTls } from 'node:tls'
-import { afterEach, beforeEach, expect, inject } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, inject } from 'vitest'
 
 export const checkout = join(import.meta.dirname, '../..')
 /** The built server. */
@@ -21,18 +21,22 @@ const cleanEnv = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !/^(?:NETWORK_|NODE_|VITEST)/.test(name)),
 )
 
-/** This test's folder and free ports, new for each test. */
+/** This test's folder and free ports, new for each test, or for each block of tests that shares its servers. */
 export const here = { root: '', ports: { server: 0, tls: 0, metrics: 0 } }
 const running = new Set<ChildProcess>()
 
-/** Call once in a test file: gives each test its folder and ports, and ends what it started. */
-export function useServers(): void {
-  beforeEach(async () => {
+/**
+ * Call once in a test file: gives each test its folder and ports, and ends what it started.
+ * @param each whose they are: with `block`, of all tests of the block that calls it
+ */
+export function useServers(each: 'test' | 'block' = 'test'): void {
+  const [before, after] = each === 'test' ? [beforeEach, afterEach] : [beforeAll, afterAll]
+  before(async () => {
     here.root = await mkdtemp(join(tmpdir(), 'netops-server-'))
     const [server = 0, tls = 0, metrics = 0] = await freePorts(3)
     here.ports = { server, tls, metrics }
   })
-  afterEach(async () => {
+  after(async () => {
     for (const child of running) child.kill('SIGKILL')
     await Promise.all([...running].map((child) => exitOf(child)))
     running.clear()

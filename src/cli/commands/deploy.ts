@@ -1,7 +1,7 @@
 // netops deploy: bring a release and its configuration into service.
 import * as z from 'zod'
 import { defineCommand } from '../command.ts'
-import { dryRunOption, fleetOptions, fleetSchema, parseOptions, rootOption } from '../options.ts'
+import { dataCheckOption, dryRunOption, fleetOptions, fleetSchema, parseOptions, rootOption } from '../options.ts'
 import { policyOf, rolloutOptions, rolloutSchema } from '../rollout.ts'
 import { timingOptions, timingSchema } from '../timing.ts'
 
@@ -23,6 +23,7 @@ export const deploy = defineCommand({
     { flags: '--config <file>', description: "the configuration (default: the fleet file's, else what the host has)" },
     ...rolloutOptions,
     ...timingOptions,
+    dataCheckOption,
     dryRunOption,
   ],
   events: true,
@@ -47,6 +48,7 @@ export const deploy = defineCommand({
       sources: { cwd: fleet.folder, sources: context.sources, withoutCommands: parsed.dryRun },
       environment: fleet.environment,
       timing: timingOf(parsed, fleet),
+      unasked: parsed.withoutDataCheck,
     }
     const how = { dryRun: parsed.dryRun, policy: policyOf(parsed) }
     return fleetRunResult(await startFleetRun(procedure, deployment, { fleet, options: how }, context))
@@ -61,4 +63,5 @@ const deploySchema = {
     .optional(),
   config: z.string().optional(),
   dryRun: z.boolean().default(false),
+  withoutDataCheck: z.boolean().default(false),
 }

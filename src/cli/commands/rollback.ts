@@ -1,7 +1,7 @@
 // netops rollback: back to what was in service before, release and configuration.
 import * as z from 'zod'
 import { defineCommand } from '../command.ts'
-import { dryRunOption, fleetOptions, fleetSchema, parseOptions, rootOption } from '../options.ts'
+import { dataCheckOption, dryRunOption, fleetOptions, fleetSchema, parseOptions, rootOption } from '../options.ts'
 import { policyOf, rolloutOptions, rolloutSchema } from '../rollout.ts'
 import { confirmOption } from '../terminal/confirm.ts'
 import { timingOptions, timingSchema } from '../timing.ts'
@@ -23,12 +23,13 @@ export const rollback = defineCommand({
     },
     ...rolloutOptions,
     ...timingOptions,
+    dataCheckOption,
     dryRunOption,
     confirmOption,
   ],
   events: true,
   async run({ options }, context) {
-    const { to, confirm, dryRun, ...parsed } = parseOptions(schema, options)
+    const { to, confirm, dryRun, withoutDataCheck, ...parsed } = parseOptions(schema, options)
     const { readFleet } = await import('../../fleet/fleet.ts')
     const { startFleetRun } = await import('../../fleet/start-run.ts')
     const { rollback: procedure } = await import('../../procedures/deploy/rollback-procedure.ts')
@@ -40,7 +41,7 @@ export const rollback = defineCommand({
     return fleetRunResult(
       await startFleetRun(
         procedure,
-        { to, timing: timingOf(parsed, fleet) },
+        { to, timing: timingOf(parsed, fleet), unasked: withoutDataCheck },
         { fleet, options: { dryRun, confirm: confirming, policy: policyOf(parsed) } },
         context,
       ),
@@ -54,4 +55,5 @@ const schema = fleetSchema.extend({
   to: z.string().optional(),
   confirm: z.string().optional(),
   dryRun: z.boolean().default(false),
+  withoutDataCheck: z.boolean().default(false),
 })

@@ -56,10 +56,18 @@ export interface DatabaseEntry extends HostEntry {
 // No look takes longer than 5 s; this leaves room for the name.
 const longestMs = 4500
 
+interface Asked {
+  readonly limitMs: number
+  /** Whether the service would talk to it by TLS alone. */
+  readonly tls: boolean
+  readonly resolve: Resolve
+  readonly say?: Say
+}
+
 /** A PostgreSQL server: does it answer as one? */
 export async function examinePostgres(
   entry: DatabaseEntry,
-  { limitMs, resolve, say = problem }: { readonly limitMs: number; readonly resolve: Resolve; readonly say?: Say },
+  { limitMs, tls, resolve, say = problem }: Asked,
   signal: AbortSignal,
 ): Promise<readonly LiveFinding[]> {
   const found = await resolveFor(entry, resolve, say)
@@ -68,12 +76,13 @@ export async function examinePostgres(
   const answers = await Promise.all(
     found.addresses.map((host) => askPostgres({ host, port: entry.port }, limit, signal)),
   )
-  return [judgeAnswers(entry, { answers, limitMs: limit, say })]
+  return [judgeAnswers(entry, { answers, limitMs: limit, tls, say })]
 }
 
 interface Answers {
   readonly answers: readonly Answer[]
   readonly limitMs: number
+  readonly tls: boolean
   readonly say: Say
 }
 
@@ -81,11 +90,13 @@ interface Answers {
 const best: readonly Answer['kind'][] = ['postgres', 'other', 'closed', 'silent', 'no connection']
 
 /** The finding for what the addresses of one server answered. */
-export function judgeAnswers({ key, host, port }: DatabaseEntry, { answers, limitMs, say }: Answers): LiveFinding {
+export function judgeAnswers({ key, host, port }: DatabaseEntry, { answers, limitMs, tls, say }: Answers): LiveFinding {
   const place = showAddress(host, port)
   const [answer] = [...answers].sort((a, b) => best.indexOf(a.kind) - best.indexOf(b.kind))
   switch (answer?.kind) {
     case 'postgres':
+      if (tls && !answer.tls)
+        return say(key, `PostgreSQL at ${place} does not speak TLS, and database.ssl_mode requires it`)
       return good(key, `PostgreSQL answers at ${place}, ${answer.tls ? 'with' : 'without'} TLS`)
     case 'other':
       return say(key, `something answers at ${place} that is not PostgreSQL`)

@@ -1,5 +1,5 @@
-// Secrets in files of their own: long enough, and never shown.
-import { readSecret, withoutNewline } from '../credentials.ts'
+// Secrets in files of their own: long enough, and never shown. And whom the service trusts.
+import { readChain, readSecret, withoutNewline } from '../credentials.ts'
 import { faulty } from './certificate.ts'
 import { good, problem, type LiveFinding } from './finding.ts'
 
@@ -14,4 +14,11 @@ export function judgePassword(key: string, content: Buffer): LiveFinding {
   return withoutNewline(content).length === 0
     ? problem(key, 'the file is empty')
     : good(key, 'the file holds a password')
+}
+
+export function judgeAuthorities(key: string, content: Buffer): LiveFinding {
+  const found = readChain(content)
+  if ('reason' in found) return faulty(key, found)
+  const { length } = found.value.certificates
+  return good(key, `the file holds ${length === 1 ? 'a certificate' : `${length} certificates`}`)
 }

@@ -13,7 +13,7 @@ import { readLacking, refuseProgram } from './program.ts'
 import { accountCommand, isOlder, oldestGlibc, readNeeds, type HostNeeds } from './host-needs.ts'
 import type { Failure } from '../../model/failure.ts'
 import { inService, readHistory } from './history.ts'
-import { readDataSchema, refuseUnreadableData } from './data-schemas.ts'
+import { askDatabase, readDataSchema, refuseUnreadableData, type AskedDatabase } from './data-schemas.ts'
 import { readPresent, refuseUnreplaceable, replacedPaths, type PresentFiles } from './kept.ts'
 
 export interface ActivationFacts {
@@ -36,6 +36,8 @@ export interface ActivationFacts {
   readonly tuned: string
   /** The data schema that the service's own database has; undefined where it has none. */
   readonly dataSchema: number | undefined
+  /** What the database server says of its data; undefined where the records are in a file of the service's own. */
+  readonly database: AskedDatabase | undefined
   readonly account: boolean
   readonly missingFolders: readonly string[]
   readonly releases: readonly string[]
@@ -56,6 +58,8 @@ export interface ActivationFacts {
 export interface Wanted {
   readonly root: string
   readonly release: string
+  /** The configuration that is to be in service. */
+  readonly config: string
   readonly needs: ProgramNeeds | undefined
   /** Where files are to be placed. */
   readonly files: readonly string[]
@@ -68,67 +72,55 @@ export async function readActivationFacts(
   wanted: Wanted,
 ): Promise<ActivationFacts> {
   const paths = hostPaths(wanted.root)
-  const [platform, service, link, history, configSha256, unit, tmpfiles, socket, tuned] = await Promise.all([
-    readPlatform(reader),
-    services.read(reader, serviceName),
-    reader.readLink(paths.current),
-    readHistory(reader, paths),
-    reader.sha256(paths.config),
-    reader.readText(paths.unit),
-    reader.readText(paths.tmpfiles),
-    reader.readText(paths.socket),
-    reader.readText(paths.tuningEnvironment),
-  ])
+  const { link, history, tuned, ...inPlace } = await together({
+    platform: readPlatform(reader),
+    service: services.read(reader, serviceName),
+    link: reader.readLink(paths.current),
+    history: readHistory(reader, paths),
+    configSha256: reader.sha256(paths.config),
+    unit: reader.readText(paths.unit),
+    tmpfiles: reader.readText(paths.tmpfiles),
+    socket: reader.readText(paths.socket),
+    tuned: reader.readText(paths.tuningEnvironment),
+  })
+  const current = link === undefined ? undefined : releaseIn(link, paths)
+  const serves = inService(history, { current, configSha256: inPlace.configSha256 })
   const units = dirname(paths.socket)
   const folders = [...new Set([...ownFolders(paths), dirname(units), units, ...wanted.files.map(dirname)])]
-  const [
-    account,
-    missing,
-    releases,
-    releaseSha256,
-    present,
-    environment,
-    busyPorts,
-    needs,
-    lacking,
-    cores,
-    dataSchema,
-  ] = await Promise.all([
-    reader.query(['getent', 'passwd', serviceUser]),
-    Promise.all(folders.map(async (path) => ((await reader.exists(path)) ? [] : [path]))),
-    reader.list(paths.releases),
-    reader.sha256(join(paths.releases, wanted.release, serverExecutable)),
-    readPresent(reader, [...replacedPaths(paths), ...wanted.files]),
-    readEnvironment(reader, paths),
-    readBusyPorts(reader),
-    readNeeds(reader, services.kind),
-    readLacking(reader, services.kind, wanted.needs),
-    readCores(reader),
-    readDataSchema(reader, `${paths.dataDir}/state.db`),
-  ])
-  const current = link === undefined ? undefined : releaseIn(link, paths)
+  const { account, missing, releases, dataSchema, ...found } = await together({
+    account: reader.query(['getent', 'passwd', serviceUser]),
+    missing: Promise.all(folders.map(async (path) => ((await reader.exists(path)) ? [] : [path]))),
+    releases: reader.list(paths.releases),
+    releaseSha256: reader.sha256(join(paths.releases, wanted.release, serverExecutable)),
+    present: readPresent(reader, [...replacedPaths(paths), ...wanted.files]),
+    environment: readEnvironment(reader, paths),
+    busyPorts: readBusyPorts(reader),
+    needs: readNeeds(reader, services.kind),
+    lacking: readLacking(reader, services.kind, wanted.needs),
+    cores: readCores(reader),
+    dataSchema: readDataSchema(reader, `${paths.dataDir}/state.db`),
+    database: askDatabase(reader, { ...wanted, serves }),
+  })
   return {
-    platform,
-    service,
-    current,
+    ...inPlace,
     ...history,
-    configSha256,
-    unit,
-    tmpfiles,
-    socket,
+    ...found,
+    current,
     tuned: tuned ?? '',
-    cores,
-    dataSchema,
+    // One that lies there from before the records were in PostgreSQL decides nothing.
+    dataSchema: found.database === undefined ? dataSchema : undefined,
     account: account.code === 0,
     missingFolders: missing.flat(),
     releases: releases.filter((name) => !name.startsWith('.')),
-    releaseSha256,
-    present,
-    environment,
-    busyPorts,
-    needs,
-    lacking,
   }
+}
+
+/** What several questions that are asked at once come to, each under its name. */
+async function together<Answers extends Readonly<Record<string, unknown>>>(questions: {
+  readonly [Name in keyof Answers]: Promise<Answers[Name]>
+}): Promise<Answers> {
+  const answers = Object.entries(questions).map(async ([name, answer]) => [name, await answer] as const)
+  return Object.fromEntries(await Promise.all(answers)) as Answers
 }
 
 /** The release that a link of ours leads to; undefined for a link of somebody else. */

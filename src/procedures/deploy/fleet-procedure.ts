@@ -24,6 +24,8 @@ export interface Deployment {
   /** What the hosts are marked as, or get marked as. */
   readonly environment: string | undefined
   readonly timing: HealthTiming
+  /** Whether it goes on where a database cannot be asked which data it has. */
+  readonly unasked: boolean
 }
 
 /** What a host has of it already. */
@@ -78,6 +80,7 @@ export const deploy: FleetProcedure<Deployment, DeploymentLook> = {
       ...(environment === undefined ? {} : { environment }),
       endpoints: config.endpoints,
       reason: 'deploy',
+      ...(deployment.unasked ? { unasked: true } : {}),
     }
     const pushRelease: Push = {
       id: 'release',

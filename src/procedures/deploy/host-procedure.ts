@@ -17,6 +17,7 @@ export const activate = defineHostProcedure<ActivationRequest, ActivationFacts>(
     readActivationFacts(reader, services, {
       root: request.root,
       release: request.release.id,
+      config: request.config.from,
       needs: request.release.needs,
       files: (request.files ?? []).map(({ to }) => to),
     }),

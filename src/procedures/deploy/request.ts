@@ -55,6 +55,8 @@ export const activationRequest = z.strictObject({
   minHealthyMs: z.number(),
   healthyDeadlineMs: z.number(),
   keepReleases: z.number(),
+  /** Whether it goes on where the database cannot be asked which data it has. */
+  unasked: z.literal(true).exactOptional(),
 })
 export type ActivationRequest = z.infer<typeof activationRequest>
 

@@ -12,6 +12,8 @@ export interface Rollback {
   /** A release id, a version or an activation id; without it, what was in service before. */
   readonly to: string | undefined
   readonly timing: HealthTiming
+  /** Whether it goes on where a database cannot be asked which data it has. */
+  readonly unasked: boolean
 }
 
 interface Found {
@@ -33,7 +35,7 @@ export const rollback: FleetProcedure<Rollback, Found> = {
     const [link, configSha256] = await Promise.all([reader.readLink(paths.current), reader.sha256(paths.config)])
     return { history, releases, place: { current: link && basename(link), configSha256 } }
   },
-  assign({ to, timing }, place, found) {
+  assign({ to, timing, unasked }, place, found) {
     if (found === undefined) {
       throw new NetopsError('unreachable', {
         host: place.host,
@@ -56,6 +58,7 @@ export const rollback: FleetProcedure<Rollback, Found> = {
       endpoints: restored.endpoints,
       reason: 'rollback',
       restores: restored.id,
+      ...(unasked ? { unasked: true } : {}),
     }
     return { request, pushes: [] }
   },

@@ -21,6 +21,11 @@ interface Result {
   readonly text: string
 }
 
+/** What the service answered. */
+interface Ask extends Result {
+  readonly data: ControlResult
+}
+
 // What only looks into memory.
 const quickAnswerMs = 10_000
 // The service itself gives up a checkpoint after checkpoint.timeout; a day is longer than any.
@@ -50,6 +55,8 @@ async function carryOut(operation: Operation): Promise<Result> {
   switch (operation.kind) {
     case 'ask':
       return ask(root, operation.request)
+    case 'role':
+      return roleOf(await ask(root, { command: 'status' }))
     case 'restore':
       return restoreFrom(root, operation)
     case 'take': {
@@ -60,7 +67,13 @@ async function carryOut(operation: Operation): Promise<Result> {
   }
 }
 
-async function ask(root: string, request: ControlRequest): Promise<Result> {
+/** Of all that the service says of itself. */
+function roleOf({ data: { role = null, primary = null } }: Ask): Result {
+  const data = { role, primary }
+  return { data, text: linesOf(data) }
+}
+
+async function ask(root: string, request: ControlRequest): Promise<Ask> {
   if (request.command === 'role' && request.role === 'standby' && request.primary !== undefined) {
     const checked = primaryAddress.safeParse(request.primary)
     if (!checked.success) {
@@ -78,10 +91,13 @@ function textOf({ command }: ControlRequest, data: ControlResult): string {
     const { path, bytes, sha256, ms } = takenCheckpoint.parse(data)
     return `${path} (${formatBytes(bytes)}, ${formatDuration(ms)})\nsha256 ${sha256}`
   }
-  return Object.entries(data)
+  return linesOf(data)
+}
+
+const linesOf = (data: ControlResult): string =>
+  Object.entries(data)
     .map(([name, value]) => `${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`)
     .join('\n')
-}
 
 async function restoreFrom(root: string, { which, dryRun }: Extract<Operation, { kind: 'restore' }>): Promise<Result> {
   const { dataDir } = hostPaths(root)

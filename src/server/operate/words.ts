@@ -9,6 +9,8 @@ export type Operation = {
   readonly json: boolean
 } & (
   | { readonly kind: 'ask'; readonly request: ControlRequest }
+  /** Which role is in effect. */
+  | { readonly kind: 'role' }
   | { readonly kind: 'restore'; readonly which: string; readonly dryRun: boolean }
   /** In the process that the service starts for it. */
   | { readonly kind: 'take' }
@@ -17,6 +19,7 @@ export type Operation = {
 export const operationHelp = `Commands for a service that runs, of root and the service's own user:
   status                     what the service says of itself
   checkpoint                 take a checkpoint of the state now; print its path, size and SHA-256
+  role                       which role is in effect, and where writes go
   role primary               take writes
   role standby [--primary URL]
                              take no writes, and say where they go
@@ -48,6 +51,7 @@ export function parseOperation(argv: readonly string[]): Operation {
   }
   switch (word) {
     case 'role':
+      if (first === undefined) return { ...common, kind: 'role' }
       if (first === 'primary') return { ...common, kind: 'ask', request: { command: 'role', role: 'primary' } }
       if (first !== 'standby') return refuse('role: expected primary or standby')
       return { ...common, kind: 'ask', request: { command: 'role', role: 'standby', primary: values.primary } }

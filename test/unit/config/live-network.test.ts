@@ -138,10 +138,20 @@ describe('an answer to SSLRequest', () => {
     [[none], 'problem', 'no connection to db1:5432 within 900 ms (ECONNREFUSED)'],
     [[], 'problem', 'db1 has no address'],
   ])('%j is a finding', (answers, kind, message) => {
-    const given = { answers, limitMs: 900 }
+    const given = { answers, limitMs: 900, tls: false }
     expect(judgeAnswers(entry, { ...given, say: problem })).toEqual({ path: 'database.host', kind, message })
     const asReplica = judgeAnswers(entry, { ...given, say: warning }).kind
     expect(asReplica).toBe(kind === 'problem' ? 'warning' : 'good')
+  })
+
+  it('without TLS is a problem where TLS is required', () => {
+    const judged = (tls: boolean) =>
+      judgeAnswers(entry, { answers: [{ kind: 'postgres', tls }], limitMs: 900, tls: true, say: problem })
+    expect(judged(true)).toMatchObject({ kind: 'good' })
+    expect(judged(false)).toMatchObject({
+      kind: 'problem',
+      message: 'PostgreSQL at db1:5432 does not speak TLS, and database.ssl_mode requires it',
+    })
   })
 })
 

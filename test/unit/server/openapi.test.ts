@@ -53,24 +53,20 @@ const good = { authorization: `Bearer ${makeToken({ key })}` }
 const at = '/v1/records/users/ada'
 const json = { 'content-type': 'application/json', ...good }
 
+interface Expected extends Asked {
+  readonly of: string
+  readonly status: number
+  readonly down?: true
+}
+
+const written: Expected = {
+  ...{ of: 'putRecord', status: 201, method: 'PUT', path: at },
+  ...{ headers: { ...json, 'idempotency-key': 'k' }, body: '{"a":1}' },
+}
 /** Requests that have each of the answers that the document names. */
-const asked: readonly (Asked & { readonly of: string; readonly status: number; readonly down?: true })[] = [
-  {
-    of: 'putRecord',
-    status: 201,
-    method: 'PUT',
-    path: at,
-    headers: { ...json, 'idempotency-key': 'k' },
-    body: '{"a":1}',
-  },
-  {
-    of: 'putRecord',
-    status: 201,
-    method: 'PUT',
-    path: at,
-    headers: { ...json, 'idempotency-key': 'k' },
-    body: '{"a":1}',
-  },
+const asked: readonly Expected[] = [
+  written,
+  written,
   {
     of: 'putRecord',
     status: 422,

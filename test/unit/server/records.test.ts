@@ -1,12 +1,9 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTokenCheck } from '../../../src/server/tokens.ts'
 import { startApi, type Api, type Asked } from '../../support/api.ts'
-import { makeToken } from '../../support/json-web-token.ts'
-import { compare, operations } from '../../support/records-model.ts'
-import { samples } from '../../support/samples.ts'
+import { apiContract, contractConfig, contractKey } from '../../support/api-contract.ts'
 import { eventually } from '../../support/server-process.ts'
 
 const at = '/v1/records/users/ada'
@@ -15,34 +12,6 @@ const json = { 'content-type': 'application/json' }
 const put = (api: Api, body: string, headers: Asked['headers'] = {}, path = at) =>
   api.ask({ method: 'PUT', path, body, headers: { ...json, ...headers } })
 const remove = (api: Api, headers: Asked['headers'] = {}) => api.ask({ method: 'DELETE', path: at, headers })
-
-test('a record comes back byte by byte as it was written, with its ETag and the time', async () => {
-  await using api = await startApi()
-  const value = ' { "b": 1.00, "a": ["ä\\u0000\\ud800", 12345678901234567890], "a": null }\n'
-  const made = await put(api, value)
-  expect(made).toMatchObject({
-    status: 201,
-    headers: { etag: '"1"', 'content-type': 'application/json; charset=utf-8' },
-  })
-  expect(JSON.parse(made.body)).toEqual({ key: 'ada', etag: '"1"' })
-  const got = await api.ask({ path: at })
-  expect(got).toMatchObject({ status: 200, body: value })
-  expect(got.headers).toMatchObject({
-    etag: '"1"',
-    'cache-control': 'no-cache',
-    'content-type': 'application/json; charset=utf-8',
-  })
-  expect(Math.abs(Date.parse(got.headers['last-modified'] ?? '') - Date.now())).toBeLessThan(60_000)
-  const head = await api.ask({ method: 'HEAD', path: at })
-  expect(head).toMatchObject({ status: 200, body: '', headers: { etag: '"1"' } })
-  expect(head.headers['content-length']).toBe(String(Buffer.byteLength(value)))
-  expect(await put(api, '2')).toMatchObject({ status: 200, headers: { etag: '"2"' } })
-  expect(await remove(api)).toMatchObject({ status: 204, body: '' })
-  for (const gone of [await api.ask({ path: at }), await remove(api)]) {
-    expect(gone.status).toBe(404)
-    expect(JSON.parse(gone.body)).toMatchObject({ title: 'Not Found', detail: 'there is no record of this key' })
-  }
-})
 
 test.each([
   ['"1"', 304],
@@ -63,21 +32,6 @@ test('a read with If-Match is for that version only', async () => {
   await put(api, '{}')
   const read = async (given: string) => (await api.ask({ path: at, headers: { 'if-match': given } })).status
   expect(await Promise.all(['"1"', '"5", "1"', '*', '"2"', 'W/"1"'].map(read))).toEqual([200, 200, 200, 412, 412])
-})
-
-test('of writers that read the same version one wins, and none of their writes is lost', async () => {
-  await using api = await startApi()
-  await put(api, '0')
-  const counted = async () => {
-    for (;;) {
-      const { body, headers } = await api.ask({ path: at })
-      const { status } = await put(api, String(Number(body) + 1), { 'if-match': headers.etag ?? '' })
-      if (status === 200) return
-      expect(status).toBe(412)
-    }
-  }
-  await Promise.all(Array.from({ length: 8 }, counted))
-  expect(await api.ask({ path: at })).toMatchObject({ body: '8' })
 })
 
 test.each([
@@ -209,38 +163,6 @@ test.each([
   expect(refused).toMatchObject({ status: 405, headers: { allow, 'content-type': problemType } })
 })
 
-test('a collection is read page by page in the order of bytes, also while it changes', async () => {
-  await using api = await startApi()
-  const keys = ['a', 'a-1', 'a.1', 'a1', 'b', 'B', '~', 'a~']
-  for (const key of keys) await put(api, `{"of":"${key}"}`, {}, `/v1/records/c/${key}`)
-  await put(api, '1', {}, '/v1/records/other/a')
-  const ordered = [...keys].sort()
-  const page = async (query: string) => {
-    const { status, body } = await api.ask({ path: `/v1/records/c?${query}` })
-    expect(status).toBe(200)
-    return JSON.parse(body) as { items: { key: string; etag: string; value: unknown }[]; next?: string }
-  }
-  expect((await page('')).items.map(({ key }) => key)).toEqual(ordered)
-  expect((await page('prefix=a')).items.map(({ key }) => key)).toEqual(ordered.filter((key) => key.startsWith('a')))
-  expect((await page('prefix=a&limit=1')).items[0]).toEqual({
-    ...{ key: 'a', etag: '"1"', value: { of: 'a' } },
-    updated: expect.stringMatching(/^\d{4}-.*Z$/) as string,
-  })
-  const seen: string[] = []
-  let next: string | undefined = ''
-  while (next !== undefined) {
-    const found = await page(`limit=3${next === '' ? '' : `&cursor=${next}`}`)
-    seen.push(...found.items.map(({ key }) => key))
-    next = found.next
-    // What lies before the cursor is not read again, and the record that it names may be gone.
-    await api.ask({ method: 'DELETE', path: `/v1/records/c/${seen.at(-1) ?? ''}` })
-  }
-  expect(seen).toEqual(ordered)
-  expect(await page('')).toEqual({ items: expect.any(Array) as unknown[] })
-  const none = await api.ask({ path: '/v1/records/none' })
-  expect(none).toMatchObject({ status: 200, body: '{"items":[]}' })
-})
-
 test('a page of large records ends early', async () => {
   await using api = await startApi()
   for (const key of ['a', 'b', 'c', 'd']) await put(api, `"${'x'.repeat(3 * 2 ** 20)}"`, {}, `/v1/records/c/${key}`)
@@ -272,63 +194,6 @@ test.each([
   const told = (JSON.parse(body) as { detail: string }).detail
   expect(told.startsWith(detail)).toBe(true)
   expect(told).not.toContain('hunter2')
-})
-
-test('a write that is sent again with its key is answered as before, and done once', async () => {
-  await using api = await startApi()
-  const key = { 'idempotency-key': 'k-1' }
-  const first = await put(api, '1', key)
-  expect(first.status).toBe(201)
-  expect(first.headers).not.toHaveProperty('idempotency-replayed')
-  await put(api, '2')
-  const again = await put(api, '1', key)
-  expect(again).toMatchObject({ status: 201, body: first.body })
-  expect(again.headers).toMatchObject({ etag: first.headers.etag, 'idempotency-replayed': 'true' })
-  expect(await api.ask({ path: at })).toMatchObject({ body: '2' })
-  const deletion = { 'idempotency-key': 'k-2' }
-  expect(await remove(api, deletion)).toMatchObject({ status: 204 })
-  expect(await remove(api, deletion)).toMatchObject({ status: 204, headers: { 'idempotency-replayed': 'true' } })
-  // What did nothing is nothing to remember: the same request may succeed later.
-  const late = { 'idempotency-key': 'k-3', 'if-match': '*' }
-  expect(await put(api, '1', late)).toMatchObject({ status: 412 })
-  await put(api, '3')
-  expect(await put(api, '1', late)).toMatchObject({ status: 200 })
-})
-
-test.each<readonly [string, Asked]>([
-  ['another value', { path: at, body: '2' }],
-  ['another key', { path: '/v1/records/users/eve', body: '1' }],
-  ['another collection', { path: '/v1/records/people/ada', body: '1' }],
-  ['another condition', { path: at, body: '1', headers: { 'if-match': '*' } }],
-  ['another method', { path: at, method: 'DELETE' }],
-])('a key that comes with %s is refused', async (_what, { path, body, headers, method = 'PUT' }) => {
-  await using api = await startApi()
-  const key = { 'idempotency-key': 'k' }
-  await put(api, '1', key)
-  const refused = await api.ask({
-    method,
-    path,
-    headers: { ...json, ...key, ...headers },
-    ...(body === undefined ? {} : { body }),
-  })
-  expect(refused.status).toBe(422)
-  expect(await api.ask({ path: at })).toMatchObject({ body: '1' })
-})
-
-test('idempotency keys belong to the token’s sub', async () => {
-  const key = 'k'.repeat(32)
-  const tokens = await createTokenCheck({ key: Buffer.from(key), issuer: 'network_system', now: () => new Date() })
-  await using api = await startApi({ tokens })
-  const as = (sub: string) => ({
-    authorization: `Bearer ${makeToken({ key, claims: { sub } })}`,
-    'idempotency-key': 'k',
-  })
-  expect(await put(api, '1', as('ada'))).toMatchObject({ status: 201 })
-  expect(await put(api, '2', as('eve'))).toMatchObject({ status: 200 })
-  expect(await put(api, '3', as('ada'))).toMatchObject({ status: 422 })
-  expect(await put(api, '1', as('ada'))).toMatchObject({ status: 201, headers: { 'idempotency-replayed': 'true' } })
-  expect(await put(api, '1')).toMatchObject({ status: 401 })
-  expect(await api.ask({ path: at, headers: as('x') })).toMatchObject({ status: 200, body: '2' })
 })
 
 test('a store that cannot be asked is told with its reason, and it is worth trying again', async () => {
@@ -379,11 +244,15 @@ test('every answer names its request: as the client does, or by a new name', asy
   }
 })
 
-test('whatever is asked in whatever order is answered as the reference says', async () => {
-  await using api = await startApi()
-  let runs = 0
-  const property = fc.asyncProperty(operations, (all) => compare(api.ask, `run-${(runs += 1)}`, all))
-  await fc.assert(property, samples(100))
+describe('with a store in memory', () => {
+  let api: Api
+  beforeAll(async () => {
+    const given = { key: Buffer.from(contractKey), issuer: 'network_system', now: () => new Date() }
+    api = await startApi({ config: contractConfig, tokens: await createTokenCheck(given) })
+  })
+  afterAll(() => api[Symbol.asyncDispose]())
+
+  apiContract(() => api.ask, 100)
 })
 
 test('large answers that their clients do not take hold so much memory together, and then others are told to come again', async () => {

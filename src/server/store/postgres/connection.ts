@@ -1,7 +1,7 @@
 // One connection to a PostgreSQL server, over pg. It alone knows pg.
 import { Socket } from 'node:net'
-import { Client } from 'pg'
-import type { Address, Login } from './settings.ts'
+import { Client, type ClientConfig } from 'pg'
+import type { Address, Encryption, Login } from './settings.ts'
 import { NoAnswer, QueryFailed, troubleOf } from './trouble.ts'
 
 /** Prepared by the server under its name when a connection uses it first; without a name, each time anew. */
@@ -41,11 +41,11 @@ export interface Opening {
 /**
  * Connects and logs in.
  * @param onLost called once when the connection is gone, for whatever reason but `close`
- * @throws what pg throws; StoreUnavailable when the password cannot be read
+ * @throws what pg throws; StoreUnavailable when the password, or an authority for certificates, cannot be read
  */
 export async function openConnection(opening: Opening, onLost: () => void): Promise<Connection> {
   const { address, login, limitMs } = opening
-  const password = await login.password()
+  const [password, encryption] = await Promise.all([login.password(), login.encryption()])
   const socket = new Socket()
   const client = new Client({
     ...address,
@@ -56,7 +56,7 @@ export async function openConnection(opening: Opening, onLost: () => void): Prom
       if (password === undefined) throw new Error('the database asks for a password, and none is configured')
       return password
     },
-    ssl: false,
+    ssl: sslOf(encryption),
     application_name: 'network_server',
     connectionTimeoutMillis: limitMs,
     keepAlive: true,
@@ -112,5 +112,17 @@ export async function openConnection(opening: Opening, onLost: () => void): Prom
         .catch(lose)
         .finally(() => clearTimeout(timer))
     },
+  }
+}
+
+// A server that does not speak TLS then gets no word of a login: pg ends the connection (documentation, SSL Session Encryption).
+function sslOf(encryption: Encryption): NonNullable<ClientConfig['ssl']> {
+  switch (encryption.kind) {
+    case 'none':
+      return false
+    case 'unverified':
+      return { rejectUnauthorized: false, minVersion: 'TLSv1.2' }
+    case 'verified':
+      return { rejectUnauthorized: true, ca: encryption.authorities, minVersion: 'TLSv1.2' }
   }
 }

@@ -5,7 +5,7 @@ import { idempotencyKeptMs } from '../port.ts'
 import { postgresSettings } from './settings.ts'
 import { postgresStore, type PostgresStore } from './store.ts'
 
-export { migratePostgres } from './migrate.ts'
+export { askPostgres, migratePostgres } from './migrate.ts'
 export { postgresSettings }
 
 /**

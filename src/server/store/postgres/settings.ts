@@ -1,6 +1,6 @@
 // What the configuration's `database` section says of PostgreSQL, as the driver needs it.
 import { readFile } from 'node:fs/promises'
-import { withoutNewline } from '../../../config/credentials.ts'
+import { readChain, withoutNewline } from '../../../config/credentials.ts'
 import { replicaAddress } from '../../../model/addresses.ts'
 import { below } from '../../../model/paths.ts'
 import type { ServerConfig } from '../../../model/server-config.ts'
@@ -11,10 +11,20 @@ export interface Address {
   readonly port: number
 }
 
+/** What a connection must be before anything is said on it, the login's name included. */
+export type Encryption =
+  | { readonly kind: 'none' }
+  /** TLS with whoever answers: nobody on the way can read along who does not also answer. */
+  | { readonly kind: 'unverified' }
+  /** TLS with a server whose certificate is for its address and comes from one of these authorities, in PEM form. */
+  | { readonly kind: 'verified'; readonly authorities: string }
+
 /** Who logs in, and to what; the same on the master and on its replicas. */
 export interface Login {
   readonly database: string
   readonly user: string
+  /** Asked at each login, as the password is. */
+  readonly encryption: () => Promise<Encryption>
   /** Asked at each login, so that a changed file counts from the next connection on; undefined where none is configured. */
   readonly password: () => Promise<string | undefined>
 }
@@ -42,11 +52,16 @@ export interface PostgresSettings {
  * @param root before the path of the password's file
  */
 export function postgresSettings({ database }: Pick<ServerConfig, 'database'>, root: string): PostgresSettings {
-  const { password, password_file: file } = database
+  const { password, password_file: file, ssl_ca_file: authorities } = database
   return {
     login: {
       database: database.name,
       user: database.user,
+      encryption: async () => {
+        if (database.ssl_mode === 'disable') return { kind: 'none' }
+        if (authorities === undefined) return { kind: 'unverified' }
+        return { kind: 'verified', authorities: await readAuthorities(below(root, authorities)) }
+      },
       password: () => (file === undefined ? Promise.resolve(password) : readPassword(below(root, file))),
     },
     pool: {
@@ -61,9 +76,21 @@ export function postgresSettings({ database }: Pick<ServerConfig, 'database'>, r
 }
 
 async function readPassword(file: string): Promise<string> {
+  return withoutNewline(await readAnew(file, 'the password of the database')).toString('utf8')
+}
+
+async function readAuthorities(file: string): Promise<string> {
+  const what = 'the authorities of the certificate of the database'
+  const found = readChain(await readAnew(file, what))
+  // Without any, the runtime would take those that it brings along.
+  if ('reason' in found) throw new StoreUnavailable(`${what} cannot be read`, { cause: new Error(found.reason) })
+  return found.value.pem
+}
+
+async function readAnew(file: string, what: string): Promise<Buffer> {
   try {
-    return withoutNewline(await readFile(file)).toString('utf8')
+    return await readFile(file)
   } catch (cause) {
-    throw new StoreUnavailable('the password of the database cannot be read', { cause })
+    throw new StoreUnavailable(`${what} cannot be read`, { cause })
   }
 }

@@ -37,6 +37,31 @@ export class NoAnswer extends Error {
 const notInTime = 'the database does not answer in time'
 export const takesNoWrites = 'the database takes no writes now'
 const unreachable = 'the database cannot be reached'
+const notTrusted = 'the certificate of the database is not trusted'
+
+// Node.js documentation, TLS, X509 certificate error codes, and the one for another name than the one that was asked.
+const certificateCodes: ReadonlySet<string> = new Set([
+  ...['UNABLE_TO_GET_ISSUER_CERT', 'UNABLE_TO_GET_CRL', 'UNABLE_TO_DECRYPT_CERT_SIGNATURE'],
+  ...['UNABLE_TO_DECRYPT_CRL_SIGNATURE', 'UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY', 'CERT_SIGNATURE_FAILURE'],
+  ...['CRL_SIGNATURE_FAILURE', 'CERT_NOT_YET_VALID', 'CERT_HAS_EXPIRED', 'CRL_NOT_YET_VALID', 'CRL_HAS_EXPIRED'],
+  ...['ERROR_IN_CERT_NOT_BEFORE_FIELD', 'ERROR_IN_CERT_NOT_AFTER_FIELD', 'ERROR_IN_CRL_LAST_UPDATE_FIELD'],
+  ...['ERROR_IN_CRL_NEXT_UPDATE_FIELD', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN'],
+  ...['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'CERT_CHAIN_TOO_LONG', 'CERT_REVOKED'],
+  ...['INVALID_CA', 'PATH_LENGTH_EXCEEDED', 'INVALID_PURPOSE', 'CERT_UNTRUSTED', 'CERT_REJECTED'],
+  ...['HOSTNAME_MISMATCH', 'ERR_TLS_CERT_ALTNAME_INVALID'],
+])
+
+/** Why there was not even a login, for clients. */
+function unreachedBecause(cause: unknown): string {
+  const { code } = fieldsOf(cause)
+  if (code !== undefined && certificateCodes.has(code)) return notTrusted
+  if (!(cause instanceof Error)) return unreachable
+  // pg tells these two by their words alone.
+  if (cause.message === 'timeout expired') return notInTime
+  return cause.message === 'The server does not support SSL connections'
+    ? 'the database does not speak TLS, and it is required'
+    : unreachable
+}
 
 // PostgreSQL documentation, Appendix A. By the whole code, else by its class (the first two characters).
 const byCode: Readonly<Record<string, Trouble>> = {
@@ -88,9 +113,7 @@ export function connectFault(error: unknown): StoreUnavailable {
   if (cause instanceof StoreUnavailable) return cause
   const { severity } = fieldsOf(cause)
   if (severity === undefined) {
-    // Connecting that takes too long is told by pg with this word alone.
-    const late = cause instanceof NoAnswer || (cause instanceof Error && cause.message === 'timeout expired')
-    return new StoreUnavailable(late ? notInTime : unreachable, { cause })
+    return new StoreUnavailable(cause instanceof NoAnswer ? notInTime : unreachedBecause(cause), { cause })
   }
   const trouble = troubleOf(cause)
   return new StoreUnavailable('reason' in trouble ? trouble.reason : 'the database cannot be used', { cause })

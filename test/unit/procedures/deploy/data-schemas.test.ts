@@ -22,12 +22,28 @@ test.each<[string, ActivationRequest, Partial<Parameters<typeof refuseImpossible
   ['one of old over one of old', release(), { activations: served(), dataSchema: 1 }],
   ['any where there is nothing yet', release(three), { activations: [], busyPorts: [] }],
   ['a program that is not ours, of which nobody knows', release(undefined, false), { activations: served(two) }],
+  [
+    'one of old where the server’s data was only added to',
+    release(two),
+    { activations: served(three), database: { schema: 3, needs: 2 } },
+  ],
+  ['any where the server has no data yet', release(three), { database: { schema: 0, needs: 0 } }],
+  [
+    'one that reads what was written, where the server cannot be asked',
+    release(two),
+    { activations: served(two), database: { unasked: 'it is away' } },
+  ],
+  [
+    'any where the server cannot be asked, and that is accepted',
+    { ...release(), unasked: true },
+    { activations: served(two), database: { unasked: 'it is away' } },
+  ],
   ['one over such a program', release(three), { activations: served(undefined, false) }],
 ])('%s may come', (_, given, facts) => {
   expect(() => refuseImpossible(given, runningHost(facts))).not.toThrow()
 })
 
-test.each<[string, ActivationRequest, Partial<Parameters<typeof refuseImpossible>[1]>, readonly [string, RegExp]]>([
+test.each<[string, ActivationRequest, Partial<Parameters<typeof refuseImpossible>[1]>, readonly [string, string | RegExp]]>([
   [
     'a release of old after one that writes newer data',
     release(),
@@ -45,6 +61,30 @@ test.each<[string, ActivationRequest, Partial<Parameters<typeof refuseImpossible
     [
       'reads data schemas 1 to 2 alone, and the data here may be of schema 3 (the database says so)',
       /restore a checkpoint from before it$/,
+    ],
+  ],
+  [
+    'one that the data of the server is too new for, although nobody here wrote it',
+    release(two),
+    { activations: served(two), database: { schema: 3, needs: 3 } },
+    [
+      'reads data schemas 1 to 2 alone, and the data here is of schema 3 (the database says so)',
+      /^choose a release that reads schema 3: netops deploy --release FILE$/,
+    ],
+  ],
+  [
+    'the same where nobody minds that the server is not asked, for it was',
+    { ...release(two), unasked: true },
+    { activations: served(two), database: { schema: 3, needs: 3 } },
+    ['the data here is of schema 3', 'choose a release that reads schema 3'],
+  ],
+  [
+    'one of old where the server cannot be asked',
+    release(),
+    { activations: served(two), database: { unasked: 'it is away' } },
+    [
+      'may be of schema 2 (1.0.0-aaaaaaaaaaaa was in service); the database could not be asked: it is away',
+      'or go on without asking it: --without-data-check',
     ],
   ],
   [
