@@ -41,7 +41,8 @@ const requestTimeLimitMs = 1000
 // By which the service's own requests can be told from those of balancers, in the access log for one.
 const ownCheck = { 'user-agent': 'network_server/health-check' } as const
 
-interface HeapReading {
+/** Bytes. */
+export interface HeapReading {
   readonly used: number
   readonly limit: number
 }
@@ -59,9 +60,9 @@ export interface MemoryReading {
 
 /**
  * The process's and the machine's memory now, in bytes.
- * @param others what other threads than this one use of their heaps, which have the same limit
+ * @param others the heaps of other threads than this one
  */
-export function readMemory(others: readonly number[] = []): MemoryReading {
+export function readMemory(others: readonly HeapReading[] = []): MemoryReading {
   const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics()
   const group = groupMemory()
   // 0, or more than any machine has, where nothing constrains it.
@@ -71,7 +72,7 @@ export function readMemory(others: readonly number[] = []): MemoryReading {
     resident: process.memoryUsage.rss(),
     residentLimit: Math.min(...limits),
     group,
-    heaps: [used, ...others].map((one) => ({ used: one, limit })),
+    heaps: [{ used, limit }, ...others],
     available: freemem(), // on Linux the kernel's MemAvailable, which counts what caches can give back
   }
 }

@@ -9,7 +9,15 @@ import { hostPaths } from '../model/paths.ts'
 import { threadsFor } from '../model/scale.ts'
 import type { ServerConfig } from '../model/server-config.ts'
 import { bodyBudget } from './bodies.ts'
-import { checkDatabase, checkDisk, checkNetwork, judgeMemory, readMemory, type WrittenFolder } from './checks.ts'
+import {
+  checkDatabase,
+  checkDisk,
+  checkNetwork,
+  judgeMemory,
+  readMemory,
+  type HeapReading,
+  type WrittenFolder,
+} from './checks.ts'
 import { drainLimits, type DrainLimits } from './connections.ts'
 import type { Credentials } from './credentials.ts'
 import { createHealth, type Health, type OwnHealth } from './health.ts'
@@ -28,6 +36,7 @@ import type { Store } from './store/port.ts'
 import { commitMemory } from './store/sqlite/commits.ts'
 import { startGroup, type Group } from './threads/group.ts'
 import type { ListenAt, Listening, ServingData } from './threads/messages.ts'
+import { heapLimitOf } from './threads/heap.ts'
 import { createSharedMemory, openShared, type Shared, type SharedMemory } from './threads/shared.ts'
 import { startThread } from './threads/start.ts'
 import { startStoreThread, type StoreThread } from './threads/store.ts'
@@ -313,15 +322,16 @@ interface HealthParts {
   readonly logger: Logger
 }
 
-/** Of the serving threads; V8 gives each isolate the same limit. */
-const heapsOf = (shared: Shared): readonly number[] =>
-  Array.from({ length: shared.threads }, (_, thread) => shared.heapOf(thread))
+/** Of the serving threads. */
+const heapsOf = (shared: Shared, limit: number): readonly HeapReading[] =>
+  Array.from({ length: shared.threads }, (_, thread) => ({ used: shared.heapOf(thread), limit }))
 
-const createServiceHealth = ({ store, folders, shared, listening, logger }: HealthParts): OwnHealth =>
-  createHealth({
+const createServiceHealth = ({ store, folders, shared, listening, logger }: HealthParts): OwnHealth => {
+  const heapLimit = heapLimitOf(readMemory().residentLimit)
+  return createHealth({
     checks: {
       database: () => checkDatabase(store),
-      memory: () => Promise.resolve(judgeMemory(readMemory(heapsOf(shared)))),
+      memory: () => Promise.resolve(judgeMemory(readMemory(heapsOf(shared, heapLimit)))),
       disk: () => checkDisk(folders, leastFreeDisk),
       network: () => checkNetwork(listening()),
     },
@@ -331,6 +341,7 @@ const createServiceHealth = ({ store, folders, shared, listening, logger }: Heal
       else logger.error({ check, reason: verdict.detail }, `check ${check} failed: ${verdict.detail}`)
     },
   })
+}
 
 /** The checks report the same later, and until then nothing else needs the folder: the service starts, not ready. */
 function makeDataDir(dataDir: string, logger: Logger): void {

@@ -1,6 +1,7 @@
 // A store that keeps records in memory alone: what every store must do, in the fewest words. The others, and the API over
 // them, are compared with it.
 import {
+  mostOfPage,
   StoreUnavailable,
   type Store,
   type StoredRecord,
@@ -12,9 +13,6 @@ export interface MemoryStore extends Store {
   /** From now on nothing can be asked, for this reason; undefined ends that. */
   readonly fail: (reason: string | undefined) => void
 }
-
-/** As much as other stores have in a page, in bytes. */
-const mostOfPage = 8 * 2 ** 20
 
 export function memoryStore(now: () => number = Date.now): MemoryStore {
   const collections = new Map<string, Map<string, StoredRecord>>()
@@ -75,9 +73,9 @@ export function memoryStore(now: () => number = Date.now): MemoryStore {
         .sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)))
       let bytes = 0
       const end = found.findIndex(
-        ({ value }, index) => index >= limit || (bytes += Buffer.byteLength(value)) > mostOfPage,
+        ({ value }, index) => index >= limit || ((bytes += Buffer.byteLength(value)) > mostOfPage && index > 0),
       )
-      const page = end < 0 ? found : found.slice(0, Math.min(limit, end + 1))
+      const page = end < 0 ? found : found.slice(0, end)
       return { records: page, more: page.length < found.length }
     },
     async write(write) {

@@ -1,6 +1,13 @@
 // What every store must do, whichever database it is: run with `storeContract` against each driver.
 import { describe, expect, it, onTestFinished } from 'vitest'
-import type { Condition, Store, StoredRecord, Write, WriteOutcome } from '../../src/server/store/port.ts'
+import {
+  mostOfPage,
+  type Condition,
+  type Store,
+  type StoredRecord,
+  type Write,
+  type WriteOutcome,
+} from '../../src/server/store/port.ts'
 
 /**
  * Runs the contract.
@@ -205,6 +212,14 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
       const value = JSON.stringify('x'.repeat(2 ** 20))
       for (const key of keys) await created(store, { collection, key, value })
       expect(await walk(store, collection, 1000)).toEqual(keys)
+      const { records } = await store.list({ collection, prefix: '', after: '', limit: 1000 })
+      expect(records).toHaveLength(Math.floor(mostOfPage / value.length))
+      // One that is larger by itself comes alone.
+      const large = ownCollection()
+      for (const key of ['a', 'b'])
+        await created(store, { collection: large, key, value: JSON.stringify('x'.repeat(mostOfPage)) })
+      expect(await walk(store, large, 1000)).toEqual(['a', 'b'])
+      expect(keysOf((await store.list({ collection: large, prefix: '', after: '', limit: 2 })).records)).toEqual(['a'])
     })
 
     const walk = async (store: Store, collection: string, limit: number) => {

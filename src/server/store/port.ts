@@ -67,6 +67,12 @@ export interface ListRequest {
   readonly limit: number
 }
 
+/**
+ * What the values of a page come to, in bytes or characters: one record, or several within this. A page is in memory as a
+ * whole, as rows, as values and as the text of an answer, and twice as large where a character has more than 8 bits.
+ */
+export const mostOfPage = 4 * 2 ** 20
+
 export interface RecordPage {
   /** By the order of their keys' bytes. */
   readonly records: readonly StoredRecord[]

@@ -165,7 +165,7 @@ test.each([
 
 test('a page of large records ends early', async () => {
   await using api = await startApi()
-  for (const key of ['a', 'b', 'c', 'd']) await put(api, `"${'x'.repeat(3 * 2 ** 20)}"`, {}, `/v1/records/c/${key}`)
+  for (const key of ['a', 'b', 'c', 'd']) await put(api, `"${'x'.repeat(2 ** 20)}"`, {}, `/v1/records/c/${key}`)
   const { body } = await api.ask({ path: '/v1/records/c' })
   const { items, next } = JSON.parse(body) as { items: { key: string }[]; next: string }
   expect(items.map(({ key }) => key)).toEqual(['a', 'b', 'c'])

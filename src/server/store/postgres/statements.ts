@@ -1,5 +1,14 @@
 // The statements of the driver, and what their rows mean.
-import type { Condition, ListRequest, RecordId, RecordPage, StoredRecord, Write, WriteOutcome } from '../port.ts'
+import {
+  mostOfPage,
+  type Condition,
+  type ListRequest,
+  type RecordId,
+  type RecordPage,
+  type StoredRecord,
+  type Write,
+  type WriteOutcome,
+} from '../port.ts'
 import type { Row, Statement, Value } from './connection.ts'
 import { schemaName } from './schema.ts'
 
@@ -33,9 +42,6 @@ function pair(
 
 const oneRecord = pair('get', `SELECT ${columns} FROM ${schemaName}.records WHERE collection = $1 AND key = $2`, '', 2)
 
-// A page is in memory as a whole, here and where it is sent from: with values of 10 MB each its limit alone bounds nothing.
-const mostOfPage = 8 * 2 ** 20
-
 // How long a text is the server knows without reading it. The first record comes however long it is, or a walk would end.
 const page = (bounded: boolean) =>
   pair(
@@ -45,7 +51,7 @@ const page = (bounded: boolean) =>
         SELECT *, octet_length(value) AS size FROM ${schemaName}.records
         WHERE collection = $1 AND key > $2 AND key >= $3 ${bounded ? 'AND key < $5' : ''} ORDER BY key LIMIT $4
       ) found
-    ) counted WHERE before < ${mostOfPage} ORDER BY key`,
+    ) counted WHERE before = 0 OR before + size <= ${mostOfPage} ORDER BY key`,
     'ORDER BY r.key',
     bounded ? 5 : 4,
   )

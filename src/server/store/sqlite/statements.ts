@@ -1,6 +1,6 @@
 // The statements of the SQLite store, prepared once for a file, with rows made into what the port speaks of.
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite'
-import type { ListRequest, RecordId, RecordPage, StoredRecord } from '../port.ts'
+import { mostOfPage, type ListRequest, type RecordId, type RecordPage, type StoredRecord } from '../port.ts'
 
 type Row = Record<string, SQLOutputValue>
 
@@ -40,9 +40,6 @@ export interface Statements extends Reads {
   /** Runs what may fail alone: then nothing of it is there, and the transaction goes on. */
   readonly apart: <T>(work: () => T) => T
 }
-
-// A page is in memory as a whole, in two threads for a moment: with values of 10 MB each its limit alone bounds nothing.
-const mostOfPage = 16 * 2 ** 20
 
 export function prepareReads(db: DatabaseSync): Reads {
   const [enter, leave] = [db.prepare('BEGIN'), db.prepare('COMMIT')]
@@ -144,9 +141,9 @@ function pageOfRows(rows: Iterable<Row>, limit: number): RecordPage {
   const records: StoredRecord[] = []
   let size = 0
   for (const row of rows) {
-    if (records.length === limit || size >= mostOfPage) return { records, more: true }
     const record = recordOf(row)
     size += record.value.length
+    if (records.length === limit || (records.length > 0 && size > mostOfPage)) return { records, more: true }
     records.push(record)
   }
   return { records, more: false }
