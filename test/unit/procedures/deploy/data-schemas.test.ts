@@ -43,7 +43,9 @@ test.each<[string, ActivationRequest, Partial<Parameters<typeof refuseImpossible
   expect(() => refuseImpossible(given, runningHost(facts))).not.toThrow()
 })
 
-test.each<[string, ActivationRequest, Partial<Parameters<typeof refuseImpossible>[1]>, readonly [string, string | RegExp]]>([
+test.each<
+  [string, ActivationRequest, Partial<Parameters<typeof refuseImpossible>[1]>, readonly [string, string | RegExp]]
+>([
   [
     'a release of old after one that writes newer data',
     release(),
