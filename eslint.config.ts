@@ -6,7 +6,7 @@ import tseslint from 'typescript-eslint'
 
 // Each room with the rooms it may import from, besides itself.
 const below = ['config', 'system', 'model']
-const drivers = ['drivers/effects', 'drivers/hosts', 'drivers/services']
+const drivers = ['drivers/effects', 'drivers/hosts', 'drivers/services', 'drivers/storage']
 const underRuns = ['procedures', 'engine', ...drivers, ...below]
 const underCli = ['fleet', 'runs', 'build', 'lab', ...underRuns]
 const rooms: Readonly<Record<string, readonly string[]>> = {
@@ -18,6 +18,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   'drivers/effects': below,
   'drivers/hosts': below,
   'drivers/services': below,
+  'drivers/storage': below,
   build: ['system', 'model'],
   lab: ['system', 'model'],
   procedures: ['engine', ...below],
@@ -52,6 +53,8 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   jose: ['src/server/**'],
   pg: ['src/server/store/postgres/connection.ts'],
   'prom-client': ['src/server/**'],
+  '@aws-sdk': ['src/drivers/storage/s3-*.ts'],
+  'age-encryption': ['src/archive/encryption/**'],
   'js-yaml': ['src/config/**'],
   esbuild: ['src/build/**'],
   postject: ['src/build/**'],

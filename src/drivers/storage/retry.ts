@@ -1,0 +1,62 @@
+// Faults that pass are tried again: so often, with growing pauses, and no longer than somebody waits.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { NetopsError } from '../../model/errors.ts'
+
+/** A fault after which the same may go well: not told to a user before it was tried again. */
+export class PassingFault extends NetopsError {}
+
+export const isPassing = (error: unknown): boolean =>
+  error instanceof PassingFault || (error instanceof NetopsError && error.code === 'unreachable')
+
+export interface Patience {
+  /** How often something is tried without getting any further. */
+  readonly tries: number
+  /** The first pause, in milliseconds; each one after is twice as long. */
+  readonly firstPauseMs: number
+  readonly longestPauseMs: number
+  /** How long a store may say nothing, in milliseconds. */
+  readonly silenceMs: number
+}
+
+/** About eight seconds of pauses: a restart of what is on the way takes that long. */
+export const usualPatience: Patience = { tries: 6, firstPauseMs: 250, longestPauseMs: 5000, silenceMs: 60_000 }
+
+export interface Trying {
+  readonly patience: Patience
+  readonly signal?: AbortSignal | undefined
+  /** Counts what was achieved: where it has grown, the tries before do not count. */
+  readonly achieved?: (() => number) | undefined
+}
+
+/** What is told of a call that was not waited for. */
+export const wasLeft = (what: string): NetopsError => new NetopsError('interrupted', { message: `${what} was left` })
+
+const isLeft = (signal: AbortSignal | undefined): boolean => signal?.aborted === true
+
+/**
+ * Tries until it goes well, or fails for good.
+ * @param what for the message of whoever left
+ * @throws what the last try threw; NetopsError `interrupted` after the signal
+ */
+export async function persistently<T>(
+  what: string,
+  { patience, signal, achieved = () => 0 }: Trying,
+  work: (attempt: number) => Promise<T>,
+): Promise<T> {
+  let before = achieved()
+  for (let attempt = 1, failures = 0; ; attempt += 1) {
+    if (isLeft(signal)) throw wasLeft(what)
+    try {
+      return await work(attempt)
+    } catch (error) {
+      if (isLeft(signal)) throw wasLeft(what)
+      if (achieved() > before) failures = 0
+      before = achieved()
+      failures += 1
+      if (!isPassing(error) || failures >= patience.tries) throw error
+      const pause = Math.min(patience.firstPauseMs * 2 ** (failures - 1), patience.longestPauseMs)
+      // Many hosts that were cut off together must not come back together.
+      await sleep(pause * (0.75 + Math.random() / 2), undefined, signal === undefined ? {} : { signal }).catch(() => undefined)
+    }
+  }
+}
