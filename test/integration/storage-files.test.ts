@@ -1,13 +1,13 @@
 // Copies in a folder of this machine, and of another by a real SSH server.
-import { chmod, chown, mkdir, mkdtemp, open, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readdir, rm } from "node:fs/promises"
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll } from "vitest"
 import { SshHosts } from '../../src/drivers/hosts/ssh.ts'
 import { storageInFolder } from '../../src/drivers/storage/folder.ts'
 import { storageOverSftp } from '../../src/drivers/storage/sftp.ts'
 import { startSshd, type Sshd } from '../support/sshd.ts'
-import { bytesSource, storageContract, type TestedPlace } from '../support/storage-contract.ts'
+import { storageContract, type TestedPlace } from '../support/storage-contract.ts'
 
 let folder: string
 let sshd: Sshd

@@ -24,6 +24,9 @@ const syncWithinMs = 600_000
 // The same, 6.3: READ 1, WRITE 2, CREAT 8, EXCL 32.
 const openFlags = { read: 1, more: 1 | 2, new: 1 | 2 | 8 | 32 } as const
 
+// The same, 3: servers take packets of 34,000 bytes at least.
+const longestRequest = 32 * 1024
+
 const statusOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined)
 
 /**
@@ -203,17 +206,34 @@ class Session {
     )
     return {
       read: (at, length) => this.#read(path, handle, { at, length }),
-      write: async (bytes, at) => {
-        const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-        await this.#orTell(path, (done: Answer<void>) =>
-          this.#sftp.write(handle, buffer, 0, buffer.length, at, (error) => done(error, undefined)),
-        )
-      },
+      write: (bytes, at) => this.#write(path, handle, { bytes, at }),
       sync: async () => {
         if (!this.#has('fsync@openssh.com')) return
         await this.#orTell(path, (done: Answer<void>) => this.#sftp.ext_openssh_fsync(handle, done), syncWithinMs)
       },
       close: () => this.#close(handle),
+    }
+  }
+
+  /** In requests as long as every server takes, sent in order: a server carries them out in order, so that no gap is left. */
+  async #write(
+    path: string,
+    handle: Buffer,
+    { bytes, at }: { readonly bytes: Uint8Array; readonly at: number },
+  ): Promise<void> {
+    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const requests: Promise<void>[] = []
+    for (let from = 0; from < buffer.length; from += longestRequest) {
+      const length = Math.min(longestRequest, buffer.length - from)
+      const written = this.#ask(path, (done: Answer<void>) =>
+        this.#sftp.write(handle, buffer, from, length, at + from, (error) => done(error, undefined)),
+      )
+      requests.push(written)
+    }
+    try {
+      await Promise.all(requests)
+    } catch (error) {
+      throw await this.#told(path, error)
     }
   }
 

@@ -87,20 +87,29 @@ const filesHere: HostFiles = {
   open: (path, how) =>
     orTell(path, async () => {
       const handle = await fs.open(path, flags[how] | constants.O_NOFOLLOW, 0o600)
+      let [before, isClosed] = [Promise.resolve(), false]
       const file: HostFile = {
         read: (at, length) =>
           orTell(path, async () => {
             const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(length), 0, length, at)
             return buffer.subarray(0, bytesRead)
           }),
-        write: (bytes, at) =>
-          orTell(path, async () => {
-            for (let done = 0; done < bytes.length;) {
-              done += (await handle.write(bytes, done, bytes.length - done, at + done)).bytesWritten
-            }
-          }),
+        write: (bytes, at) => {
+          // One after the other: a process that is killed leaves no gap.
+          before = before.then(() =>
+            orTell(path, async () => {
+              for (let done = 0; done < bytes.length && !isClosed;) {
+                done += (await handle.write(bytes, done, bytes.length - done, at + done)).bytesWritten
+              }
+            }),
+          )
+          return before
+        },
         sync: () => orTell(path, () => handle.sync()),
-        close: () => handle.close(),
+        close: () => {
+          isClosed = true
+          return handle.close()
+        },
       }
       return file
     }),

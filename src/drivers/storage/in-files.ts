@@ -16,7 +16,8 @@ import type {
   Stored,
 } from './port.ts'
 import { checkName, checkPrefix } from './names.ts'
-import { PassingFault, persistently, wasLeft, type Patience } from './retry.ts'
+import { PassingFault, persistently, Tries, wasLeft, type Patience } from './retry.ts'
+import { Sending } from './sending.ts'
 import { hashOfBeginning, Reading } from './source.ts'
 
 /** A folder of a machine, and how it is come by again when its connection is lost. */
@@ -76,9 +77,10 @@ export class StorageInFiles implements Storage {
     let at = from
     let end: number | undefined
     const what = `reading ${name}`
+    const breaks = new Tries({ patience: this.#at.patience, signal, achieved: () => at })
     while (end === undefined || at < end) {
       // What was read before a connection was lost is not read again.
-      const { file, size } = await this.#persistently(what, signal, () => at, (files) => this.#openObject(files, path, name))
+      const { file, size } = await this.#persistently(what, signal, undefined, (files) => this.#openObject(files, path, name))
       end = Math.min(to ?? size, size)
       try {
         for await (const bytes of ahead(file, at, end)) {
@@ -87,8 +89,8 @@ export class StorageInFiles implements Storage {
           yield bytes
         }
       } catch (error) {
-        if (!(error instanceof NetopsError) || error.code !== 'unreachable') throw error
         this.#lose()
+        await breaks.failed(error)
         continue
       } finally {
         await file.close().catch(() => undefined)
@@ -275,28 +277,6 @@ const inTheWay = (path: string, { kind }: FileFacts): NetopsError =>
     message: `${path} is in the way: expected ${kind === 'folder' ? 'a file' : 'a folder'}, and no link is followed there`,
     hint: 'move it away',
   })
-
-/** One put over all its tries. */
-class Sending {
-  readonly source: Source
-  readonly signal: AbortSignal | undefined
-  readonly #tell: PutOptions['onProgress']
-  sent = 0
-  /** Bytes that are there. */
-  reached = 0
-
-  constructor(source: Source, { signal, onProgress }: PutOptions) {
-    this.source = source
-    this.signal = signal
-    this.#tell = onProgress
-  }
-
-  arrived(upTo: number, sent: number): void {
-    this.reached = upTo
-    this.sent += sent
-    this.#tell?.({ done: upTo, sent: this.sent, total: this.source.size })
-  }
-}
 
 /** Writes what is missing, several pieces on their way at once. */
 async function write(file: HostFile, begun: number, sending: Sending): Promise<void> {

@@ -33,30 +33,51 @@ export const wasLeft = (what: string): NetopsError => new NetopsError('interrupt
 
 const isLeft = (signal: AbortSignal | undefined): boolean => signal?.aborted === true
 
+/** The failures of something that is tried again: so many in a row without getting any further. */
+export class Tries {
+  readonly #trying: Trying
+  readonly #achieved: () => number
+  #before: number
+  #failures = 0
+
+  constructor(trying: Trying) {
+    this.#trying = trying
+    this.#achieved = trying.achieved ?? (() => 0)
+    this.#before = this.#achieved()
+  }
+
+  /**
+   * Waits before the next try.
+   * @throws the error where it is not one that passes, or the tries are used up
+   */
+  async failed(error: unknown): Promise<void> {
+    const { patience, signal } = this.#trying
+    if (this.#achieved() > this.#before) this.#failures = 0
+    this.#before = this.#achieved()
+    this.#failures += 1
+    if (!isPassing(error) || this.#failures >= patience.tries) throw error
+    const pause = Math.min(patience.firstPauseMs * 2 ** (this.#failures - 1), patience.longestPauseMs)
+    // Many hosts that were cut off together must not come back together.
+    const waited = sleep(pause * (0.75 + Math.random() / 2), undefined, signal === undefined ? {} : { signal })
+    // Whoever left is told so by the next try.
+    await waited.catch(() => undefined)
+  }
+}
+
 /**
  * Tries until it goes well, or fails for good.
  * @param what for the message of whoever left
  * @throws what the last try threw; NetopsError `interrupted` after the signal
  */
-export async function persistently<T>(
-  what: string,
-  { patience, signal, achieved = () => 0 }: Trying,
-  work: (attempt: number) => Promise<T>,
-): Promise<T> {
-  let before = achieved()
-  for (let attempt = 1, failures = 0; ; attempt += 1) {
-    if (isLeft(signal)) throw wasLeft(what)
+export async function persistently<T>(what: string, trying: Trying, work: () => Promise<T>): Promise<T> {
+  const tries = new Tries(trying)
+  for (;;) {
+    if (isLeft(trying.signal)) throw wasLeft(what)
     try {
-      return await work(attempt)
+      return await work()
     } catch (error) {
-      if (isLeft(signal)) throw wasLeft(what)
-      if (achieved() > before) failures = 0
-      before = achieved()
-      failures += 1
-      if (!isPassing(error) || failures >= patience.tries) throw error
-      const pause = Math.min(patience.firstPauseMs * 2 ** (failures - 1), patience.longestPauseMs)
-      // Many hosts that were cut off together must not come back together.
-      await sleep(pause * (0.75 + Math.random() / 2), undefined, signal === undefined ? {} : { signal }).catch(() => undefined)
+      if (isLeft(trying.signal)) throw wasLeft(what)
+      await tries.failed(error)
     }
   }
 }
