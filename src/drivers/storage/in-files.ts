@@ -32,9 +32,14 @@ export interface FilesPlace {
   readonly patience: Patience
 }
 
-const pieceBytes = 2 ** 20
-/** Pieces that are asked for or on their way at once: as much as lies on a link of 1 Gbit/s with 60 ms there and back. */
-const onTheWay = 8
+const pieceBytes = 2 ** 18
+/**
+ * How many pieces are asked for or on their way at once, at most: 8 MiB, as much as lies on a link of 1 Gbit/s with 60 ms there and
+ * back. It begins with one and grows with each that arrives: a burst of megabytes into a new connection made the first of them
+ * take three seconds on a loopback, where a receiver's window is hardly larger than a segment.
+ */
+const mostOnTheWay = 32
+const onTheWay = (arrived: number): number => Math.min(mostOnTheWay, 1 + arrived)
 
 /** The file that is made ready for an object; its content is told by the hash in its name, so another content is another file. */
 const partOf = (path: string, sha256: string): string => `${dirname(path)}/.${basename(path)}.${sha256.slice(0, 16)}.part`
@@ -282,8 +287,11 @@ const inTheWay = (path: string, { kind }: FileFacts): NetopsError =>
 async function write(file: HostFile, begun: number, sending: Sending): Promise<void> {
   const { source, signal } = sending
   const pending: Promise<void>[] = []
-  let at = 0
-  const take = async (): Promise<void> => pending.shift()
+  let [at, arrived] = [0, 0]
+  const take = async (): Promise<void> => {
+    await pending.shift()
+    arrived += 1
+  }
   sending.arrived(begun, 0)
   for await (const piece of new Reading(source).pieces(pieceBytes)) {
     if (signal?.aborted === true) throw wasLeft('what is stored')
@@ -295,7 +303,7 @@ async function write(file: HostFile, begun: number, sending: Sending): Promise<v
     // Whoever comes to it hears of it.
     written.catch(() => undefined)
     pending.push(written)
-    if (pending.length >= onTheWay) await take()
+    if (pending.length >= onTheWay(arrived)) await take()
   }
   while (pending.length > 0) await take()
 }
@@ -303,9 +311,9 @@ async function write(file: HostFile, begun: number, sending: Sending): Promise<v
 /** A file's bytes in order, asked for ahead. */
 async function* ahead(file: HostFile, from: number, to: number): AsyncGenerator<Uint8Array> {
   const pending: Promise<Uint8Array>[] = []
-  let asked = from
+  let [asked, arrived] = [from, 0]
   for (let at = from; at < to;) {
-    while (pending.length < onTheWay && asked < to) {
+    while (pending.length < onTheWay(arrived) && asked < to) {
       const length = Math.min(pieceBytes, to - asked)
       const reading = file.read(asked, length)
       reading.catch(() => undefined)
@@ -316,6 +324,7 @@ async function* ahead(file: HostFile, from: number, to: number): AsyncGenerator<
     if (bytes === undefined || bytes.length === 0) return
     yield bytes
     at += bytes.length
+    arrived += 1
     // A file that has become shorter meanwhile: what was asked for behind the gap is not what comes next.
     if (at < asked && bytes.length < pieceBytes && at < to) return
   }
