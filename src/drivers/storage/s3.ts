@@ -76,12 +76,17 @@ class StorageInS3 implements Storage {
       const opened = await this.#open(name, { at, end, tag }, signal)
       if (opened === undefined) return
       tag = opened.tag
-      end = at + opened.length
+      end = Math.min(end ?? Infinity, opened.end)
+      let before = at - opened.start
       try {
         for await (const bytes of opened.body) {
           if (signal?.aborted === true) throw wasLeft(what)
-          at += bytes.length
-          yield bytes
+          // A service that gives more than it was asked for.
+          const asked = bytes.subarray(before, before + end - at)
+          before = Math.max(0, before - bytes.length)
+          at += asked.length
+          if (asked.length > 0) yield asked
+          if (at >= end) break
         }
         if (at < end) throw new Error('the connection was closed')
       } catch (error) {
@@ -244,7 +249,7 @@ class StorageInS3 implements Storage {
     const expects = (error: unknown): boolean => isMissing(error) || isNamed(error, 'InvalidRange', 'PreconditionFailed')
     const range = at === 0 && end === undefined ? {} : { Range: `bytes=${at}-${end === undefined ? '' : end - 1}` }
     try {
-      const { Body, ContentLength = 0, ETag } = await this.#bucket.ask(`reading ${name}`, { signal, expects }, (client, sdk, options) =>
+      const { Body, ContentLength = 0, ContentRange, ETag } = await this.#bucket.ask(`reading ${name}`, { signal, expects }, (client, sdk, options) =>
         client.send(
           new sdk.GetObjectCommand({
             Bucket: this.#bucket.at.bucket,
@@ -256,8 +261,11 @@ class StorageInS3 implements Storage {
         ),
       )
       if (Body === undefined) return undefined
+      // Without a range in the answer it begins at the beginning (RFC 9110, 15.3.7).
+      const start = Number(/^bytes (\d+)-/.exec(ContentRange ?? '')?.[1] ?? 0)
       // In Node it is a stream of bytes.
-      return { body: Body as unknown as AsyncIterable<Uint8Array>, length: ContentLength, tag: plainTag(ETag) }
+      const body = Body as unknown as AsyncIterable<Uint8Array>
+      return { body, start, end: start + ContentLength, tag: plainTag(ETag) }
     } catch (error) {
       if (isNamed(error, 'InvalidRange')) return undefined
       if (isMissing(error)) throw new NetopsError('failed', { message: `${this.place} has no object ${name}` })
