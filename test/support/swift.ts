@@ -53,7 +53,7 @@ export async function startSwift(folder: string): Promise<SwiftServer> {
       `use = egg:swift#${name}`,
     ]),
     ...['[filter:cache]', 'use = egg:swift#memcache', `memcache_servers = 127.0.0.1:${ports.cache}`],
-    ...['[filter:s3api]', 'use = egg:swift#s3api', 'location = eu-test-1', 'auth_pipeline_check = false', 's3_acl = true'],
+    ...['[filter:s3api]', 'use = egg:swift#s3api', 'location = eu-test-1', 'auth_pipeline_check = false'],
     ...['[filter:tempauth]', 'use = egg:swift#tempauth', 'user_test_tester = testing .admin', 'user_test_putter = putting'],
     ...['[app:proxy-server]', 'use = egg:swift#proxy', 'account_autocreate = true'],
   ]
@@ -72,14 +72,22 @@ export async function startSwift(folder: string): Promise<SwiftServer> {
       await sleep(50)
     }
   }
+  const stop = async (): Promise<void> => {
+    for (const process of servers) {
+      if (process.exitCode !== null || process.signalCode !== null) continue
+      const ended = once(process, 'exit')
+      process.kill('SIGKILL')
+      await ended
+    }
+  }
   const { username } = userInfo()
-  await Promise.all([
+  const started = [
     // Where logins are kept; without it the key of a request is not looked at.
     start('cache', ['memcached', '-l', '127.0.0.1', '-p', String(ports.cache), '-U', '0', '-u', username]),
     ...([...kinds, 'proxy'] as const).map((kind) =>
       start(kind, [`/usr/bin/swift-${kind}-server`, at('etc', `${kind}-server.conf`)]),
     ),
-  ])
+    ]
   const server: SwiftServer = {
     name: 'swift',
     port: ports.proxy,
@@ -87,17 +95,17 @@ export async function startSwift(folder: string): Promise<SwiftServer> {
     region: 'eu-test-1',
     credentials: { accessKey: 'test:tester', secretKey: 'testing' },
     putter: { accessKey: 'test:putter', secretKey: 'putting' },
-    async stop() {
-      for (const process of servers) {
-        if (process.exitCode !== null || process.signalCode !== null) continue
-        const ended = once(process, 'exit')
-        process.kill('SIGKILL')
-        await ended
-      }
-    },
+    stop,
   }
-  await makeBucket(server)
-  return server
+  try {
+    await Promise.all(started)
+    await makeBucket(server)
+    return server
+  } catch (error) {
+    await Promise.allSettled(started)
+    await stop()
+    throw error
+  }
 }
 
 /** The bucket, into which the second key may put. */
@@ -109,8 +117,17 @@ async function makeBucket({ port, region, bucket, credentials, putter }: SwiftSe
     credentials: { accessKeyId: credentials.accessKey, secretAccessKey: credentials.secretKey },
     requestChecksumCalculation: 'WHEN_REQUIRED',
   })
-  await client.send(new CreateBucketCommand({ Bucket: bucket, GrantWrite: `id="${putter.accessKey}"` }))
+  await client.send(new CreateBucketCommand({ Bucket: bucket }))
   client.destroy()
+  // By Swift's own interface: its S3 has no policies.
+  const login = await fetch(`http://127.0.0.1:${port}/auth/v1.0`, {
+    headers: { 'X-Auth-User': credentials.accessKey, 'X-Auth-Key': credentials.secretKey },
+  })
+  const headers = { 'X-Auth-Token': login.headers.get('X-Auth-Token') ?? '', 'X-Container-Write': putter.accessKey }
+  for (const name of [bucket, `${bucket}+segments`]) {
+    const made = await fetch(`${login.headers.get('X-Storage-Url') ?? ''}/${name}`, { method: 'PUT', headers })
+    if (!made.ok) throw new Error(`the rights of ${name}: ${made.status}`)
+  }
 }
 
 async function listens(port: number): Promise<boolean> {

@@ -46,6 +46,9 @@ function answerOf(error: unknown, hidden: readonly string[]): Answer {
 
 /** Whether it is a refusal, of which a service that may not be looked into says nothing more. */
 export const isForbidden = (error: unknown): boolean => field(field(error, '$metadata'), 'httpStatusCode') === 403
+/** Whether it is a refusal to a request whose answer has no body, where the reason would stand. */
+export const saysNotWhy = (error: unknown): boolean =>
+  [301, 400, 403].includes(Number(field(field(error, '$metadata'), 'httpStatusCode')))
 export const isMissing = (error: unknown): boolean =>
   field(field(error, '$metadata'), 'httpStatusCode') === 404 && !isNamed(error, 'NoSuchBucket', 'NoSuchUpload')
 export const isNamed = (error: unknown, ...names: readonly string[]): boolean =>

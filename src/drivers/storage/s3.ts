@@ -17,7 +17,7 @@ import type {
 } from './port.ts'
 import { Tries, wasLeft } from './retry.ts'
 import { S3Bucket, type S3Place } from './s3-client.ts'
-import { isForbidden, isMissing, isNamed, isUnknownThere } from './s3-errors.ts'
+import { isForbidden, isMissing, isNamed, isUnknownThere, saysNotWhy } from './s3-errors.ts'
 import { md5Of, partSizeFor, plainTag, tagOfParts } from './s3-parts.ts'
 import { abortUpload, BeginAnew, hashKey, isTaken, parseNotes, upload } from './s3-upload.ts'
 import { Sending } from './sending.ts'
@@ -182,7 +182,7 @@ class StorageInS3 implements Storage {
     const at = { Bucket: this.#bucket.at.bucket, Key: this.#bucket.keyOf(name) }
     const what = `looking at ${name}`
     try {
-      const expects = (error: unknown): boolean => isMissing(error) || isForbidden(error)
+      const expects = (error: unknown): boolean => isMissing(error) || saysNotWhy(error)
       const found = await this.#bucket.ask(what, { signal, expects }, (client, sdk, options) =>
         client.send(new sdk.HeadObjectCommand(at), options),
       )
@@ -191,9 +191,9 @@ class StorageInS3 implements Storage {
       return { facts }
     } catch (error) {
       if (isMissing(error)) return { facts: undefined }
-      if (!isForbidden(error)) throw error
+      if (!saysNotWhy(error)) throw error
     }
-    // An answer without a body does not say why: wrong keys are told apart from a key that may only put.
+    // An answer without a body does not say why: wrong keys and regions are told apart from a key that may only put.
     const expects = (error: unknown): boolean => isMissing(error) || isNamed(error, 'AccessDenied', 'InvalidRange')
     await this.#bucket
       .ask(what, { signal, expects }, async (client, sdk, options) => {
