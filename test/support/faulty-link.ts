@@ -54,7 +54,8 @@ export async function faultyLink(target: number): Promise<FaultyLink> {
         if (at !== undefined) chunk[at] = (chunk[at] ?? 0) ^ 1
       }
       if (due(towards ? cut : cutAnswers, chunk.length) !== undefined) return breakAll()
-      if (!to.write(chunk)) await once(to, 'drain')
+      if (to.destroyed) return
+      if (!to.write(chunk)) await Promise.race([once(to, 'drain'), once(to, 'close')])
     }
     to.end()
   }
@@ -63,12 +64,11 @@ export async function faultyLink(target: number): Promise<FaultyLink> {
     for (const socket of [near, far]) {
       socket.setNoDelay(true)
       sockets.add(socket)
-      // The other end is told by the end of its own connection.
       socket.on('error', () => undefined)
-      socket.on('close', () => {
+      socket.on('close', (withError) => {
         sockets.delete(socket)
-        near.destroy()
-        far.destroy()
+        // Else the other end is told by the relay, after the last that came from here.
+        if (withError) for (const other of [near, far]) other.destroy()
       })
     }
     for (const [from, to, towards] of [
@@ -76,6 +76,8 @@ export async function faultyLink(target: number): Promise<FaultyLink> {
       [far, near, false],
     ] as const) {
       void relay(from, to, towards).catch(() => to.destroy())
+      // Nobody is left to be told anything.
+      to.on('close', () => from.readableEnded || from.destroy())
     }
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
