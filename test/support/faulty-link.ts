@@ -76,8 +76,6 @@ export async function faultyLink(target: number): Promise<FaultyLink> {
       [far, near, false],
     ] as const) {
       void relay(from, to, towards).catch(() => to.destroy())
-      // Nobody is left to be told anything.
-      to.on('close', () => from.readableEnded || from.destroy())
     }
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
