@@ -30,7 +30,9 @@ const words = 'expected s3://bucket/prefix, sftp://[user@]host[:port]/folder or 
  */
 export function parseStoragePlace(text: string): StoragePlace | { readonly fault: string } {
   if (text.startsWith('/')) {
-    return plainPath.test(text) ? { kind: 'folder', folder: text } : { fault: 'expected an absolute path without .., // and /./' }
+    return plainPath.test(text)
+      ? { kind: 'folder', folder: text }
+      : { fault: 'expected an absolute path without .., // and /./' }
   }
   const [, scheme = '', authority = '', path = ''] = /^([a-z0-9]+):\/\/([^/]*)(.*)$/s.exec(text) ?? []
   if (scheme === 's3') return parseS3(authority, path)
@@ -52,7 +54,8 @@ function parseSftp(authority: string, path: string): StoragePlace | { readonly f
   if (user?.includes(':') === true) return { fault: 'a password does not belong here: log in with a key' }
   if (user !== undefined && !userName.test(user)) return { fault: 'expected the name of an account before the @' }
   if (!hostName.test(address)) return { fault: words }
-  if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535)) return { fault: 'expected a port from 1 to 65535' }
+  if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535))
+    return { fault: 'expected a port from 1 to 65535' }
   // As curl(1) has it: below the account's home folder.
   const home = /^\/~(?:\/|$)/.exec(path)?.[0]
   const folder = home === undefined ? path.replace(/\/$/, '') : path.slice(home.length).replace(/\/$/, '')

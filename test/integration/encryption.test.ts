@@ -94,7 +94,17 @@ describe('what is not whole is refused', () => {
   test('a cut anywhere, also between two parts', async () => {
     const sealed = await seal(randomBytes(2 * chunk))
     const body = sealed.indexOf('\n', sealed.indexOf('\n--- ') + 1) + 1 + 16
-    for (const length of [0, 10, body - 20, body - 1, body, body + 5, body + chunk, body + chunk + 16, sealed.length - 1]) {
+    for (const length of [
+      0,
+      10,
+      body - 20,
+      body - 1,
+      body,
+      body + 5,
+      body + chunk,
+      body + chunk + 16,
+      sealed.length - 1,
+    ]) {
       expect(await errorOf(open(sealed.subarray(0, length))), `${length}`).toMatchObject({ code: 'damaged' })
     }
   })
@@ -104,8 +114,17 @@ describe('what is not whole is refused', () => {
     const body = sealed.indexOf('\n', sealed.indexOf('\n--- ') + 1) + 1 + 16
     const [one, two] = [body, body + chunk + 16]
     const rest = two + chunk + 16
-    const swapped = [sealed.subarray(0, one), sealed.subarray(two, rest), sealed.subarray(one, two), sealed.subarray(rest)]
-    for (const bad of [Buffer.concat([sealed, Buffer.alloc(1)]), Buffer.concat([sealed, sealed]), Buffer.concat(swapped)]) {
+    const swapped = [
+      sealed.subarray(0, one),
+      sealed.subarray(two, rest),
+      sealed.subarray(one, two),
+      sealed.subarray(rest),
+    ]
+    for (const bad of [
+      Buffer.concat([sealed, Buffer.alloc(1)]),
+      Buffer.concat([sealed, sealed]),
+      Buffer.concat(swapped),
+    ]) {
       expect(await errorOf(open(bad))).toMatchObject({ code: 'damaged' })
     }
   })
@@ -135,17 +154,24 @@ test('what is encrypted and decrypted is for its owner alone', async () => {
   await writeFile(at('plain'), 'x')
   await encryptFile(at('plain'), at('own.age'), [recipient])
   const { sha256, size } = await decryptTo(pieces(await readFile(at('own.age'))), at('own'), identities)
-  expect({ size, sha256 }).toEqual({ size: 1, sha256: '2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881' })
+  expect({ size, sha256 }).toEqual({
+    size: 1,
+    sha256: '2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881',
+  })
   for (const name of ['own.age', 'own']) expect((await stat(at(name))).mode & 0o777).toBe(0o600)
 })
 
-test.each(['age1', 'age1qqqq', 'ssh-ed25519 AAAA', 'AGE1QL3Z7', '', 'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kudgv5cwquxqhzz'])(
-  'refuses the recipient %j',
-  async (bad) => {
-    expect(await errorOf(checkRecipients([recipient, bad]))).toMatchObject({ code: 'usage' })
-    expect(await errorOf(collected(encrypted(pieces(Buffer.from('x')), [bad])))).toMatchObject({ code: 'usage' })
-  },
-)
+test.each([
+  'age1',
+  'age1qqqq',
+  'ssh-ed25519 AAAA',
+  'AGE1QL3Z7',
+  '',
+  'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kudgv5cwquxqhzz',
+])('refuses the recipient %j', async (bad) => {
+  expect(await errorOf(checkRecipients([recipient, bad]))).toMatchObject({ code: 'usage' })
+  expect(await errorOf(collected(encrypted(pieces(Buffer.from('x')), [bad])))).toMatchObject({ code: 'usage' })
+})
 
 test('refuses to encrypt for nobody', async () => {
   expect(await errorOf(collected(encrypted(pieces(Buffer.from('x')), [])))).toMatchObject({ code: 'usage' })

@@ -11,7 +11,14 @@ import { execText } from '../../src/system/exec.ts'
 import { startSshd, type Sshd } from '../support/sshd.ts'
 import type { Progress, Storage } from '../../src/drivers/storage/port.ts'
 import { faultyLink, type FaultyLink } from '../support/faulty-link.ts'
-import { bytesSource, collected, errorOf, expectedOf, storageContract, type TestedPlace } from '../support/storage-contract.ts'
+import {
+  bytesSource,
+  collected,
+  errorOf,
+  expectedOf,
+  storageContract,
+  type TestedPlace,
+} from '../support/storage-contract.ts'
 
 let folder: string
 let sshd: Sshd
@@ -55,7 +62,10 @@ const overSsh = (server: () => Sshd, name: string) => ({
     ),
 })
 
-const local = { ...seenIn(() => join(folder, 'local')), open: () => Promise.resolve(storageInFolder(join(folder, 'local'))) }
+const local = {
+  ...seenIn(() => join(folder, 'local')),
+  open: () => Promise.resolve(storageInFolder(join(folder, 'local'))),
+}
 const large = 5_500_000
 
 storageContract('a folder', () => local, large)
@@ -64,7 +74,7 @@ storageContract('an account for SFTP alone', () => overSsh(() => sftpOnly, 'lock
 
 describe.each(['a shell', 'SFTP alone'] as const)('an account for %s behind a bad link', (which) => {
   const server = (): Sshd => (which === 'a shell' ? sshd : sftpOnly)
-  const size = 12_000_000
+  const size = 6_000_000
   const name = which === 'a shell' ? 'remote' : 'locked'
   // What handshakes and packets take besides.
   const around = 400_000
@@ -86,7 +96,7 @@ describe.each(['a shell', 'SFTP alone'] as const)('an account for %s behind a ba
 
   test('a put that is cut off goes on where it was', async () => {
     const source = bytesSource(randomBytes(size))
-    link.cutAfter(5_000_000)
+    link.cutAfter(3_000_000)
     const seen: Progress[] = []
     const stored = await storage.put('cut.tar', source, { onProgress: (progress) => seen.push(progress) })
     expect(stored).toMatchObject({ outcome: 'stored', evidence: which === 'a shell' ? 'hashed-there' : 'read-back' })
@@ -100,7 +110,7 @@ describe.each(['a shell', 'SFTP alone'] as const)('an account for %s behind a ba
     const source = bytesSource(randomBytes(size))
     const leaving = new AbortController()
     const onProgress = ({ done }: Progress): void => {
-      if (done >= 4_000_000) leaving.abort()
+      if (done >= 2_000_000) leaving.abort()
     }
     expect(await errorOf(storage.put('resumed.tar', source, { signal: leaving.signal, onProgress }))).toMatchObject({
       code: 'interrupted',
@@ -108,7 +118,7 @@ describe.each(['a shell', 'SFTP alone'] as const)('an account for %s behind a ba
     await storage.close()
     const before = link.passed()
     const stored = await storage.put('resumed.tar', source)
-    expect(stored.sent).toBeLessThanOrEqual(size - 4_000_000)
+    expect(stored.sent).toBeLessThanOrEqual(size - 2_000_000)
     expect(link.passed() - before).toBeLessThan(stored.sent + around)
     await storage.verify('resumed.tar', expectedOf(source))
   })
@@ -117,7 +127,7 @@ describe.each(['a shell', 'SFTP alone'] as const)('an account for %s behind a ba
     const source = bytesSource(randomBytes(size))
     const leaving = new AbortController()
     const onProgress = ({ done }: Progress): void => {
-      if (done >= 4_000_000) leaving.abort()
+      if (done >= 2_000_000) leaving.abort()
     }
     await errorOf(storage.put('zeros.tar', source, { signal: leaving.signal, onProgress }))
     await storage.close()

@@ -26,7 +26,8 @@ beforeAll(async () => {
   ;[s3rver, swift] = await Promise.all([one, other])
 })
 afterAll(async () => {
-  for (const started of await Promise.allSettled(starting)) if (started.status === 'fulfilled') await started.value.stop()
+  for (const started of await Promise.allSettled(starting))
+    if (started.status === 'fulfilled') await started.value.stop()
   await rm(folder, { recursive: true, force: true })
 })
 
@@ -74,7 +75,9 @@ describe.each(['s3rver', 'Swift'] as const)('%s behind a bad link', (which) => {
       link.swallow(true)
       leaving.abort()
     }
-    const left = await errorOf(over().put(name, source, { signal: leaving.signal, notes: notesInFile(path), onProgress }))
+    const left = await errorOf(
+      over().put(name, source, { signal: leaving.signal, notes: notesInFile(path), onProgress }),
+    )
     expect(left.code).toBe('interrupted')
     const kept = seen.at(-1)?.done ?? 0
     expect(kept).toBeGreaterThanOrEqual(2 * partSize)
@@ -100,9 +103,8 @@ describe.each(['s3rver', 'Swift'] as const)('%s behind a bad link', (which) => {
 
   test('a slow link takes its time', async () => {
     const source = bytesSource(randomBytes(2_000_000))
-    link.limitTo(4_000_000)
-    const patience = { ...quick, silenceMs: 300 }
-    expect((await over({ patience }).put(`slow-${which}.tar`, source)).sent).toBe(2_000_000)
+    link.limitTo(2_000_000)
+    expect((await over().put(`slow-${which}.tar`, source)).sent).toBe(2_000_000)
   })
 
   test('a link that changes bytes all the time is told, and nothing is there', async () => {
@@ -120,7 +122,9 @@ describe.each(['s3rver', 'Swift'] as const)('%s behind a bad link', (which) => {
     link.cutAnswersAfter(1_000_000, 2)
     expect((await collected(over().get(name))).equals(bytes)).toBe(true)
     link.cutAnswersAfter(1_000_000, 2)
-    expect((await collected(over().get(name, { from: 1000, to: 2_900_000 }))).equals(bytes.subarray(1000, 2_900_000))).toBe(true)
+    expect(
+      (await collected(over().get(name, { from: 1000, to: 2_900_000 }))).equals(bytes.subarray(1000, 2_900_000)),
+    ).toBe(true)
   })
 
   test('a service that says nothing is not waited for without end', async () => {
@@ -181,7 +185,8 @@ describe('what is wrong is told in words', () => {
     let asked = 0
     const storage = storageInS3(
       placeAt(s3rver, {
-        credentials: () => ((asked += 1) === 1 ? Promise.reject(new Error('no file')) : Promise.resolve(s3rver.credentials)),
+        credentials: () =>
+          (asked += 1) === 1 ? Promise.reject(new Error('no file')) : Promise.resolve(s3rver.credentials),
       }),
     )
     onTestFinished(() => storage.close())

@@ -1,5 +1,11 @@
 // What tests need to know of an S3 server, and how they look into it without the driver that they test.
-import { GetObjectCommand, ListMultipartUploadsCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import {
+  GetObjectCommand,
+  ListMultipartUploadsCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3'
 import { storageInS3 } from '../../src/drivers/storage/s3.ts'
 import type { S3Credentials, S3Place } from '../../src/drivers/storage/s3-client.ts'
 import type { Patience } from '../../src/drivers/storage/retry.ts'

@@ -146,7 +146,8 @@ export function storageContract(title: string, place: () => TestedPlace, large: 
     })
 
     test('lists by the beginning of names, and never what is not whole', async () => {
-      for (const name of ['list/a1.tar', 'list/a2.tar', 'list/b/c.tar', 'list-too.tar']) await put(name, Buffer.from(name))
+      for (const name of ['list/a1.tar', 'list/a2.tar', 'list/b/c.tar', 'list-too.tar'])
+        await put(name, Buffer.from(name))
       const names = async (prefix: string) => (await all(storage.list(prefix))).map(({ name }) => name)
       expect(await names('list/')).toEqual(['list/a1.tar', 'list/a2.tar', 'list/b/c.tar'])
       expect(await names('list/a')).toEqual(['list/a1.tar', 'list/a2.tar'])
@@ -185,20 +186,32 @@ export function storageContract(title: string, place: () => TestedPlace, large: 
       expect(error.message).toContain('none.tar')
     })
 
-    test.each(['../a', '/a', 'a/../b', 'a//b', './a', 'a/.b', '.a', 'a\nb', 'a\u0000b', 'a\u202eb', 'a\\b', '', 'a/', 'x'.repeat(201)])(
-      'refuses the name %j, whatever is asked',
-      async (name) => {
-        const asked: readonly Promise<unknown>[] = [
-          storage.put(name, bytesSource(Buffer.from('x'))),
-          collected(storage.get(name)),
-          storage.head(name),
-          storage.verify(name, { size: 1, sha256: '' }),
-          storage.delete(name),
-          storage.abandon(name),
-        ]
-        for (const call of asked) expect(await errorOf(call)).toMatchObject({ code: 'usage' })
-      },
-    )
+    test.each([
+      '../a',
+      '/a',
+      'a/../b',
+      'a//b',
+      './a',
+      'a/.b',
+      '.a',
+      'a\nb',
+      'a\u0000b',
+      'a\u202eb',
+      'a\\b',
+      '',
+      'a/',
+      'x'.repeat(201),
+    ])('refuses the name %j, whatever is asked', async (name) => {
+      const asked: readonly Promise<unknown>[] = [
+        storage.put(name, bytesSource(Buffer.from('x'))),
+        collected(storage.get(name)),
+        storage.head(name),
+        storage.verify(name, { size: 1, sha256: '' }),
+        storage.delete(name),
+        storage.abandon(name),
+      ]
+      for (const call of asked) expect(await errorOf(call)).toMatchObject({ code: 'usage' })
+    })
 
     test('names of letters of all kinds are kept as they are', async () => {
       const name = 'Früh jahr+100% (ä)=?#;"[x]/日本.tar'
@@ -230,7 +243,12 @@ export function storageContract(title: string, place: () => TestedPlace, large: 
 
       const again = new AbortController()
       const other = { signal: again.signal, onProgress: ({ done }: Progress) => done > 0 && again.abort(), notes }
-      await errorOf(storage.put('cleared.tar', bytesSource(randomBytes(large)), { ...other, onProgress: (progress) => void other.onProgress(progress) }))
+      await errorOf(
+        storage.put('cleared.tar', bytesSource(randomBytes(large)), {
+          ...other,
+          onProgress: (progress) => void other.onProgress(progress),
+        }),
+      )
       await storage.abandon('cleared.tar', { notes })
       expect((await place().raw()).filter((name) => name.includes('cleared'))).toEqual([])
       expect(await notes.load()).toBeUndefined()

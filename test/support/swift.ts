@@ -34,7 +34,13 @@ for word in sys.argv[2:]:
 export async function startSwift(folder: string): Promise<SwiftServer> {
   const at = (...names: string[]): string => join(folder, ...names)
   for (const name of ['etc', 'devices/d1', 'log']) await mkdir(at(name), { recursive: true })
-  const ports = { account: await freePort(), container: await freePort(), object: await freePort(), proxy: await freePort(), cache: await freePort() }
+  const ports = {
+    account: await freePort(),
+    container: await freePort(),
+    object: await freePort(),
+    proxy: await freePort(),
+    cache: await freePort(),
+  }
   const common = (port: number): string[] => [
     '[DEFAULT]',
     ...['bind_ip = 127.0.0.1', `bind_port = ${port}`, 'workers = 0', `user = ${userInfo().username}`],
@@ -54,7 +60,12 @@ export async function startSwift(folder: string): Promise<SwiftServer> {
     ]),
     ...['[filter:cache]', 'use = egg:swift#memcache', `memcache_servers = 127.0.0.1:${ports.cache}`],
     ...['[filter:s3api]', 'use = egg:swift#s3api', 'location = eu-test-1', 'auth_pipeline_check = false'],
-    ...['[filter:tempauth]', 'use = egg:swift#tempauth', 'user_test_tester = testing .admin', 'user_test_putter = putting'],
+    ...[
+      '[filter:tempauth]',
+      'use = egg:swift#tempauth',
+      'user_test_tester = testing .admin',
+      'user_test_putter = putting',
+    ],
     ...['[app:proxy-server]', 'use = egg:swift#proxy', 'account_autocreate = true'],
   ]
   await writeFile(at('etc', 'proxy-server.conf'), `${proxy.join('\n')}\n`)
@@ -87,7 +98,7 @@ export async function startSwift(folder: string): Promise<SwiftServer> {
     ...([...kinds, 'proxy'] as const).map((kind) =>
       start(kind, [`/usr/bin/swift-${kind}-server`, at('etc', `${kind}-server.conf`)]),
     ),
-    ]
+  ]
   const server: SwiftServer = {
     name: 'swift',
     port: ports.proxy,

@@ -100,7 +100,8 @@ function open(
 const damaged = (why: string): NetopsError =>
   new NetopsError('damaged', { message: `what was encrypted is damaged: ${why}`, hint: 'take another copy of it' })
 
-const payloadKey = (fileKey: Uint8Array, nonce: Uint8Array): Buffer => Buffer.from(hkdfSync('sha256', fileKey, nonce, 'payload', 32))
+const payloadKey = (fileKey: Uint8Array, nonce: Uint8Array): Buffer =>
+  Buffer.from(hkdfSync('sha256', fileKey, nonce, 'payload', 32))
 
 function chunkNonce(number: number, isLast: boolean): Buffer {
   const nonce = Buffer.alloc(12)
@@ -111,7 +112,9 @@ function chunkNonce(number: number, isLast: boolean): Buffer {
 }
 
 /** A new file's header and its key, which the library gives to each recipient to be wrapped. */
-async function makeHeader(recipients: readonly string[]): Promise<{ readonly header: Buffer; readonly key: Uint8Array }> {
+async function makeHeader(
+  recipients: readonly string[],
+): Promise<{ readonly header: Buffer; readonly key: Uint8Array }> {
   const { Encrypter } = await library()
   const encrypter = new Encrypter()
   let key: Uint8Array | undefined
@@ -191,7 +194,10 @@ async function* withoutFirst(bytes: Bytes, count: number, first: Uint8Array[]): 
 }
 
 /** A stream in chunks of one length; the last one, which may be empty only where it is the first, is told. */
-async function* chunksOf(bytes: Bytes, length: number): AsyncGenerator<{ readonly chunk: Buffer; readonly isLast: boolean }> {
+async function* chunksOf(
+  bytes: Bytes,
+  length: number,
+): AsyncGenerator<{ readonly chunk: Buffer; readonly isLast: boolean }> {
   let gathered: Uint8Array[] = []
   let filled = 0
   for await (const given of bytes) {

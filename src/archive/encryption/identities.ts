@@ -11,7 +11,8 @@ const longestFile = 64 * 1024
  * @throws NetopsError `refused` where others may read it; `usage` for what is no such file. No message holds an identity
  */
 export async function readIdentities(path: string): Promise<readonly string[]> {
-  const unreadable = (why: string): NetopsError => new NetopsError('usage', { message: `the identity file ${path}: ${why}` })
+  const unreadable = (why: string): NetopsError =>
+    new NetopsError('usage', { message: `the identity file ${path}: ${why}` })
   // A pipe of the same name would be waited for without end.
   const handle = await fs.open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
     throw unreadable(messageOf(error))
@@ -23,13 +24,19 @@ export async function readIdentities(path: string): Promise<readonly string[]> {
     })
     if ((mode & 0o077) !== 0 || (uid !== 0 && uid !== process.getuid?.())) {
       const message = `the identity file ${path} belongs to another, or others may read it: whoever has it can read every copy`
-      throw new NetopsError('refused', { message, hint: `keep it to yourself: ${quoteCommand(['chmod', '600', path])}` })
+      throw new NetopsError('refused', {
+        message,
+        hint: `keep it to yourself: ${quoteCommand(['chmod', '600', path])}`,
+      })
     }
     if (size > longestFile) throw unreadable('it is too long for one')
     const lines = (await handle.readFile('utf8')).split('\n').map((line) => line.trim())
     const identities = lines.filter((line) => line !== '' && !line.startsWith('#'))
-    const wrong = lines.findIndex((line) => line !== '' && !line.startsWith('#') && !/^AGE-SECRET-KEY-(?:PQ-)?1[A-Z0-9]+$/.test(line))
-    if (wrong >= 0) throw unreadable(`line ${wrong + 1} is no identity of age (one with a passphrase has to be decrypted first)`)
+    const wrong = lines.findIndex(
+      (line) => line !== '' && !line.startsWith('#') && !/^AGE-SECRET-KEY-(?:PQ-)?1[A-Z0-9]+$/.test(line),
+    )
+    if (wrong >= 0)
+      throw unreadable(`line ${wrong + 1} is no identity of age (one with a passphrase has to be decrypted first)`)
     if (identities.length === 0) throw unreadable('it holds no identity')
     return identities
   } finally {

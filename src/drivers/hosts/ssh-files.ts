@@ -162,7 +162,9 @@ class Session {
       return new NetopsError('failed', { host, message: `${path}: no space left`, hint, cause: error })
     }
     const hint =
-      statusOf(error) === status.permissionDenied ? 'give the account there the right to write to that folder' : undefined
+      statusOf(error) === status.permissionDenied
+        ? 'give the account there the right to write to that folder'
+        : undefined
     return new NetopsError('failed', { host, message: `${path}: ${messageOf(error)}`, hint, cause: error })
   }
 
@@ -272,7 +274,9 @@ class Session {
 
   async #free(folder: string): Promise<number | undefined> {
     if (!this.#has('statvfs@openssh.com')) return undefined
-    const said: unknown = await this.#ask(folder, (done: Answer<unknown>) => this.#sftp.ext_openssh_statvfs(folder, done))
+    const said: unknown = await this.#ask(folder, (done: Answer<unknown>) =>
+      this.#sftp.ext_openssh_statvfs(folder, done),
+    )
     const number = (key: string): number => {
       const value: unknown = typeof said === 'object' && said !== null ? Reflect.get(said, key) : undefined
       return Number(value)

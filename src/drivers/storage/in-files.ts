@@ -42,7 +42,8 @@ const mostOnTheWay = 32
 const onTheWay = (arrived: number): number => Math.min(mostOnTheWay, 1 + arrived)
 
 /** The file that is made ready for an object; its content is told by the hash in its name, so another content is another file. */
-const partOf = (path: string, sha256: string): string => `${dirname(path)}/.${basename(path)}.${sha256.slice(0, 16)}.part`
+const partOf = (path: string, sha256: string): string =>
+  `${dirname(path)}/.${basename(path)}.${sha256.slice(0, 16)}.part`
 const isPartOf = (name: string, entry: string): boolean =>
   entry.startsWith(`.${name}.`) && /^[0-9a-f]{16}\.part$/.test(entry.slice(name.length + 2))
 
@@ -60,21 +61,26 @@ export class StorageInFiles implements Storage {
   async put(name: string, source: Source, options: PutOptions = {}): Promise<Stored> {
     const path = this.#pathOf(name)
     const sending = new Sending(source, options)
-    return this.#persistently(`storing ${name}`, options.signal, () => sending.reached, async (files) => {
-      const taken = await this.#takenBy(files, { path, name, source }, options)
-      if (taken !== undefined) return { outcome: 'there', sent: sending.sent, evidence: taken }
-      await this.#makeFolders(files, dirname(path))
-      const part = partOf(path, source.sha256)
-      const evidence = await this.#makeReady(files, part, sending)
-      if (!(await files.rename(part, path))) {
-        const now = await this.#takenBy(files, { path, name, source }, options)
-        if (now === undefined) throw new PassingFault('failed', { message: `${path} comes and goes` })
-        await files.remove(part)
-        return { outcome: 'there', sent: sending.sent, evidence: now }
-      }
-      await files.syncFolder(dirname(path))
-      return { outcome: 'stored', sent: sending.sent, evidence }
-    })
+    return this.#persistently(
+      `storing ${name}`,
+      options.signal,
+      () => sending.reached,
+      async (files) => {
+        const taken = await this.#takenBy(files, { path, name, source }, options)
+        if (taken !== undefined) return { outcome: 'there', sent: sending.sent, evidence: taken }
+        await this.#makeFolders(files, dirname(path))
+        const part = partOf(path, source.sha256)
+        const evidence = await this.#makeReady(files, part, sending)
+        if (!(await files.rename(part, path))) {
+          const now = await this.#takenBy(files, { path, name, source }, options)
+          if (now === undefined) throw new PassingFault('failed', { message: `${path} comes and goes` })
+          await files.remove(part)
+          return { outcome: 'there', sent: sending.sent, evidence: now }
+        }
+        await files.syncFolder(dirname(path))
+        return { outcome: 'stored', sent: sending.sent, evidence }
+      },
+    )
   }
 
   async *get(name: string, { from = 0, to, signal }: GetOptions = {}): AsyncGenerator<Uint8Array> {
@@ -85,7 +91,9 @@ export class StorageInFiles implements Storage {
     const breaks = new Tries({ patience: this.#at.patience, signal, achieved: () => at })
     while (end === undefined || at < end) {
       // What was read before a connection was lost is not read again.
-      const { file, size } = await this.#persistently(what, signal, undefined, (files) => this.#openObject(files, path, name))
+      const { file, size } = await this.#persistently(what, signal, undefined, (files) =>
+        this.#openObject(files, path, name),
+      )
       end = Math.min(to ?? size, size)
       try {
         for await (const bytes of ahead(file, at, end)) {
@@ -134,7 +142,10 @@ export class StorageInFiles implements Storage {
     const path = this.#pathOf(name)
     return this.#persistently(`verifying ${name}`, signal, undefined, async (files) => {
       const damaged = (why: string): NetopsError =>
-        new NetopsError('damaged', { message: `${this.place}: ${name} ${why}`, hint: 'store it anew, or delete it there' })
+        new NetopsError('damaged', {
+          message: `${this.place}: ${name} ${why}`,
+          hint: 'store it anew, or delete it there',
+        })
       const facts = await files.look(path)
       if (facts === undefined) throw damaged('is missing')
       if (facts.kind !== 'file') throw damaged('is no file')
@@ -159,7 +170,8 @@ export class StorageInFiles implements Storage {
     await this.#persistently(`clearing up after ${name}`, signal, undefined, async (files) => {
       await this.#at.trust([dirname(path)])
       const left: string[] = []
-      for await (const entry of files.list(dirname(path))) if (isPartOf(basename(path), entry.name)) left.push(entry.name)
+      for await (const entry of files.list(dirname(path)))
+        if (isPartOf(basename(path), entry.name)) left.push(entry.name)
       for (const entry of left) await files.remove(`${dirname(path)}/${entry}`)
     })
     await notes?.clear()
@@ -208,7 +220,8 @@ export class StorageInFiles implements Storage {
   ): Promise<Evidence | undefined> {
     const facts = await files.look(path)
     if (facts === undefined) return undefined
-    const found = facts.kind === 'file' && facts.size === source.size ? await hashOf(files, path, { ...source, signal }) : undefined
+    const found =
+      facts.kind === 'file' && facts.size === source.size ? await hashOf(files, path, { ...source, signal }) : undefined
     if (found?.sha256 === source.sha256) return found.evidence
     throw new NetopsError('refused', {
       message: `${this.place} has something else under the name ${name}: nothing there is ever overwritten`,
@@ -254,7 +267,10 @@ export class StorageInFiles implements Storage {
     if (found.sha256 === source.sha256) return found.evidence
     await files.remove(part)
     const message = `${this.place}: what arrived is not what was sent: SHA-256 ${found.sha256}, not ${source.sha256}`
-    throw new PassingFault('damaged', { message, hint: 'its disk, or what lies on the way there, changes what it is given' })
+    throw new PassingFault('damaged', {
+      message,
+      hint: 'its disk, or what lies on the way there, changes what it is given',
+    })
   }
 
   /** How many bytes of the file beside are a beginning of the source; it is removed where it is none. */

@@ -18,8 +18,11 @@ export interface Patience {
   readonly silenceMs: number
 }
 
-/** About eight seconds of pauses: a restart of what is on the way takes that long. */
-export const usualPatience: Patience = { tries: 6, firstPauseMs: 250, longestPauseMs: 5000, silenceMs: 60_000 }
+/**
+ * About eight seconds of pauses: a restart of what is on the way takes that long. What the kernel has taken to send (tcp(7), tcp_wmem:
+ * up to 4 MB) goes without a sign of life: two minutes of it are a link of 35 KB/s.
+ */
+export const usualPatience: Patience = { tries: 6, firstPauseMs: 250, longestPauseMs: 5000, silenceMs: 120_000 }
 
 export interface Trying {
   readonly patience: Patience

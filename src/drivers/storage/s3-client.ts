@@ -109,7 +109,11 @@ export class S3Bucket {
       region: this.at.region,
       endpoint: this.where.endpoint,
       forcePathStyle: this.at.pathStyle,
-      credentials: { accessKeyId: accessKey, secretAccessKey: secretKey, ...(sessionToken === undefined ? {} : { sessionToken }) },
+      credentials: {
+        accessKeyId: accessKey,
+        secretAccessKey: secretKey,
+        ...(sessionToken === undefined ? {} : { sessionToken }),
+      },
       // One rule for trying again, for all places alike (retry.ts); the library's own knows nothing of what arrived damaged.
       maxAttempts: 1,
       // Its own checksum (CRC32 in a trailer) is refused by other services; MD5 and SHA-256 go along with each part instead.
@@ -132,4 +136,3 @@ export class S3Bucket {
     return { client, sdk, hidden: [secretKey, accessKey, ...(sessionToken === undefined ? [] : [sessionToken])] }
   }
 }
-

@@ -39,7 +39,8 @@ function answerOf(error: unknown, hidden: readonly string[]): Answer {
   return {
     name,
     status: typeof status === 'number' && status > 0 ? status : undefined,
-    region: textAt(headers, 'x-amz-bucket-region') ?? textAt(error, 'Region') ?? /expecting '([a-z0-9-]+)'/.exec(said)?.[1],
+    region:
+      textAt(headers, 'x-amz-bucket-region') ?? textAt(error, 'Region') ?? /expecting '([a-z0-9-]+)'/.exec(said)?.[1],
     words: shownText(said.slice(0, mostWords)),
   }
 }
@@ -91,7 +92,8 @@ interface Explained {
   readonly code: 'usage' | 'failed' | 'damaged' | 'unreachable'
 }
 
-const credentialsHint = 'look at access_key and secret_key of offsite: the file or variable they come from, and whose they are'
+const credentialsHint =
+  'look at access_key and secret_key of offsite: the file or variable they come from, and whose they are'
 
 function explain({ name, status, region, words }: Answer, where: S3Where, error: unknown): Explained {
   switch (name) {
@@ -118,7 +120,11 @@ function explain({ name, status, region, words }: Answer, where: S3Where, error:
     case 'BadDigest':
     case 'XAmzContentSHA256Mismatch':
     case 'IncompleteBody':
-      return { code: 'damaged', message: 'what arrived is not what was sent', hint: 'something on the way there changes it' }
+      return {
+        code: 'damaged',
+        message: 'what arrived is not what was sent',
+        hint: 'something on the way there changes it',
+      }
     case 'QuotaExceeded':
     case 'XMinioStorageFull':
     case 'InsufficientStorage':
@@ -147,7 +153,11 @@ function unreached(error: unknown, words: string, { endpoint }: S3Where): Explai
   const code = systemCode(error) ?? textAt(error, 'name') ?? ''
   const hint = `is it there, and is it S3? try: curl -sS -o /dev/null -w '%{http_code}\\n' ${endpoint}`
   if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME/.test(code)) {
-    return { code: 'usage', message: `its certificate is not good: ${words}`, hint: `see it: openssl s_client -connect ${new URL(endpoint).host}` }
+    return {
+      code: 'usage',
+      message: `its certificate is not good: ${words}`,
+      hint: `see it: openssl s_client -connect ${new URL(endpoint).host}`,
+    }
   }
   // What is no answer of S3 comes as an error of whoever tried to read it.
   if (lost.has(code) || /socket hang up|timed? ?out|aborted|closed|EPIPE|ECONN/i.test(words)) {

@@ -79,7 +79,11 @@ export function lifecycleFaults(
  * Looks at a bucket's rules.
  * @throws NetopsError where the service cannot be asked at all
  */
-export async function checkLifecycle(at: S3Place, expiry: Expiry, { signal }: CallOptions = {}): Promise<LifecycleCheck> {
+export async function checkLifecycle(
+  at: S3Place,
+  expiry: Expiry,
+  { signal }: CallOptions = {},
+): Promise<LifecycleCheck> {
   const bucket = new S3Bucket(at)
   const isNone = (error: unknown): boolean => isNamed(error, 'NoSuchLifecycleConfiguration')
   const expects = (error: unknown): boolean =>

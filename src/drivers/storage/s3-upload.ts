@@ -68,7 +68,9 @@ function tagOf(answer: Tagged, md5: Buffer, what: string): { readonly tag: strin
 
 /** Stores an object. @throws BeginAnew where parts of an earlier put are gone */
 export const upload = (bucket: S3Bucket, object: ToStore): Promise<Arrived> =>
-  object.sending.source.size <= partSizeFor(object.sending.source.size) ? atOnce(bucket, object) : new InParts(bucket, object).run()
+  object.sending.source.size <= partSizeFor(object.sending.source.size)
+    ? atOnce(bucket, object)
+    : new InParts(bucket, object).run()
 
 /** Whether the service says that the name is taken: 412, or 409 while another put of it is under way. */
 export const isTaken = (error: unknown): boolean => isNamed(error, 'PreconditionFailed', 'ConditionalRequestConflict')
@@ -130,7 +132,8 @@ class InParts {
     } catch (error) {
       if (isNamed(error, 'NoSuchUpload')) throw await this.#gone()
       // What the source holds now is another object: nothing of this one is of use.
-      if (error instanceof NetopsError && error.code === 'damaged' && !(error instanceof PassingFault)) await this.abort()
+      if (error instanceof NetopsError && error.code === 'damaged' && !(error instanceof PassingFault))
+        await this.abort()
       else await this.#save().catch(() => undefined)
       throw error
     }
@@ -187,7 +190,8 @@ class InParts {
     const { UploadId } = await this.#bucket.ask(this.#what, sending, (client, sdk, options) =>
       client.send(new sdk.CreateMultipartUploadCommand({ ...this.#at, Metadata: metadata }), options),
     )
-    if (UploadId === undefined) throw new NetopsError('failed', { message: `${this.#what}: the service began no upload` })
+    if (UploadId === undefined)
+      throw new NetopsError('failed', { message: `${this.#what}: the service began no upload` })
     this.#id = UploadId
     await this.#save()
   }

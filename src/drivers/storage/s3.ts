@@ -129,7 +129,10 @@ class StorageInS3 implements Storage {
   async verify(name: string, expected: Expected, { whole = false, signal }: VerifyOptions = {}): Promise<Evidence> {
     const facts = await this.head(name, { signal })
     const damaged = (why: string): NetopsError =>
-      new NetopsError('damaged', { message: `${this.place}: ${name} ${why}`, hint: 'store it anew, or delete it there' })
+      new NetopsError('damaged', {
+        message: `${this.place}: ${name} ${why}`,
+        hint: 'store it anew, or delete it there',
+      })
     if (facts === undefined) throw damaged('is missing')
     if (facts.size !== expected.size) throw damaged(`has ${facts.size} bytes, not ${expected.size}`)
     if (!whole && expected.receipt !== undefined && facts.receipt === expected.receipt) return 'checksum-of-service'
@@ -187,7 +190,13 @@ class StorageInS3 implements Storage {
         client.send(new sdk.HeadObjectCommand(at), options),
       )
       const { ContentLength: size = 0, LastModified: time, Metadata, ETag } = found
-      const facts = { name, size, modifiedMs: time?.getTime() ?? 0, sha256: Metadata?.[hashKey], receipt: plainTag(ETag) }
+      const facts = {
+        name,
+        size,
+        modifiedMs: time?.getTime() ?? 0,
+        sha256: Metadata?.[hashKey],
+        receipt: plainTag(ETag),
+      }
       return { facts }
     } catch (error) {
       if (isMissing(error)) return { facts: undefined }
@@ -237,7 +246,10 @@ class StorageInS3 implements Storage {
     const looked = await this.#look(name, sending)
     if (looked !== 'not allowed' && looked.facts !== undefined) return this.#there(looked.facts, sending)
     if (looked === 'not allowed') return { outcome: 'there', sent: sending.sent, evidence: 'name-alone' }
-    throw new NetopsError('failed', { message: `${this.place}: ${name} comes and goes`, hint: 'who else writes there?' })
+    throw new NetopsError('failed', {
+      message: `${this.place}: ${name} comes and goes`,
+      hint: 'who else writes there?',
+    })
   }
 
   /** The rest of an object from a connection that has just been made; undefined where nothing is left of it. */
@@ -246,10 +258,16 @@ class StorageInS3 implements Storage {
     { at, end, tag }: { readonly at: number; readonly end: number | undefined; readonly tag: string },
     signal: AbortSignal | undefined,
   ) {
-    const expects = (error: unknown): boolean => isMissing(error) || isNamed(error, 'InvalidRange', 'PreconditionFailed')
+    const expects = (error: unknown): boolean =>
+      isMissing(error) || isNamed(error, 'InvalidRange', 'PreconditionFailed')
     const range = at === 0 && end === undefined ? {} : { Range: `bytes=${at}-${end === undefined ? '' : end - 1}` }
     try {
-      const { Body, ContentLength = 0, ContentRange, ETag } = await this.#bucket.ask(`reading ${name}`, { signal, expects }, (client, sdk, options) =>
+      const {
+        Body,
+        ContentLength = 0,
+        ContentRange,
+        ETag,
+      } = await this.#bucket.ask(`reading ${name}`, { signal, expects }, (client, sdk, options) =>
         client.send(
           new sdk.GetObjectCommand({
             Bucket: this.#bucket.at.bucket,

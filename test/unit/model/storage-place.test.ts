@@ -11,7 +11,9 @@ test.each([
   ['sftp://[2001:db8::1]:22/srv', { kind: 'sftp', address: '2001:db8::1', port: 22, folder: '/srv' }],
   ['sftp://vault/~/copies', { kind: 'sftp', address: 'vault', folder: 'copies' }],
 ])('%s is a place', (text, place) => {
-  expect(parseStoragePlace(text)).toEqual(place.kind === 'sftp' ? { port: undefined, user: undefined, ...place } : place)
+  expect(parseStoragePlace(text)).toEqual(
+    place.kind === 'sftp' ? { port: undefined, user: undefined, ...place } : place,
+  )
 })
 
 test.each([

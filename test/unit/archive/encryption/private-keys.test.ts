@@ -1,6 +1,10 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { refuseKeysInTheClear, withPrivateKeys, type Examined } from '../../../../src/archive/encryption/private-keys.ts'
+import {
+  refuseKeysInTheClear,
+  withPrivateKeys,
+  type Examined,
+} from '../../../../src/archive/encryption/private-keys.ts'
 import { NetopsError } from '../../../../src/model/errors.ts'
 
 const file = (path: string, text: string, encoding: BufferEncoding = 'utf8'): Examined => ({

@@ -8,12 +8,22 @@ const told = (fields: object, message = 'words') =>
 const answered = (httpStatusCode: number, name: string) => ({ name, $metadata: { httpStatusCode } })
 
 test.each([
-  ['a clock that is wrong', answered(403, 'RequestTimeTooSkewed'), 'failed', /clock and the service's are more than 15 minutes/],
+  [
+    'a clock that is wrong',
+    answered(403, 'RequestTimeTooSkewed'),
+    'failed',
+    /clock and the service's are more than 15 minutes/,
+  ],
   ['a session that has run out', answered(400, 'ExpiredToken'), 'usage', /session token has run out/],
   ['a key without the right', answered(403, 'AccessDenied'), 'failed', /refused: words/],
   ['a quota that is used up', answered(403, 'QuotaExceeded'), 'failed', /no space left/],
   ['a full disk', answered(507, 'InsufficientStorage'), 'failed', /no space left/],
-  ['another region', { ...answered(301, 'PermanentRedirect'), $response: { headers: { 'x-amz-bucket-region': 'us-2' } } }, 'usage', /is in the region us-2, not in eu-1/],
+  [
+    'another region',
+    { ...answered(301, 'PermanentRedirect'), $response: { headers: { 'x-amz-bucket-region': 'us-2' } } },
+    'usage',
+    /is in the region us-2, not in eu-1/,
+  ],
   ['a certificate that is not good', { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }, 'usage', /certificate is not good/],
   ['what is no S3', { name: 'SyntaxError' }, 'failed', /gives no answer of S3/],
   ['something new', answered(418, 'Teapot'), 'failed', /the service says 418 Teapot/],

@@ -5,7 +5,12 @@ import { lifecycleFaults, lifecycleRule } from '../../../../src/drivers/storage/
 const at = { prefix: 'hosts/web1/' }
 const expiry = { days: 90, partsDays: 7 }
 const [ours] = lifecycleRule(at, expiry).Rules
-const rule = (other: Partial<LifecycleRule>): LifecycleRule => ({ ...ours, Status: 'Enabled', Expiration: { Days: 90 }, ...other })
+const rule = (other: Partial<LifecycleRule>): LifecycleRule => ({
+  ...ours,
+  Status: 'Enabled',
+  Expiration: { Days: 90 },
+  ...other,
+})
 
 test('the rule is the document that S3 takes', () => {
   expect(lifecycleRule(at, expiry)).toEqual({
@@ -42,10 +47,22 @@ describe('something is wrong', () => {
     ['for another host', [rule({ Filter: { Prefix: 'hosts/web2/' } })], /^no rule removes copies/],
     ['later', [rule({ Expiration: { Days: 120 } })], /^no rule removes copies after 90 days$/],
     ['sooner', [rule({ ID: 'x', Expiration: { Days: 30 } })], /^the rule x removes copies after 30 days, not 90$/],
-    ['sooner for some', [rule({}), rule({ ID: 'x', Filter: { Prefix: 'hosts/web1/a' }, Expiration: { Days: 1 } })], /^the rule x/],
-    ['sooner by a tag', [rule({}), rule({ ID: 'x', Filter: { Tag: { Key: 'a', Value: 'b' } }, Expiration: { Days: 1 } })], /^the rule x/],
+    [
+      'sooner for some',
+      [rule({}), rule({ ID: 'x', Filter: { Prefix: 'hosts/web1/a' }, Expiration: { Days: 1 } })],
+      /^the rule x/,
+    ],
+    [
+      'sooner by a tag',
+      [rule({}), rule({ ID: 'x', Filter: { Tag: { Key: 'a', Value: 'b' } }, Expiration: { Days: 1 } })],
+      /^the rule x/,
+    ],
     ['at a date', [rule({ ID: 'x', Expiration: { Date: new Date() } })], /^the rule x removes copies at a date$/],
-    ['parts stay', [rule({ AbortIncompleteMultipartUpload: { DaysAfterInitiation: 30 } })], /^no rule removes what was never finished/],
+    [
+      'parts stay',
+      [rule({ AbortIncompleteMultipartUpload: { DaysAfterInitiation: 30 } })],
+      /^no rule removes what was never finished/,
+    ],
   ])('%s', (_, rules, fault) => {
     expect(lifecycleFaults(rules, at, expiry).join()).toMatch(fault)
   })
