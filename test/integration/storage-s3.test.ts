@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { notesInFile } from '../../src/drivers/storage/notes.ts'
 import type { Progress, Storage } from '../../src/drivers/storage/port.ts'
+import { checkLifecycle } from '../../src/drivers/storage/s3-lifecycle.ts'
 import { storageInS3 } from '../../src/drivers/storage/s3.ts'
 import type { S3Place } from '../../src/drivers/storage/s3-client.ts'
 import { faultyLink, type FaultyLink } from '../support/faulty-link.ts'
@@ -104,7 +105,8 @@ describe.each(['s3rver', 'Swift'] as const)('%s behind a bad link', (which) => {
   test('a slow link takes its time', async () => {
     const source = bytesSource(randomBytes(2_000_000))
     link.limitTo(2_000_000)
-    expect((await over().put(`slow-${which}.tar`, source)).sent).toBe(2_000_000)
+    expect((await over().put(`slow-${which}.tar`, source)).outcome).toBe('stored')
+    await over().verify(`slow-${which}.tar`, expectedOf(source), { whole: true })
   })
 
   test('a link that changes bytes all the time is told, and nothing is there', async () => {
@@ -192,6 +194,15 @@ describe('what is wrong is told in words', () => {
     onTestFinished(() => storage.close())
     await expect(storage.head('x.tar')).rejects.toThrow('no file')
     expect(await storage.head('x.tar')).toBeUndefined()
+  })
+})
+
+test('whether the bucket expires copies is told by what the service says', async () => {
+  const expiry = { days: 90, partsDays: 7 }
+  expect(await checkLifecycle(placeAt(s3rver), expiry)).toEqual({ state: 'unknown', why: 'not supported' })
+  expect(await checkLifecycle(placeAt(swift), expiry)).toMatchObject({
+    state: 'wrong',
+    faults: [expect.stringContaining('90 days'), expect.stringContaining('7 days')],
   })
 })
 

@@ -35,7 +35,7 @@ export async function collected(stream: AsyncIterable<Uint8Array>): Promise<Buff
   return Buffer.concat(chunks)
 }
 
-export async function all(objects: AsyncIterable<ObjectFacts>): Promise<readonly ObjectFacts[]> {
+async function all(objects: AsyncIterable<ObjectFacts>): Promise<readonly ObjectFacts[]> {
   const found: ObjectFacts[] = []
   for await (const object of objects) found.push(object)
   return found.sort((a, b) => (a.name < b.name ? -1 : 1))
@@ -274,7 +274,7 @@ export function storageContract(title: string, place: () => TestedPlace, large: 
 }
 
 /** Notes that live as long as the test. */
-export function memoryNotes() {
+function memoryNotes() {
   let kept: string | undefined
   return {
     load: () => Promise.resolve(kept),

@@ -30,6 +30,7 @@ describe('a private key is found', () => {
     ['an identity of age', file('backup.txt', `# created\nAGE-SECRET-KEY-1${'Q'.repeat(58)}\n`)],
     ['a JSON web key', file('jwk.json', '{ "kty": "OKP", "crv": "Ed25519", "d": "nWGx", "x": "11qY" }')],
     ['behind certificates', file('site.pem', `${'-----BEGIN CERTIFICATE-----\nMII\n'.repeat(100)}${pem('pkcs8')}`)],
+    ['at the end of what is looked at', file('long.pem', `${' '.repeat(examinedBytes - 400)}${pem('pkcs8')}`)],
     ['indented, inside YAML', file('config.yaml', `tls:\n  key: |\n    ${pem('pkcs8').replaceAll('\n', '\n    ')}`)],
     ['as a string of JSON', file('config.json', JSON.stringify({ key: pem('pkcs8') }))],
     ['in UTF-16', file('a.txt', pem('pkcs8'), 'utf16le')],
