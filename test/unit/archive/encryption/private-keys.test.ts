@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import {
+  examinedBytes,
   refuseKeysInTheClear,
   withPrivateKeys,
   type Examined,
