@@ -2,13 +2,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { connect, createServer, type AddressInfo } from 'node:net'
+import { connect } from 'node:net'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SshTarget } from '../../src/drivers/hosts/ssh.ts'
 import { execText } from '../../src/system/exec.ts'
 import { identify, signalProcess } from '../../src/system/processes.ts'
+import { freePort } from './free-port.ts'
 
 export interface Sshd {
   readonly port: number
@@ -99,15 +100,6 @@ const isSetEnv = (line: string): boolean => line.startsWith('SetEnv ')
 async function end(pid: number): Promise<void> {
   const identity = await identify(pid)
   if (identity !== undefined) await signalProcess(identity, 'SIGKILL')
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 async function answers(port: number): Promise<void> {

@@ -49,6 +49,54 @@ export interface HostConnection {
   close(): Promise<void>
 }
 
+/** What lies somewhere; a link counts by itself, not by what it points to. */
+export interface FileFacts {
+  readonly kind: 'file' | 'folder' | 'link' | 'other'
+  /** In bytes. */
+  readonly size: number
+  /** In milliseconds since 1970, by the clock there. */
+  readonly modifiedMs: number
+}
+
+/** A file that is open. */
+export interface HostFile {
+  /** What stands there, fewer bytes at its end. */
+  read(at: number, length: number): Promise<Uint8Array>
+  write(bytes: Uint8Array, at: number): Promise<void>
+  /** Waits until what was written is on the disk, where the host can tell. */
+  sync(): Promise<void>
+  close(): Promise<void>
+}
+
+/**
+ * Files of one machine, by their absolute paths. What cannot be done is `failed` with its reason, a host that is lost
+ * `unreachable`.
+ */
+export interface HostFiles {
+  readonly name: string
+  look(path: string): Promise<FileFacts | undefined>
+  /** What a folder holds, in no order and never all of it at once; nothing where there is no folder. */
+  list(folder: string): AsyncIterable<{ readonly name: string; readonly facts: FileFacts }>
+  /** Makes one folder, for its owner alone; fine where there is one. */
+  makeFolder(path: string): Promise<void>
+  /**
+   * Opens a file, never through a link.
+   * @param how `new` makes it, for its owner alone, and fails where something is there; `more` writes to one that is there
+   */
+  open(path: string, how: 'read' | 'more' | 'new'): Promise<HostFile>
+  /** Gives a file another name. @returns false where that name is taken, by whatever it is */
+  rename(from: string, to: string): Promise<boolean>
+  /** Removes a file; fine where there is none. */
+  remove(path: string): Promise<void>
+  /** Bytes that a folder's file system has left for us; undefined where nobody can tell. */
+  free(folder: string): Promise<number | undefined>
+  /** The SHA-256 of a file as the host itself computes it, as 64 hexadecimal digits; undefined where it computes none. */
+  hash(path: string, signal?: AbortSignal): Promise<string | undefined>
+  /** Waits until what a folder lists is on the disk, where the host can do that. */
+  syncFolder(folder: string): Promise<void>
+  close(): Promise<void>
+}
+
 /** Reads a host. It has no call that writes, so facts cannot change what they describe. */
 export interface HostReader {
   readonly name: string

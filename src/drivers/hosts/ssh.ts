@@ -8,7 +8,7 @@ import { quoteCommand } from '../../model/quote.ts'
 import { TooMuch } from '../../system/bounded.ts'
 import type { ExecResult } from '../../system/exec.ts'
 import { loginLine } from './login-shell.ts'
-import type { Endpoint, HostConnection, RunOptions } from './port.ts'
+import type { Endpoint, HostConnection, HostFiles, RunOptions } from './port.ts'
 import { becomeRoot, noPrivileges, type Become, type Privileges } from './sudo.ts'
 import { collect, isForbidden, left, NoEnd, NotReached, stopper, type Opened } from './ssh-command.ts'
 import { noOneWaits, SshConnector, type LoggedIn, type SshOutside } from './ssh-connect.ts'
@@ -57,6 +57,20 @@ export class SshHosts {
     try {
       await connection.become(target.become)
       return connection
+    } catch (error) {
+      await connection.close()
+      throw error
+    }
+  }
+
+  /**
+   * Connects to a host for its files, by SFTP and as the account that logs in.
+   * @throws NetopsError as {@link connect}; `failed` where the host has no SFTP
+   */
+  async files(target: SshTarget): Promise<HostFiles> {
+    const connection = new SshConnection(await this.#connector.logIn(target))
+    try {
+      return await connection.files()
     } catch (error) {
       await connection.close()
       throw error
@@ -112,6 +126,13 @@ class SshConnection implements HostConnection {
     // As the account that logged in; beside the channels that are counted, because it stays for as long as the connection.
     const run = (argv: readonly string[], options: RunOptions) => this.#runNow(argv, options)
     this.#privileges = await becomeRoot(run, become, this.#settings)
+  }
+
+  /** Its files, over a channel beside those that are counted. */
+  async files(): Promise<HostFiles> {
+    const { filesOver } = await import('./ssh-files.ts')
+    const unreachableBy = (error: unknown): NetopsError => unreachable(this.#settings, error)
+    return filesOver({ client: this.#client, connection: this, lost: this.#lost, unreachable: unreachableBy })
   }
 
   open(to: Endpoint): Promise<Duplex> {
