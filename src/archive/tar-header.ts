@@ -1,0 +1,171 @@
+// Headers of tar: the POSIX interchange format with pax records (POSIX, pax, "pax Interchange Format"), and what GNU tar adds to
+// it: GNU.sparse.* 1.0 and SCHILY.* (GNU tar manual, "Extended headers", "PAX 1"). Pure.
+import { NetopsError } from '../model/errors.ts'
+import { bytesOf } from './names.ts'
+
+/** Everything in a tar is a whole number of these. */
+export const blockBytes = 512
+
+/** Up to the next whole block. */
+export const padded = (bytes: number): number => Math.ceil(bytes / blockBytes) * blockBytes
+
+/** Two blocks of zeros end a tar. */
+export const endOfTar: Uint8Array = new Uint8Array(2 * blockBytes)
+
+export interface TarHeader {
+  /** The letter: `0` a file, `1` a hard link, `2` a symbolic link, `5` a folder, `x` records for the next header. */
+  readonly type: string
+  /** As it stands there, with the slash that ends a folder's name. */
+  readonly name: string
+  readonly target: string
+  /** Bytes of data that follow. */
+  readonly size: number
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  /** Seconds. */
+  readonly mtime: number
+}
+
+/**
+ * Reads a header block.
+ * @returns undefined for a block of zeros, which ends a tar
+ * @throws NetopsError `damaged` where it is no header of this format, or its checksum is wrong
+ */
+export function parseHeader(block: Buffer): TarHeader | undefined {
+  const text = block.latin1Slice(0, blockBytes)
+  if (checksumOf(block) !== octal(text, 148, 8)) {
+    if (isZero(block)) return undefined
+    throw damagedTar('a header has a wrong checksum')
+  }
+  if (text.slice(257, 265) !== 'ustar\x0000') throw damagedTar('a header is not of the POSIX format')
+  const prefix = cString(text, 345, 155)
+  const name = cString(text, 0, 100)
+  return {
+    type: text[156] === '\0' ? '0' : (text[156] ?? ''),
+    name: prefix === '' ? name : `${prefix}/${name}`,
+    target: cString(text, 157, 100),
+    size: numberIn(block, text, 124, 12),
+    mode: octal(text, 100, 8) & 0o7777,
+    uid: numberIn(block, text, 108, 8),
+    gid: numberIn(block, text, 116, 8),
+    mtime: numberIn(block, text, 136, 12),
+  }
+}
+
+const isZero = (block: Uint8Array): boolean => block.every((byte) => byte === 0)
+
+function checksumOf(block: Uint8Array): number {
+  let sum = 8 * 0x20
+  for (let at = 0; at < blockBytes; at += 1) sum += block[at] ?? 0
+  for (let at = 148; at < 156; at += 1) sum -= block[at] ?? 0
+  return sum
+}
+
+function cString(text: string, from: number, length: number): string {
+  const end = text.indexOf('\0', from)
+  return text.slice(from, end < 0 || end > from + length ? from + length : end)
+}
+
+function octal(text: string, from: number, length: number): number {
+  const digits = /^ *([0-7]*)[ \0]*$/.exec(text.slice(from, from + length))?.[1]
+  if (digits === undefined) throw damagedTar('a header has a number that is none')
+  return digits === '' ? 0 : Number.parseInt(digits, 8)
+}
+
+/** GNU tar writes what has no place in octal digits as a binary number, most significant byte first, with the first bit set. */
+function numberIn(block: Buffer, text: string, from: number, length: number): number {
+  const first = block[from] ?? 0
+  if (first < 0x80) return octal(text, from, length)
+  if (first !== 0x80 && first !== 0xff) throw damagedTar('a header has a number that is too large')
+  const value = first === 0xff ? block.readIntBE(from + length - 6, 6) : block.readUIntBE(from + length - 6, 6)
+  return value
+}
+
+export const damagedTar = (what: string): NetopsError =>
+  new NetopsError('damaged', { message: `the tar inside is damaged: ${what}` })
+
+/**
+ * Reads pax records: `LENGTH KEY=VALUE\n` each, where the value may hold any bytes.
+ * @returns the values by key, one character a byte; where a key stands twice, the last
+ * @throws NetopsError `damaged` where they are none
+ */
+export function parseRecords(bytes: Buffer): ReadonlyMap<string, string> {
+  const text = bytes.latin1Slice()
+  const records = new Map<string, string>()
+  for (let at = 0; at < text.length;) {
+    const space = text.indexOf(' ', at)
+    const digits = text.slice(at, space < 0 ? at : space)
+    const length = /^[1-9]\d{0,9}$/.test(digits) ? Number(digits) : 0
+    const equals = text.indexOf('=', space)
+    const end = at + length
+    if (length === 0 || end > text.length || text[end - 1] !== '\n' || equals < 0 || equals >= end) {
+      throw damagedTar('an extended header has a record that is none')
+    }
+    records.set(text.slice(space + 1, equals), text.slice(equals + 1, end - 1))
+    at = end
+  }
+  return records
+}
+
+/** @returns a pax record, with its own length in front */
+export function recordOf(key: string, value: string): string {
+  const rest = ` ${key}=${value}\n`
+  let length = rest.length
+  while (`${length}`.length + rest.length !== length) length = `${length}`.length + rest.length
+  return `${length}${rest}`
+}
+
+const simpleName = /^[\x01-\x7f]{1,100}$/
+
+/** What {@link headerOf} makes a header of. */
+export interface HeaderFields extends Omit<TarHeader, 'size'> {
+  readonly size?: number
+  /** More pax records. */
+  readonly records?: readonly (readonly [string, string])[]
+}
+
+/**
+ * Makes the header of an entry, after a pax header where its names have no place in it.
+ * @returns whole blocks
+ */
+export function headerOf(fields: HeaderFields): Buffer {
+  const { name, target, records = [] } = fields
+  const long = [
+    ...records,
+    ...(simpleName.test(name) ? [] : [['path', name] as const]),
+    ...(target === '' || simpleName.test(target) ? [] : [['linkpath', target] as const]),
+  ]
+  const main = block({ ...fields, size: fields.size ?? 0 })
+  if (long.length === 0) return main
+  const body = bytesOf(long.map(([key, value]) => recordOf(key, value)).join(''))
+  const head = block({ ...fields, type: 'x', name: 'PaxHeaders', target: '', size: body.length })
+  return Buffer.concat([head, body, Buffer.alloc(padded(body.length) - body.length), main])
+}
+
+function block(header: TarHeader): Buffer {
+  const { name, target, size, mode, uid, gid, mtime } = header
+  const made = Buffer.alloc(blockBytes)
+  made.latin1Write(name.slice(0, 100), 0)
+  number(made, mode, { at: 100, length: 8 })
+  number(made, uid, { at: 108, length: 8 })
+  number(made, gid, { at: 116, length: 8 })
+  number(made, size, { at: 124, length: 12 })
+  number(made, mtime, { at: 136, length: 12 })
+  made.latin1Write(header.type, 156)
+  made.latin1Write(target.slice(0, 100), 157)
+  made.latin1Write('ustar\x0000', 257)
+  made.latin1Write(`${checksumOf(made).toString(8).padStart(6, '0')}\0 `, 148)
+  return made
+}
+
+function number(made: Buffer, value: number, { at, length }: { readonly at: number; readonly length: number }): void {
+  const digits = value.toString(8)
+  if (value >= 0 && digits.length < length) {
+    made.latin1Write(digits.padStart(length - 1, '0'), at)
+    return
+  }
+  made.fill(value < 0 ? 0xff : 0, at, at + length)
+  made[at] = value < 0 ? 0xff : 0x80
+  made.writeIntBE(value, at + length - 6, 6)
+}
