@@ -36,8 +36,8 @@ export interface PlanRequest {
   readonly entries: Iterable<Seen>
   /** The last archive's index, whose slabs are taken where nothing of them has changed. */
   readonly last: IndexReader | undefined
-  /** Names of what is not in the last archive as it should be, whatever the times say. */
-  readonly distrusted: ReadonlySet<string>
+  /** Whether an entry is not in the last archive as it should be, whatever the times say. */
+  isDistrusted(name: string): boolean
   /** Where the plan is written; nothing lies there yet. */
   readonly path: string
   readonly signal: AbortSignal | undefined
@@ -55,7 +55,7 @@ export async function writePlan(request: PlanRequest): Promise<PlanTotals> {
     await planner.begin()
     let seen = 0
     for (const entry of request.entries) {
-      await planner.take(entry, entry.settled && !request.distrusted.has(entry.name))
+      await planner.take(entry, entry.settled && !request.isDistrusted(entry.name))
       seen += 1
       if (seen % roundEntries !== 0) continue
       request.onEntries(seen)

@@ -33,7 +33,7 @@ export interface TarHeader {
  * @throws NetopsError `damaged` where it is no header of this format, or its checksum is wrong
  */
 export function parseHeader(block: Buffer): TarHeader | undefined {
-  const text = block.latin1Slice(0, blockBytes)
+  const text = block.toString('latin1', 0, blockBytes)
   if (checksumOf(block) !== octal(text, 148, 8)) {
     if (isZero(block)) return undefined
     throw damagedTar('a header has a wrong checksum')
@@ -91,7 +91,7 @@ export const damagedTar = (what: string): NetopsError =>
  * @throws NetopsError `damaged` where they are none
  */
 export function parseRecords(bytes: Buffer): ReadonlyMap<string, string> {
-  const text = bytes.latin1Slice()
+  const text = bytes.toString('latin1')
   const records = new Map<string, string>()
   for (let at = 0; at < text.length;) {
     const space = text.indexOf(' ', at)
@@ -146,23 +146,23 @@ export function headerOf(fields: HeaderFields): Buffer {
 function block(header: TarHeader): Buffer {
   const { name, target, size, mode, uid, gid, mtime } = header
   const made = Buffer.alloc(blockBytes)
-  made.latin1Write(name.slice(0, 100), 0)
+  made.write(name.slice(0, 100), 0, 'latin1')
   number(made, mode, { at: 100, length: 8 })
   number(made, uid, { at: 108, length: 8 })
   number(made, gid, { at: 116, length: 8 })
   number(made, size, { at: 124, length: 12 })
   number(made, mtime, { at: 136, length: 12 })
-  made.latin1Write(header.type, 156)
-  made.latin1Write(target.slice(0, 100), 157)
-  made.latin1Write('ustar\x0000', 257)
-  made.latin1Write(`${checksumOf(made).toString(8).padStart(6, '0')}\0 `, 148)
+  made.write(header.type, 156, 'latin1')
+  made.write(target.slice(0, 100), 157, 'latin1')
+  made.write('ustar\x0000', 257, 'latin1')
+  made.write(`${checksumOf(made).toString(8).padStart(6, '0')}\0 `, 148, 'latin1')
   return made
 }
 
 function number(made: Buffer, value: number, { at, length }: { readonly at: number; readonly length: number }): void {
   const digits = value.toString(8)
   if (value >= 0 && digits.length < length) {
-    made.latin1Write(digits.padStart(length - 1, '0'), at)
+    made.write(digits.padStart(length - 1, '0'), at, 'latin1')
     return
   }
   made.fill(value < 0 ? 0xff : 0, at, at + length)
