@@ -7,7 +7,7 @@ import tseslint from 'typescript-eslint'
 // Each room with the rooms it may import from, besides itself.
 const below = ['config', 'system', 'model']
 const drivers = ['drivers/effects', 'drivers/hosts', 'drivers/services']
-const underRuns = ['procedures', 'engine', ...drivers, ...below]
+const underRuns = ['procedures', 'engine', 'archive', ...drivers, ...below]
 const underCli = ['fleet', 'runs', 'build', 'lab', ...underRuns]
 const rooms: Readonly<Record<string, readonly string[]>> = {
   model: [],
@@ -15,12 +15,13 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   config: ['system', 'model'],
   server: below,
   engine: below,
+  archive: ['system', 'model'],
   'drivers/effects': below,
   'drivers/hosts': below,
   'drivers/services': below,
   build: ['system', 'model'],
   lab: ['system', 'model'],
-  procedures: ['engine', ...below],
+  procedures: ['engine', 'archive', ...below],
   runs: underRuns,
   fleet: ['runs', ...underRuns],
   // What a command is (command.ts) and what it may be given: known to all of the rooms of cli.

@@ -21,7 +21,7 @@ import { shownName } from './names.ts'
 import { beginMaking, type Making } from './place.ts'
 import { readPlan, writePlan, type PlanTotals } from './plan.ts'
 import { ProgressMeter, type OnProgress } from './progress.ts'
-import { ThreadPool } from './threads/pool.ts'
+import { withPool, type ThreadPool } from './threads/pool.ts'
 import { walk, type LeftOut, type Trouble } from './walk.ts'
 import { weave } from './weave.ts'
 
@@ -43,7 +43,8 @@ export interface MakeTools {
   readonly onProgress?: OnProgress | undefined
   /** The machine's clock. */
   readonly now?: (() => Date) | undefined
-  readonly threads?: number | undefined
+  /** Threads to work with; without them it starts its own. */
+  readonly pool?: ThreadPool | undefined
 }
 
 export interface MadeArchive {
@@ -179,9 +180,8 @@ class Maker {
   async #write(path: string, { plan, last, progress }: { plan: PlanTotals; last: LastArchive | undefined; progress: ProgressMeter }): Promise<Written> {
     const { compression, base } = this.#request
     const { signal } = this.#tools
-    const pool = new ThreadPool(this.#tools.threads)
     progress.begin(plan.rough)
-    try {
+    return withPool(this.#tools.pool, async (pool) => {
       const onBytes = (raw: number): void => progress.bytes(raw)
       const writer = await ArchiveWriter.begin(this.#work, last, { compression, pool, signal, onBytes })
       try {
@@ -191,9 +191,7 @@ class Maker {
       } finally {
         await writer.close()
       }
-    } finally {
-      await pool.end()
-    }
+    })
   }
 
   #manifest(written: Written, { plan, last }: { plan: PlanTotals; last: LastArchive | undefined }): Manifest {

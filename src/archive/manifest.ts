@@ -60,6 +60,7 @@ const manifestSchema = z.strictObject({
   restore: z.string(),
 })
 export type Manifest = z.infer<typeof manifestSchema>
+const writtenSchema = manifestSchema.extend({ sha256 })
 
 /** Where an archive lies: three files in a folder, by its name. */
 export interface ArchivePlace {
@@ -118,12 +119,11 @@ function parseManifest(latin1: string, path: string, name: string): Manifest {
   }
   const found = z.looseObject({ schema: z.number(), sha256 }).safeParse(parseJson(text))
   if (!found.success) throw damaged(z.prettifyError(found.error))
-  const { sha256: _, ...fields } = found.data
-  if (fields.schema !== archiveSchema) throw newerSchema(path, fields.schema)
-  const manifest = manifestSchema.safeParse(fields)
+  if (found.data.schema !== archiveSchema) throw newerSchema(path, found.data.schema)
+  const manifest = writtenSchema.safeParse(found.data)
   if (!manifest.success) throw damaged(z.prettifyError(manifest.error))
   const { archive, index, compression } = manifest.data
   const right = archive.file === archiveFile(name, compression) && index.file === indexFile(name)
   if (manifest.data.name !== name || !right) throw damaged('it belongs to another archive')
-  return manifest.data
+  return manifestSchema.strip().parse(manifest.data)
 }

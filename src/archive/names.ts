@@ -27,7 +27,6 @@ export function shownName(name: string): string {
 const hexOf = (character: string): string => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`
 
 const escapeControls = (text: string): string =>
-  // eslint-disable-next-line no-control-regex -- these are what must not reach a terminal
   text.replace(/[\0-\x1f\x7f\\]/g, (found) => (found === '\\' ? '\\\\' : found === '\n' ? '\\n' : hexOf(found)))
 
 const slash = 0x2f

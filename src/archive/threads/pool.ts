@@ -89,3 +89,13 @@ export class ThreadPool {
     await Promise.all(this.#threads.map(({ worker }) => worker.terminate()))
   }
 }
+
+/** Works with the threads that are given, or with some of its own for as long as it takes. */
+export async function withPool<T>(given: ThreadPool | undefined, work: (pool: ThreadPool) => Promise<T>): Promise<T> {
+  const pool = given ?? new ThreadPool()
+  try {
+    return await work(pool)
+  } finally {
+    if (given === undefined) await pool.end()
+  }
+}
