@@ -5,6 +5,8 @@ import { pipeline } from 'node:stream/promises'
 import { indexOf, type LastArchive } from './archive-writer.ts'
 import { entryOf, type Entry, type Seen } from './entries.ts'
 import { compareNames, pathOf } from './names.ts'
+import { TarScanner } from './tar-scanner.ts'
+import { writeTar } from './tar-source.ts'
 import { walk, type WalkNotes, type WalkRequest } from './walk.ts'
 
 /** One difference. `added` is on the disk alone, `removed` in the archive alone. */
@@ -13,8 +15,7 @@ export type Difference =
   | { readonly kind: 'removed'; readonly name: string; readonly then: Entry }
   | { readonly kind: 'changed'; readonly name: string; readonly then: Entry; readonly now: Seen; readonly what: readonly Change[] }
 
-/** `unknown`: times and size are as they were, but what a sparse file holds cannot be told. */
-export type Change = 'type' | 'content' | 'mode' | 'owner' | 'time' | 'target' | 'unknown'
+export type Change = 'type' | 'content' | 'mode' | 'owner' | 'time' | 'target'
 
 /**
  * Compares an archive with the disk, in the order of names. A file of the same size and times as in the archive, but with another
@@ -60,8 +61,9 @@ async function changes(then: Entry, now: Seen, base: string): Promise<readonly C
   if (now.kind === 'hardlink' && now.target !== then.target) found.push('target')
   if (now.kind === 'file') {
     if (then.size !== now.size) found.push('content')
-    else if (then.sparse === true) found.push('unknown')
-    else if ((await sha256Of(path)) !== then.sha256) found.push('content')
+    else if (then.sha256 !== (then.sparse === true ? await sha256OfParts(now, base) : await sha256Of(path))) {
+      found.push('content')
+    }
   }
   return found
 }
@@ -69,5 +71,13 @@ async function changes(then: Entry, now: Seen, base: string): Promise<readonly C
 async function sha256Of(path: string | Buffer): Promise<string> {
   const hash = createHash('sha256')
   await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash)
+  return hash.digest('hex')
+}
+
+/** As in an archive: of the map of a sparse file's parts, and these (entries.ts). */
+async function sha256OfParts(now: Seen, base: string): Promise<string> {
+  const hash = createHash('sha256')
+  const scanner = new TarScanner({ entry: () => undefined, data: (bytes) => hash.update(bytes), over: () => undefined })
+  await writeTar({ base, entries: [now], onBytes: (bytes) => scanner.push(bytes) })
   return hash.digest('hex')
 }

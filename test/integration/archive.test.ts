@@ -71,7 +71,7 @@ test(
         rmSync(base, { recursive: true })
         rmSync(folder, { recursive: true })
       }),
-      { numRuns: endurance ? 20 : 3, ...(process.env.NETOPS_SEED === undefined ? {} : { seed: Number(process.env.NETOPS_SEED) }) },
+      { numRuns: endurance ? 20 : 2, endOnFailure: true, ...(process.env.NETOPS_SEED === undefined ? {} : { seed: Number(process.env.NETOPS_SEED) }) },
     )
   },
   endurance ? 3_600_000 : 120_000,
