@@ -55,6 +55,8 @@ class Batch {
   /** Names of files that are not in the archive, to which no hard link may lead. */
   readonly #missing: Set<string>
   readonly #scanner: TarScanner
+  /** What tar was asked for and did not write. */
+  readonly #leftOut: string[] = []
   /** Where in the plan we are: which item, and which of its entries. */
   #item = -1
   #at = 0
@@ -91,11 +93,21 @@ class Batch {
           return writer.room()
         },
       })
+      if (!this.#scanner.hasEnded) throw new NetopsError('failed', { message: 'what tar wrote broke off' })
       for (const trouble of troubles) this.#request.trouble(trouble)
+      // What tar left out at the end.
+      this.#passTo(undefined)
+      this.#tellSilence(new Set(troubles.map(({ name }) => name)))
     }
-    // What tar left out at the end.
     this.#passTo(undefined)
     await writer.room()
+  }
+
+  /** Nothing may be missing without a word. */
+  #tellSilence(told: ReadonlySet<string>): void {
+    for (const name of this.#leftOut) {
+      if (!told.has(name)) this.#request.trouble({ name, what: 'unreadable', reason: 'tar left it out' })
+    }
   }
 
   /** Goes on to the next slab that is made; those that are copied are on the way. */
@@ -132,7 +144,10 @@ class Batch {
   #passTo(name: string | undefined): void {
     for (let seen = this.#expected; seen !== undefined && seen.name !== name; seen = this.#expected) {
       if (seen.kind === 'hardlink') this.#link(seen)
-      else this.#missing.add(seen.name)
+      else {
+        this.#missing.add(seen.name)
+        this.#leftOut.push(seen.name)
+      }
       this.#advance()
     }
   }
