@@ -45,7 +45,8 @@ const netops = (compression: 'gzip' | 'zstd'): Tool => ({
   name: `netops ${compression}`,
   lines: ({ base, out, program }) => {
     const folder = `${out}/netops-${compression}`
-    const make = (name: string, last: string): string => `${program} make ${base} data ${folder} ${name} ${last} ${compression}`
+    const make = (name: string, last: string): string =>
+      `${program} make ${base} data ${folder} ${name} ${last} ${compression}`
     return {
       first: make('a', '-'),
       unchanged: make('b', 'a'),
@@ -76,7 +77,11 @@ const tools: readonly Tool[] = [
   netops('zstd'),
   plain('tar -czf', 'tar.gz', { create: 'tar -czf FILE -C BASE data', test: 'gzip -t', extract: 'tar -xzf' }),
   plain('tar, pigz', 'pigz.tar.gz', { create: 'tar -cf - -C BASE data | pigz > FILE' }),
-  plain('tar --zstd', 'tar.zst', { create: 'tar --zstd -cf FILE -C BASE data', test: 'zstd -tq', extract: 'tar --zstd -xf' }),
+  plain('tar --zstd', 'tar.zst', {
+    create: 'tar --zstd -cf FILE -C BASE data',
+    test: 'zstd -tq',
+    extract: 'tar --zstd -xf',
+  }),
   {
     name: 'restic',
     lines: ({ base, out }) => {
@@ -84,7 +89,10 @@ const tools: readonly Tool[] = [
       const backup = `${restic} backup ${base}/data`
       return {
         ...{ prepare: `${restic} init`, first: backup, unchanged: backup, '1% changed': backup },
-        ...{ verify: `${restic} check --read-data`, restore: `${restic} restore latest --target ${out}/restored-restic` },
+        ...{
+          verify: `${restic} check --read-data`,
+          restore: `${restic} restore latest --target ${out}/restored-restic`,
+        },
       }
     },
   },
@@ -94,7 +102,12 @@ const tools: readonly Tool[] = [
       const borg = `BORG_BASE_DIR=${out}/borg-own BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes borg`
       const create = (name: string): string => `${borg} create --compression zstd,3 ${out}/borg::${name} ${base}/data`
       return {
-        ...{ prepare: `${borg} init -e none ${out}/borg`, first: create('a'), unchanged: create('b'), '1% changed': create('c') },
+        ...{
+          prepare: `${borg} init -e none ${out}/borg`,
+          first: create('a'),
+          unchanged: create('b'),
+          '1% changed': create('c'),
+        },
         verify: `${borg} check --verify-data ${out}/borg`,
         restore: `mkdir ${out}/restored-borg && cd ${out}/restored-borg && ${borg} extract ${out}/borg::c`,
       }
@@ -165,7 +178,10 @@ const sets: Readonly<Record<string, (data: string) => Promise<void>>> = {
 
 async function filesIn(folder: string): Promise<readonly string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name)).sort()
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort()
 }
 
 async function measure(set: string, place: Place): Promise<readonly Sample[]> {
@@ -179,7 +195,9 @@ async function measure(set: string, place: Place): Promise<readonly Sample[]> {
       const line = tool.lines(place)[work]
       if (line === undefined) continue
       const sample = { set, tool: tool.name, work, ...(await shell(line)) }
-      console.error(`${set}, ${work}, ${tool.name}: ${sample.seconds.toFixed(2)} s, ${sample.cpu.toFixed(2)} s of processors`)
+      console.error(
+        `${set}, ${work}, ${tool.name}: ${sample.seconds.toFixed(2)} s, ${sample.cpu.toFixed(2)} s of processors`,
+      )
       samples.push(sample)
     }
   }
@@ -197,7 +215,11 @@ async function shell(line: string): Promise<Pick<Sample, 'seconds' | 'cpu' | 'me
   const [, real, user, system] = /^took (\S+) (\S+) (\S+)$/m.exec(stderr) ?? []
   if (code !== 0 || real === undefined) throw new Error(`${line} exited with ${code}: ${stderr.slice(-2000)}`)
   const peak = /^peak (\d+)$/m.exec(stdout)?.[1]
-  return { seconds: Number(real), cpu: Number(user) + Number(system), megabytes: peak === undefined ? undefined : Number(peak) }
+  return {
+    seconds: Number(real),
+    cpu: Number(user) + Number(system),
+    megabytes: peak === undefined ? undefined : Number(peak),
+  }
 }
 
 function present(samples: readonly Sample[], json: boolean): void {
@@ -232,7 +254,12 @@ function present(samples: readonly Sample[], json: boolean): void {
       return `${figures(of.map(({ seconds }) => seconds)).median.toFixed(1)} (${figures(of.map(({ cpu }) => cpu)).median.toFixed(1)})`
     }
     console.log(`${set}: seconds (of processors)\n`)
-    console.log(`${table(['', ...works], tools.map(({ name }) => [name, ...works.map((work) => cell(name, work))]))}\n`)
+    console.log(
+      `${table(
+        ['', ...works],
+        tools.map(({ name }) => [name, ...works.map((work) => cell(name, work))]),
+      )}\n`,
+    )
   }
   console.log(JSON.stringify(machine()))
   for (const aim of aims) console.log(aimText(aim))

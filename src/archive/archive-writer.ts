@@ -13,7 +13,7 @@ import type { ThreadPool } from './threads/pool.ts'
 import type { Squeezed } from './threads/tasks.ts'
 
 /** The last archive is not what it was when it was made: nothing of it may be taken over. */
-export class LastIsDamaged extends NetopsError {
+class LastIsDamaged extends NetopsError {
   constructor(message: string, cause?: unknown) {
     super('damaged', { message, cause })
   }
@@ -54,7 +54,10 @@ export class ArchiveWriter {
   #failure: { readonly error: unknown } | undefined
   #whenLess: (() => void) | undefined
 
-  private constructor(parts: { file: FileHandle; index: IndexWriter; last: LastSlabs | undefined }, options: WriterOptions) {
+  private constructor(
+    parts: { file: FileHandle; index: IndexWriter; last: LastSlabs | undefined },
+    options: WriterOptions,
+  ) {
     this.#file = parts.file
     this.#index = parts.index
     this.#last = parts.last
@@ -63,10 +66,17 @@ export class ArchiveWriter {
   }
 
   /** @param last the archive whose slabs are copied */
-  static async begin(place: ArchivePlace, last: LastArchive | undefined, options: WriterOptions): Promise<ArchiveWriter> {
+  static async begin(
+    place: ArchivePlace,
+    last: LastArchive | undefined,
+    options: WriterOptions,
+  ): Promise<ArchiveWriter> {
     const file = await open(join(place.folder, archiveFile(place.name, options.compression)), 'wx', 0o600)
     const index = await IndexWriter.begin(join(place.folder, indexFile(place.name)))
-    return new ArchiveWriter({ file, index, last: last === undefined ? undefined : await LastSlabs.open(last) }, options)
+    return new ArchiveWriter(
+      { file, index, last: last === undefined ? undefined : await LastSlabs.open(last) },
+      options,
+    )
   }
 
   /** Copies consecutive slabs of the last archive, of which those before were copied or passed. */
@@ -133,7 +143,10 @@ export class ArchiveWriter {
   async #made(load: Load, { bytes, pieces, sums, raw }: Squeezed): Promise<void> {
     this.loader.reuse(raw)
     load.files.forEach(({ entry }, at) => (entry.sha256 = sums[at]))
-    await this.#write(bytes, pieces.reduce((sum, [, length]) => sum + length, 0))
+    await this.#write(
+      bytes,
+      pieces.reduce((sum, [, length]) => sum + length, 0),
+    )
     for (const [at, { slab, isLast }] of load.parts.entries()) {
       slab.pieces.push(...pieces.slice(at, at + 1))
       if (isLast) await this.#index.slab(finished(slab))
@@ -158,7 +171,10 @@ export class ArchiveWriter {
       ahead.catch(() => undefined) // it is awaited in the next round
       const { bytes, bad } = await attesting
       if (bad !== undefined) throw new LastIsDamaged('a piece of the last archive has another hash than its index says')
-      await this.#write(bytes, pieces.reduce((sum, [, raw]) => sum + raw, 0))
+      await this.#write(
+        bytes,
+        pieces.reduce((sum, [, raw]) => sum + raw, 0),
+      )
       for (const slab of run.slabs) await this.#index.slab(slab)
       this.#options.signal?.throwIfAborted()
     }
@@ -210,7 +226,10 @@ class LastSlabs {
   }
 
   /** @returns some of the slabs from a number on, with their bytes; undefined where there are none */
-  async read(from: number, most: number): Promise<{ readonly slabs: readonly Slab[]; readonly bytes: Uint8Array } | undefined> {
+  async read(
+    from: number,
+    most: number,
+  ): Promise<{ readonly slabs: readonly Slab[]; readonly bytes: Uint8Array } | undefined> {
     for (; this.#number < from; this.#number += 1) this.#at += bytesOf(await this.#take())
     const slabs: Slab[] = []
     let length = 0

@@ -7,14 +7,15 @@ export type Compression = 'gzip' | 'zstd'
 
 export const suffixes: Readonly<Record<Compression, string>> = { gzip: '.tar.gz', zstd: '.tar.zst' }
 
-// What node:zlib would otherwise collect in pieces of 16 KiB.
-const chunkSize = 512 << 10
+// What comes of a piece is collected in chunks of such a size: few, but memory that is not needed takes time to get.
+const chunkOf = (bytes: Uint8Array): number => Math.min(512 << 10, Math.max(4096, bytes.length >> 1))
 
 /**
  * Compresses a piece. The same bytes always give the same piece.
  * @param bytes at most some MB: it is done at once, for threads
  */
 export function compressed(bytes: Uint8Array, compression: Compression): Buffer {
+  const chunkSize = chunkOf(bytes)
   if (compression === 'gzip') return gzipSync(bytes, { chunkSize })
   return zstdCompressSync(bytes, {
     chunkSize,

@@ -34,7 +34,8 @@ export class ContentsJudge {
     if (root === undefined) throw refused(name, 'it lies outside of what was archived')
     const folder = folderOf(name)
     while (this.#folders.length > 0 && !isWithin(folder, this.#folders.at(-1) ?? '')) this.#folders.pop()
-    if (name !== root && this.#folders.at(-1) !== folder) throw refused(name, 'it lies in something that is no folder there')
+    if (name !== root && this.#folders.at(-1) !== folder)
+      throw refused(name, 'it lies in something that is no folder there')
     if (kind === 'folder') this.#folders.push(name)
     if (kind === 'hardlink' && (target === undefined || !this.#files.has(target))) {
       throw refused(name, `it leads to ${shownName(target ?? '')}, which is no file before it`)

@@ -13,7 +13,13 @@ import { walk, type WalkNotes, type WalkRequest } from './walk.ts'
 export type Difference =
   | { readonly kind: 'added'; readonly name: string; readonly now: Seen }
   | { readonly kind: 'removed'; readonly name: string; readonly then: Entry }
-  | { readonly kind: 'changed'; readonly name: string; readonly then: Entry; readonly now: Seen; readonly what: readonly Change[] }
+  | {
+      readonly kind: 'changed'
+      readonly name: string
+      readonly then: Entry
+      readonly now: Seen
+      readonly what: readonly Change[]
+    }
 
 export type Change = 'type' | 'content' | 'mode' | 'owner' | 'time' | 'target'
 

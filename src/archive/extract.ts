@@ -98,7 +98,9 @@ async function judgeAll(archive: LastArchive, only: readonly string[] | undefine
     bytes += entry.sparse === true ? 0 : entry.size
   })
   if (only !== undefined && entries === 0) {
-    throw new NetopsError('failed', { message: `the archive ${manifest.name} holds nothing by the name ${only.map(shownName).join(', ')}` })
+    throw new NetopsError('failed', {
+      message: `the archive ${manifest.name} holds nothing by the name ${only.map(shownName).join(', ')}`,
+    })
   }
   return {
     wants: only === undefined ? 'all' : wants,
@@ -124,7 +126,8 @@ async function prepare(into: string): Promise<boolean> {
   }
   await refuseDistrustedHere([into])
   const found = await readdir(into)
-  if (found.length > 0) throw new NetopsError('refused', { message: `${into} is not empty; an archive is unpacked into an empty folder` })
+  if (found.length > 0)
+    throw new NetopsError('refused', { message: `${into} is not empty; an archive is unpacked into an empty folder` })
   await chmod(into, 0o700)
   return true
 }
@@ -173,12 +176,15 @@ async function unpack(
       throw error
     },
   )
-  const unpacking = exec(['tar', ...extractOptions, ...(process.getuid?.() === 0 ? ofRoot : ofOthers), '--directory', into], {
-    env: { LC_ALL: 'C', TAR_OPTIONS: undefined, TAPE: undefined },
-    stdin: { stream: () => pipe.read() },
-    signal: stop.signal,
-    most: 16 << 20,
-  }).finally(() => pipe.close())
+  const unpacking = exec(
+    ['tar', ...extractOptions, ...(process.getuid?.() === 0 ? ofRoot : ofOthers), '--directory', into],
+    {
+      env: { LC_ALL: 'C', TAR_OPTIONS: undefined, TAPE: undefined },
+      stdin: { stream: () => pipe.read() },
+      signal: stop.signal,
+      most: 16 << 20,
+    },
+  ).finally(() => pipe.close())
   // What was read wrong is the reason, whatever tar says of a stream that broke off.
   const [read, unpacked] = await Promise.allSettled([reading, unpacking])
   if (read.status === 'rejected' && !pipe.isClosedEarly) throw read.reason

@@ -146,7 +146,8 @@ export class IndexReader {
   }
 
   #judge(bytes: number, hash: Hash): void {
-    if (bytes !== this.#expected.bytes) throw this.#damaged(`it has not ${this.#expected.bytes} bytes, as the manifest says`)
+    if (bytes !== this.#expected.bytes)
+      throw this.#damaged(`it has not ${this.#expected.bytes} bytes, as the manifest says`)
     if (hash.digest('hex') !== this.#expected.sha256) throw this.#damaged('it has another hash than the manifest says')
   }
 
@@ -190,7 +191,13 @@ export class IndexReader {
     const found = this.#json(line)
     if (isRecord(found) && isRecord(found.slab)) {
       const { entries, pieces } = found.slab
-      if (isCount(entries) && entries > 0 && entries <= mostEntriesOfASlab && Array.isArray(pieces) && pieces.length > 0) {
+      if (
+        isCount(entries) &&
+        entries > 0 &&
+        entries <= mostEntriesOfASlab &&
+        Array.isArray(pieces) &&
+        pieces.length > 0
+      ) {
         return { entries, pieces: pieces.map((piece) => this.#piece(piece)) }
       }
     }
@@ -205,7 +212,13 @@ export class IndexReader {
     if (Array.isArray(found)) {
       const [bytes, raw, sha256] = found as unknown[]
       // Nothing larger is ever made, and so nothing larger is ever decompressed at once.
-      if (isCount(bytes) && isCount(raw) && raw <= pieceBytes && bytes <= 2 * pieceBytes && typeof sha256 === 'string') {
+      if (
+        isCount(bytes) &&
+        isCount(raw) &&
+        raw <= pieceBytes &&
+        bytes <= 2 * pieceBytes &&
+        typeof sha256 === 'string'
+      ) {
         return [bytes, raw, sha256]
       }
     }
@@ -233,4 +246,5 @@ export const newerSchema = (path: string, schema: number): NetopsError =>
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
-const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+const isCount = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0

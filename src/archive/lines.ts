@@ -18,7 +18,9 @@ export async function* linesOf(
   let begun: string[] = []
   let length = 0
   for await (const bytes of stream) {
-    const [first = '', ...more] = decoder.write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)).split('\n')
+    const [first = '', ...more] = decoder
+      .write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+      .split('\n')
     begun.push(first)
     length += first.length
     if (length > longest) throw new NetopsError('damaged', { message: `a line has more than ${longest} characters` })

@@ -90,7 +90,11 @@ async function makeOnce(request: ArchiveRequest, tools: MakeTools, before: Befor
   }
 }
 
-async function usableLast({ place, last: name, compression }: ArchiveRequest): Promise<{ readonly last?: LastArchive; readonly refusal?: string }> {
+async function usableLast({
+  place,
+  last: name,
+  compression,
+}: ArchiveRequest): Promise<{ readonly last?: LastArchive; readonly refusal?: string }> {
   if (name === undefined) return {}
   const last = { folder: place.folder, name }
   try {
@@ -177,7 +181,10 @@ class Maker {
     return { archive: manifest.archive, index: manifest.index, ...pick(manifest.totals) }
   }
 
-  async #write(path: string, { plan, last, progress }: { plan: PlanTotals; last: LastArchive | undefined; progress: ProgressMeter }): Promise<Written> {
+  async #write(
+    path: string,
+    { plan, last, progress }: { plan: PlanTotals; last: LastArchive | undefined; progress: ProgressMeter },
+  ): Promise<Written> {
     const { compression, base } = this.#request
     const { signal } = this.#tools
     progress.begin(plan.rough)

@@ -173,7 +173,10 @@ class LastArchive {
   }
 
   /** @returns where an entry lies there that is as it is now */
-  async find(name: string, start: string): Promise<{ readonly number: number; readonly slab: Slab; readonly at: number } | undefined> {
+  async find(
+    name: string,
+    start: string,
+  ): Promise<{ readonly number: number; readonly slab: Slab; readonly at: number } | undefined> {
     for (;;) {
       const line = this.#slab?.lines[this.#at]
       if (this.#slab === undefined || line === undefined) return undefined

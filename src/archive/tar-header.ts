@@ -33,23 +33,23 @@ export interface TarHeader {
  * @throws NetopsError `damaged` where it is no header of this format, or its checksum is wrong
  */
 export function parseHeader(block: Buffer): TarHeader | undefined {
-  const text = block.toString('latin1', 0, blockBytes)
-  if (checksumOf(block) !== octal(text, 148, 8)) {
+  if (checksumOf(block) !== octal(block, 148, 8)) {
     if (isZero(block)) return undefined
     throw damagedTar('a header has a wrong checksum')
   }
-  if (text.slice(257, 265) !== 'ustar\x0000') throw damagedTar('a header is not of the POSIX format')
-  const prefix = cString(text, 345, 155)
-  const name = cString(text, 0, 100)
+  if (block.toString('latin1', 257, 265) !== 'ustar\x0000') throw damagedTar('a header is not of the POSIX format')
+  const prefix = cString(block, 345, 155)
+  const name = cString(block, 0, 100)
+  const type = block[156] ?? 0
   return {
-    type: text[156] === '\0' ? '0' : (text[156] ?? ''),
+    type: type === 0 ? '0' : String.fromCharCode(type),
     name: prefix === '' ? name : `${prefix}/${name}`,
-    target: cString(text, 157, 100),
-    size: numberIn(block, text, 124, 12),
-    mode: octal(text, 100, 8) & 0o7777,
-    uid: numberIn(block, text, 108, 8),
-    gid: numberIn(block, text, 116, 8),
-    mtime: numberIn(block, text, 136, 12),
+    target: cString(block, 157, 100),
+    size: numberIn(block, 124, 12),
+    mode: octal(block, 100, 8) & 0o7777,
+    uid: numberIn(block, 108, 8),
+    gid: numberIn(block, 116, 8),
+    mtime: numberIn(block, 136, 12),
   }
 }
 
@@ -62,24 +62,37 @@ function checksumOf(block: Uint8Array): number {
   return sum
 }
 
-function cString(text: string, from: number, length: number): string {
-  const end = text.indexOf('\0', from)
-  return text.slice(from, end < 0 || end > from + length ? from + length : end)
+function cString(block: Buffer, from: number, length: number): string {
+  let end = from
+  while (end < from + length && block[end] !== 0) end += 1
+  return end === from ? '' : block.toString('latin1', from, end)
 }
 
-function octal(text: string, from: number, length: number): number {
-  const digits = /^ *([0-7]*)[ \0]*$/.exec(text.slice(from, from + length))?.[1]
-  if (digits === undefined) throw damagedTar('a header has a number that is none')
-  return digits === '' ? 0 : Number.parseInt(digits, 8)
+const [space, zero, eight] = [0x20, 0x30, 0x38]
+
+/** Octal digits, after spaces perhaps, up to a space or a zero byte. */
+function octal(block: Uint8Array, from: number, length: number): number {
+  let at = from
+  const end = from + length
+  while (at < end && block[at] === space) at += 1
+  let value = 0
+  for (; at < end; at += 1) {
+    const digit = block[at] ?? 0
+    if (digit < zero || digit >= eight) break
+    value = value * 8 + digit - zero
+  }
+  for (; at < end; at += 1) {
+    if (block[at] !== space && block[at] !== 0) throw damagedTar('a header has a number that is none')
+  }
+  return value
 }
 
 /** GNU tar writes what has no place in octal digits as a binary number, most significant byte first, with the first bit set. */
-function numberIn(block: Buffer, text: string, from: number, length: number): number {
+function numberIn(block: Buffer, from: number, length: number): number {
   const first = block[from] ?? 0
-  if (first < 0x80) return octal(text, from, length)
+  if (first < 0x80) return octal(block, from, length)
   if (first !== 0x80 && first !== 0xff) throw damagedTar('a header has a number that is too large')
-  const value = first === 0xff ? block.readIntBE(from + length - 6, 6) : block.readUIntBE(from + length - 6, 6)
-  return value
+  return first === 0xff ? block.readIntBE(from + length - 6, 6) : block.readUIntBE(from + length - 6, 6)
 }
 
 export const damagedTar = (what: string): NetopsError =>

@@ -1,12 +1,5 @@
 // Finds the entries in the bytes of a tar as they come, and says what each is. Nothing of the data is kept here.
-import {
-  blockBytes,
-  damagedTar,
-  padded,
-  parseHeader,
-  parseRecords,
-  type TarHeader,
-} from './tar-header.ts'
+import { blockBytes, damagedTar, padded, parseHeader, parseRecords, type TarHeader } from './tar-header.ts'
 
 /** An entry as its headers tell of it. */
 export interface TarEntry {
@@ -76,7 +69,8 @@ export class TarScanner {
         if (this.#data === 0 && this.#padding === 0) this.#listener.over(0)
       } else if (this.#padding > 0) {
         const taken = Math.min(this.#padding, bytes.length - at)
-        if (bytes.subarray(at, at + taken).some((byte) => byte !== 0)) throw damagedTar('what fills a block is not zero')
+        if (bytes.subarray(at, at + taken).some((byte) => byte !== 0))
+          throw damagedTar('what fills a block is not zero')
         this.#padding -= taken
         at += taken
         if (this.#padding === 0) this.#listener.over(this.#paddingBytes)
@@ -157,12 +151,14 @@ export class TarScanner {
 }
 
 // A record that is none of these could give an entry another name, size or meaning.
-const harmless = /^(?:atime|ctime|uname|gname|SCHILY\.(?:acl\.(?:access|default)|xattr\..+)|RHT\.security\.selinux|GNU\.sparse\.(?:major|minor))$/
+const harmless =
+  /^(?:atime|ctime|uname|gname|SCHILY\.(?:acl\.(?:access|default)|xattr\..+)|RHT\.security\.selinux|GNU\.sparse\.(?:major|minor))$/
 const known = new Set(['path', 'linkpath', 'size', 'uid', 'gid', 'mtime', 'GNU.sparse.name', 'GNU.sparse.realsize'])
 
 function entryOf(header: TarHeader, records: ReadonlyMap<string, string>): TarEntry {
   for (const key of records.keys()) {
-    if (!known.has(key) && !harmless.test(key)) throw damagedTar(`an entry has a record ${key}, which is not understood`)
+    if (!known.has(key) && !harmless.test(key))
+      throw damagedTar(`an entry has a record ${key}, which is not understood`)
   }
   const sparse = records.has('GNU.sparse.major')
   if (sparse && (records.get('GNU.sparse.major') !== '1' || records.get('GNU.sparse.minor') !== '0')) {

@@ -8,6 +8,8 @@ import type { Trouble } from './walk.ts'
 const createOptions = [
   ...['--create', '--file=-', '--format=posix', '--sparse', '--no-recursion', '--hard-dereference'],
   ...['--acls', '--xattrs', '--xattrs-include=*', '--xattrs-exclude=system.posix_acl_*'],
+  // As much in each write as a pipe takes at once; the filling at the end is cut away.
+  '--blocking-factor=128',
   // Without what changes at each reading, and without the process's number in names: the same files give the same bytes.
   '--pax-option=delete=atime,delete=ctime,exthdr.name=%d/PaxHeaders/%f',
   ...['--quoting-style=escape', '--null', '--verbatim-files-from'],

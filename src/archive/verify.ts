@@ -61,7 +61,11 @@ interface Against extends VerifyOptions {
   readonly damage: (what: string) => void
 }
 
-async function verifyAgainst(manifest: Manifest, place: ArchivePlace, options: Against): Promise<Omit<ReadTotals, 'sha256'>> {
+async function verifyAgainst(
+  manifest: Manifest,
+  place: ArchivePlace,
+  options: Against,
+): Promise<Omit<ReadTotals, 'sha256'>> {
   const { sample, signal, damage } = options
   const { archive, totals } = manifest
   const path = join(place.folder, archive.file)
@@ -88,7 +92,8 @@ async function verifyAgainst(manifest: Manifest, place: ArchivePlace, options: A
   } catch (error) {
     // Without an index, the archive itself can still be judged: it may be as good as it was.
     if (error instanceof NetopsError && error.code === 'damaged' && sample === undefined) {
-      if ((await sha256Of(path, signal)) !== archive.sha256) damage(`the archive ${path} has another hash than its manifest says`)
+      if ((await sha256Of(path, signal)) !== archive.sha256)
+        damage(`the archive ${path} has another hash than its manifest says`)
     }
     throw error
   }

@@ -19,9 +19,9 @@ export interface WeaveRequest {
 }
 
 // One tar(1) reads as much: more processes would cost time, more names memory.
-const batchEntries = 4096
-const batchBytes = 64 << 20
-const batchItems = 4096
+const batchEntries = 16_384
+const batchBytes = 1 << 30
+const batchItems = 16_384
 
 /** @throws NetopsError `failed` where tar could not do its work */
 export async function weave(request: WeaveRequest): Promise<void> {
@@ -167,7 +167,8 @@ class Batch {
   #begin(found: TarEntry, head: Uint8Array): void {
     this.#passTo(found.name)
     const seen = this.#expected
-    if (seen === undefined) throw new NetopsError('failed', { message: `tar wrote what it was not asked for: ${shownName(found.name)}` })
+    if (seen === undefined)
+      throw new NetopsError('failed', { message: `tar wrote what it was not asked for: ${shownName(found.name)}` })
     const kind = kindsByType[found.type]
     if (kind === undefined) {
       this.#request.trouble({ name: seen.name, what: 'changed', reason: 'it is no file any more' })

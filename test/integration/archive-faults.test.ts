@@ -1,6 +1,15 @@
 // Archives under attack and in accidents: damage is found, what must not be unpacked is not, and who is killed leaves nothing.
 import { randomInt } from 'node:crypto'
-import { chmodSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { chown, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { constants } from 'node:os'
@@ -52,7 +61,9 @@ const killed = 128 + constants.signals.SIGKILL
 /** Archives of a folder by name; nothing else is in it. */
 function archivesIn(folder: string): readonly string[] {
   const names = readdirSync(folder).sort()
-  const archives = names.filter((name) => name.endsWith('.manifest.json')).map((name) => name.replace('.manifest.json', ''))
+  const archives = names
+    .filter((name) => name.endsWith('.manifest.json'))
+    .map((name) => name.replace('.manifest.json', ''))
   const expected = archives.flatMap((name) => [`${name}.index.gz`, `${name}.manifest.json`, `${name}.tar.gz`])
   expect(names).toEqual(expected.toSorted())
   return archives
@@ -70,7 +81,7 @@ test('a flipped bit is found wherever it is, is never unpacked, and is not taken
       // Spread evenly, and by the seed in between.
       const at = Math.floor(((flip + ((seed / (flip + 1)) % 1)) / flips) * whole.length)
       const flipped = Buffer.from(whole)
-      flipped.writeUInt8(flipped.readUInt8(at) ^ (1 << (seed + flip) % 8), at)
+      flipped.writeUInt8(flipped.readUInt8(at) ^ (1 << ((seed + flip) % 8)), at)
       writeFileSync(path, flipped)
       const { damages } = await verifyArchive(request.place, { pool })
       expect({ file, at, found: damages.length > 0 }).toEqual({ file, at, found: true })
@@ -106,7 +117,8 @@ test('what is cut off, appended or missing is found', async () => {
 
 test('a sample reads some of the slabs, others with another seed, and finds damage in them', async () => {
   const { manifest } = await makeArchive(request, { pool })
-  const sampled = async (seed: number) => (await verifyArchive(request.place, { sample: { share: 0.5, seed }, pool })).read.slabs
+  const sampled = async (seed: number) =>
+    (await verifyArchive(request.place, { sample: { share: 0.5, seed }, pool })).read.slabs
   const counts = await Promise.all([1, 2, 3, 4, 5, 6].map(sampled))
   for (const count of counts) expect(count).toBeLessThanOrEqual(manifest.totals.slabs)
   expect(Math.min(...counts)).toBeLessThan(manifest.totals.slabs)
@@ -136,7 +148,8 @@ test('whoever is killed leaves no half archive, and the next one clears up', asy
     await makeArchive(named(`next-${kill}`, 'first'), { pool })
     for (const name of archivesIn(folder)) {
       expect(await verifyArchive({ folder, name }, { pool })).toMatchObject({ damages: [] })
-      if (name !== 'first') for (const file of readdirSync(folder)) if (file.startsWith(`${name}.`)) await rm(join(folder, file))
+      if (name !== 'first')
+        for (const file of readdirSync(folder)) if (file.startsWith(`${name}.`)) await rm(join(folder, file))
     }
   }
 })
@@ -170,7 +183,9 @@ test('what changed within two seconds before is read again', async () => {
 test('a stop leaves nothing', async () => {
   const stop = new AbortController()
   const onProgress = (): void => stop.abort()
-  await expect(makeArchive(request, { pool, signal: stop.signal, onProgress })).rejects.toMatchObject({ code: 'interrupted' })
+  await expect(makeArchive(request, { pool, signal: stop.signal, onProgress })).rejects.toMatchObject({
+    code: 'interrupted',
+  })
   expect(readdirSync(request.place.folder)).toEqual([])
 })
 
@@ -193,8 +208,12 @@ describe('what is not in an archive is named', () => {
     try {
       if (isRoot) writeFileSync(join(tree, 'mounted/inside'), '')
       const { manifest } = await makeArchive({ ...request, exclude: ['top/cache', '*9'] }, { pool })
-      const of = (why: string): readonly string[] => manifest.leftOut.filter((left) => left.why === why).map(({ name }) => name)
-      expect(of('excluded')).toEqual(['top/cache', ...[19, 29, 39, 49, 59, 69, 79, 89, 9, 99].map((at) => `top/folder/${at}`)])
+      const of = (why: string): readonly string[] =>
+        manifest.leftOut.filter((left) => left.why === why).map(({ name }) => name)
+      expect(of('excluded')).toEqual([
+        'top/cache',
+        ...[19, 29, 39, 49, 59, 69, 79, 89, 9, 99].map((at) => `top/folder/${at}`),
+      ])
       expect({ sockets: of('socket'), pipes: of('fifo') }).toEqual({ sockets: ['top/socket'], pipes: ['top/pipe'] })
       expect(of('mount')).toEqual(isRoot ? ['top/mounted'] : [])
       const list = await execText(['tar', '-tzf', join(request.place.folder, 'a.tar.gz')])
@@ -213,7 +232,10 @@ describe('what is not in an archive is named', () => {
     chmodSync(join(tree, 'large'), 0)
     mkdirSync(join(tree, 'closed'), { mode: 0o700 })
     const madeByUser = async (wanted: ArchiveRequest): Promise<Manifest> => {
-      const made = await run(['setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups', process.execPath], wanted)
+      const made = await run(
+        ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups', process.execPath],
+        wanted,
+      )
       return (JSON.parse(made.stdout) as { readonly manifest: Manifest }).manifest
     }
     const manifest = await madeByUser(request)
@@ -267,15 +289,30 @@ describe('what must not be unpacked is not', () => {
     'the same name twice': [top, { name: 'top/a', data: 'x' }, { name: 'top/a', data: 'y' }],
     'names out of order': [top, { name: 'top/b', data: 'x' }, { name: 'top/a', data: 'y' }],
     'a hard link out': [top, { name: 'top/a', type: '1', target: '/etc/passwd' }],
-    'a hard link to a link': [top, { name: 'top/a', type: '2', target: '/etc/passwd' }, { name: 'top/b', type: '1', target: 'top/a' }],
-    'a hard link to what comes later': [top, { name: 'top/a', type: '1', target: 'top/b' }, { name: 'top/b', data: 'x' }],
+    'a hard link to a link': [
+      top,
+      { name: 'top/a', type: '2', target: '/etc/passwd' },
+      { name: 'top/b', type: '1', target: 'top/a' },
+    ],
+    'a hard link to what comes later': [
+      top,
+      { name: 'top/a', type: '1', target: 'top/b' },
+      { name: 'top/b', data: 'x' },
+    ],
     'a device': [top, { name: 'top/a', type: '3', index: { size: 0 } }],
     'a pipe': [top, { name: 'top/a', type: '6', index: { size: 0 } }],
     'another name in the tar than in the index': [top, { name: '/etc/evil', data: 'x', index: { name: 'top/a' } }],
-    'another target in the tar than in the index': [top, { name: 'top/a', data: 'x' }, { name: 'top/b', type: '1', target: '/etc/passwd', index: { target: 'top/a' } }],
+    'another target in the tar than in the index': [
+      top,
+      { name: 'top/a', data: 'x' },
+      { name: 'top/b', type: '1', target: '/etc/passwd', index: { target: 'top/a' } },
+    ],
     'another mode in the tar than in the index': [top, { name: 'top/a', data: 'x', header: { mode: 0o4755 } }],
     'another name by a record': [top, { name: 'top/a', data: 'x', header: { records: [['path', '/etc/evil']] } }],
-    'a record that is not understood': [top, { name: 'top/a', data: 'x', header: { records: [['GNU.dumpdir', 'Yx']] } }],
+    'a record that is not understood': [
+      top,
+      { name: 'top/a', data: 'x', header: { records: [['GNU.dumpdir', 'Yx']] } },
+    ],
     'a size by a record': [top, { name: 'top/a', data: 'x'.repeat(600), header: { records: [['size', '1']] } }],
   }
   test.each(Object.entries(cases))('%s', async (_, entries) => {
@@ -297,16 +334,24 @@ describe('what must not be unpacked is not', () => {
 
   test('into a folder that holds something, or into which others may write', async () => {
     await handmade(request.place, [top])
-    await expect(extractArchive({ place: request.place, into: tree }, { pool })).rejects.toMatchObject({ code: 'refused' })
+    await expect(extractArchive({ place: request.place, into: tree }, { pool })).rejects.toMatchObject({
+      code: 'refused',
+    })
     const open = join(scratch, 'open')
     mkdirSync(open)
     chmodSync(open, 0o777)
-    await expect(extractArchive({ place: request.place, into: join(open, 'x') }, { pool })).rejects.toMatchObject({ code: 'refused' })
+    await expect(extractArchive({ place: request.place, into: join(open, 'x') }, { pool })).rejects.toMatchObject({
+      code: 'refused',
+    })
     expect(readdirSync(open)).toEqual([])
   })
 
   test('links that lead anywhere are kept, and nothing is written through them', async () => {
-    await handmade(request.place, [top, { name: 'top/a', type: '2', target: '/etc/passwd' }, { name: 'top/b', data: 'x' }])
+    await handmade(request.place, [
+      top,
+      { name: 'top/a', type: '2', target: '/etc/passwd' },
+      { name: 'top/b', data: 'x' },
+    ])
     await extractArchive({ place: request.place, into: join(scratch, 'into') }, { pool })
     expect(readdirSync(join(scratch, 'into/top'))).toEqual(['a', 'b'])
   })

@@ -34,7 +34,10 @@ test(
     const round = fc.record({
       compression: fc.constantFrom('gzip' as const, 'zstd' as const),
       beginning: fc.array(changes, { minLength: 20, maxLength: 60 }),
-      steps: fc.array(fc.array(changes, { maxLength: 4 }), { minLength: endurance ? 50 : 4, maxLength: endurance ? 50 : 4 }),
+      steps: fc.array(fc.array(changes, { maxLength: 4 }), {
+        minLength: endurance ? 50 : 4,
+        maxLength: endurance ? 50 : 4,
+      }),
     })
     let number = 0
     await fc.assert(
@@ -51,7 +54,10 @@ test(
         for (const [at, step] of [[], ...steps].entries()) {
           step.forEach(apply)
           const place = { folder, name: `a${at}` }
-          const { manifest, lastRefused } = await makeArchive({ place, base, roots: ['tree'], compression, last }, { pool })
+          const { manifest, lastRefused } = await makeArchive(
+            { place, base, roots: ['tree'], compression, last },
+            { pool },
+          )
           expect({ troubles: manifest.troubles, lastRefused }).toEqual({ troubles: [], lastRefused: undefined })
           const now = portrait(tree, attributes)
           const plain = await unpackedByTar(manifest.restore)
@@ -62,7 +68,8 @@ test(
           expect(await verifyArchive(place, { pool })).toMatchObject({ damages: [], read: { entries: now.size } })
           const found: unknown[] = []
           const notes = { leave: () => undefined, trouble: (trouble: unknown) => found.push(trouble) }
-          for await (const one of differences({ place, manifest }, { base: plain, roots: ['tree'] }, notes)) found.push(one)
+          for await (const one of differences({ place, manifest }, { base: plain, roots: ['tree'] }, notes))
+            found.push(one)
           expect(found).toEqual([])
           rmSync(own, { recursive: true })
           rmSync(plain, { recursive: true })
@@ -71,7 +78,11 @@ test(
         rmSync(base, { recursive: true })
         rmSync(folder, { recursive: true })
       }),
-      { numRuns: endurance ? 20 : 2, endOnFailure: true, ...(process.env.NETOPS_SEED === undefined ? {} : { seed: Number(process.env.NETOPS_SEED) }) },
+      {
+        numRuns: endurance ? 20 : 2,
+        endOnFailure: true,
+        ...(process.env.NETOPS_SEED === undefined ? {} : { seed: Number(process.env.NETOPS_SEED) }),
+      },
     )
   },
   endurance ? 3_600_000 : 120_000,
@@ -80,6 +91,9 @@ test(
 test('the manifest is read back as it was written', async () => {
   mkdirSync(join(scratch, 'base/tree'), { recursive: true })
   const place = { folder: join(scratch, 'archives'), name: 'a' }
-  const { manifest } = await makeArchive({ place, base: join(scratch, 'base'), roots: ['tree'], compression: 'gzip' }, { pool })
+  const { manifest } = await makeArchive(
+    { place, base: join(scratch, 'base'), roots: ['tree'], compression: 'gzip' },
+    { pool },
+  )
   expect(await readManifest(place)).toEqual(manifest)
 })

@@ -13,10 +13,10 @@ function counted(object: object, names: readonly string[]): void {
   for (const name of names) {
     const method: unknown = Reflect.get(object, name)
     if (typeof method !== 'function') throw new Error(`there is no ${name}`)
-    Reflect.set(object, name, function (this: unknown, ...args: unknown[]): unknown {
+    Reflect.set(object, name, function (this: unknown, ...args: readonly unknown[]): unknown {
       calls += 1
       if (calls === Number(killedAt)) process.kill(process.pid, 'SIGKILL')
-      return Reflect.apply(method, this, args)
+      return Reflect.apply(method, this, args) as unknown
     })
   }
 }

@@ -5,7 +5,6 @@ import { createHash } from 'node:crypto'
 import {
   chmodSync,
   closeSync,
-  existsSync,
   ftruncateSync,
   lchownSync,
   linkSync,
@@ -51,9 +50,18 @@ const part = fc.constantFrom(...parts)
 
 export type Change =
   | { readonly kind: 'file' | 'again' | 'secret'; readonly at: number; readonly part: string; readonly size: number }
-  | { readonly kind: 'holes' | 'fifo' | 'folder' | 'move' | 'second name'; readonly at: number; readonly part: string; readonly to: number }
+  | {
+      readonly kind: 'holes' | 'fifo' | 'folder' | 'move' | 'second name'
+      readonly at: number
+      readonly part: string
+      readonly to: number
+    }
   | { readonly kind: 'link'; readonly at: number; readonly part: string; readonly target: string }
-  | { readonly kind: 'remove' | 'mode' | 'owner' | 'time' | 'attribute' | 'access'; readonly at: number; readonly value: number }
+  | {
+      readonly kind: 'remove' | 'mode' | 'owner' | 'time' | 'attribute' | 'access'
+      readonly at: number
+      readonly value: number
+    }
 
 const at = fc.nat(1000)
 const size = fc.oneof({ weight: 5, arbitrary: fc.nat(3000) }, { weight: 1, arbitrary: fc.nat(9_000_000) })
@@ -62,9 +70,27 @@ const size = fc.oneof({ weight: 5, arbitrary: fc.nat(3000) }, { weight: 1, arbit
 export const changes: fc.Arbitrary<Change> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom('file', 'again', 'secret'), at, part, size }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('folder' as const), at, part, to: at }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('holes', 'fifo', 'move', 'second name'), at, part, to: at }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('link' as const), at, part, target: fc.constantFrom('a', '../b', '/etc/passwd', '\xff', 'y'.repeat(200)) }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('remove', 'mode', 'owner', 'time', 'attribute', 'access'), at, value: fc.nat(4096) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constantFrom('holes', 'fifo', 'move', 'second name'), at, part, to: at }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('link' as const),
+      at,
+      part,
+      target: fc.constantFrom('a', '../b', '/etc/passwd', '\xff', 'y'.repeat(200)),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('remove', 'mode', 'owner', 'time', 'attribute', 'access'),
+      at,
+      value: fc.nat(4096),
+    }),
+  },
 )
 
 const content = (bytes: number, seed: number): Buffer => {
@@ -75,7 +101,12 @@ const content = (bytes: number, seed: number): Buffer => {
 /** Everything below a folder, and itself, as paths. */
 function listed(top: string): string[] {
   const below = readdirSync(path(top), 'latin1').sort()
-  return [top, ...below.flatMap((name) => (lstatSync(path(`${top}/${name}`)).isDirectory() ? listed(`${top}/${name}`) : [`${top}/${name}`]))]
+  return [
+    top,
+    ...below.flatMap((name) =>
+      lstatSync(path(`${top}/${name}`)).isDirectory() ? listed(`${top}/${name}`) : [`${top}/${name}`],
+    ),
+  ]
 }
 
 /** Makes a change somewhere in a tree; one that cannot be made there is none. */
@@ -130,7 +161,8 @@ export function change(top: string, made: Change, can: { readonly attributes: bo
       lutimesSync(path(any), made.value, made.value + 0.123456)
       return
     case 'attribute':
-      if (can.attributes && files.length > 0) give(['setfattr', '-n', `user.${made.value % 3}`, '-v', `v${made.value}`], [picked(files, made.at)])
+      if (can.attributes && files.length > 0)
+        give(['setfattr', '-n', `user.${made.value % 3}`, '-v', `v${made.value}`], [picked(files, made.at)])
       return
     case 'access':
       if (can.attributes) giveAccess(picked([...files, ...folders], made.at), made.value)
@@ -171,10 +203,13 @@ export function portrait(top: string, attributes: boolean): ReadonlyMap<string, 
     const first = firstOf.get(`${ino}`) ?? short
     if (stat.isFile()) firstOf.set(`${ino}`, first)
     const shown = { mode: mode.toString(8), uid: `${uid}`, gid: `${gid}` }
-    if (stat.isSymbolicLink()) return [short, { uid: `${uid}`, gid: `${gid}`, time: `${mtimeNs}`, target: readlinkSync(path(name), 'latin1') }]
+    if (stat.isSymbolicLink())
+      return [short, { uid: `${uid}`, gid: `${gid}`, time: `${mtimeNs}`, target: readlinkSync(path(name), 'latin1') }]
     if (stat.isDirectory()) return [short, { ...shown, time: `${mtimeNs}` }]
     const isSparse = blocks * 512n + 4096n < size
-    const sha256 = createHash('sha256').update(readFileSync(path(name))).digest('hex')
+    const sha256 = createHash('sha256')
+      .update(readFileSync(path(name)))
+      .digest('hex')
     return [short, { ...shown, time: `${mtimeNs}`, size: `${size}`, sha256, isSparse, first, isShared: nlink > 1n }]
   })
   const lists = attributes ? attributesOf(top) : new Map<string, string>()
@@ -185,15 +220,23 @@ function attributesOf(top: string): ReadonlyMap<string, string> {
   const { stdout } = spawnSync('getfattr', ['-R', '-P', '-h', '-d', '-m', '-', '-e', 'hex', '--absolute-names', top], {
     maxBuffer: 1 << 28,
   })
-  const blocks = stdout.toString('latin1').split('\n\n').filter((block) => block !== '')
+  const blocks = stdout
+    .toString('latin1')
+    .split('\n\n')
+    .filter((block) => block !== '')
   return new Map(
     blocks.map((block) => {
       const [first = '', ...lines] = block.split('\n')
-      const name = first.slice('# file: '.length).replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)))
-      return [name.slice(top.length), lines.filter((line) => line !== '').sort().join('\n')]
+      const name = first
+        .slice('# file: '.length)
+        .replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)))
+      return [
+        name.slice(top.length),
+        lines
+          .filter((line) => line !== '')
+          .sort()
+          .join('\n'),
+      ]
     }),
   )
 }
-
-/** Whether a path is taken. */
-export const isThere = (name: string): boolean => existsSync(name)

@@ -13,7 +13,8 @@ async function work(): Promise<void> {
       ...{ place: { folder, name }, base, roots: [root], last: last === '-' ? undefined : last },
       compression: compression === 'zstd' ? 'zstd' : 'gzip',
     })
-    if (manifest.troubles.length > 0 || lastRefused !== undefined) throw new Error(`not as it should be: ${lastRefused ?? ''}`)
+    if (manifest.troubles.length > 0 || lastRefused !== undefined)
+      throw new Error(`not as it should be: ${lastRefused ?? ''}`)
   } else if (what === 'verify') {
     const [folder = '', name = ''] = words
     const { damages } = await verifyArchive({ folder, name })

@@ -87,10 +87,13 @@ export type ResultOf<T extends Task> = T extends Squeeze
       : Compared
 
 const sumOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('base64url')
-export const isPiece = (bytes: Uint8Array, [, , sha256]: Piece): boolean => sumOf(bytes) === sha256
+const isPiece = (bytes: Uint8Array, [, , sha256]: Piece): boolean => sumOf(bytes) === sha256
 
 /** @returns the result of a task, and what of it is handed over instead of copied */
-export function perform(task: Task): { readonly result: Squeezed | Attested | Inflated | Compared; readonly given: readonly Uint8Array[] } {
+export function perform(task: Task): {
+  readonly result: Squeezed | Attested | Inflated | Compared
+  readonly given: readonly Uint8Array[]
+} {
   switch (task.kind) {
     case 'squeeze': {
       const result = squeeze(task)
@@ -163,7 +166,8 @@ function compare({ compression, bytes, slabs, keep, hashed }: Compare): Compared
     const marks = typeof keep === 'string' ? undefined : keep.slice(number, number + lines.length)
     number += lines.length
     try {
-      if (hashed && !isPiece(found, piece)) damages.push(`a piece has another hash than the index says: ${firstOf(lines)}`)
+      if (hashed && !isPiece(found, piece))
+        damages.push(`a piece has another hash than the index says: ${firstOf(lines)}`)
       const whole = decompressed(found, piece[1], compression)
       const comparison = new Comparison(lines.map(entryOf))
       comparison.push(whole)
@@ -236,7 +240,8 @@ export class Comparison {
     if (found.type !== types[entry.kind]) throw new Error(`${name} is of another type than the index says`)
     if (found.target !== (entry.target ?? '')) throw new Error(`${name} leads elsewhere than the index says`)
     const same =
-      (entry.kind === 'hardlink' || (found.mode === entry.mode && found.uid === entry.uid && found.gid === entry.gid)) &&
+      (entry.kind === 'hardlink' ||
+        (found.mode === entry.mode && found.uid === entry.uid && found.gid === entry.gid)) &&
       (entry.kind === 'hardlink' || found.mtime === entry.mtime) &&
       (entry.kind !== 'file' || (found.size === entry.size && found.sparse === (entry.sparse === true)))
     if (!same) throw new Error(`${name} has another size, mode, owner or time than the index says`)
@@ -246,6 +251,7 @@ export class Comparison {
     const entry = this.#entries[this.ranges.length]
     this.ranges.push([this.#begun, this.#at])
     if (this.#hash === undefined || entry === undefined) return
-    if (this.#hash.digest('hex') !== entry.sha256) throw new Error(`${shownName(entry.name)} has another hash than the index says`)
+    if (this.#hash.digest('hex') !== entry.sha256)
+      throw new Error(`${shownName(entry.name)} has another hash than the index says`)
   }
 }

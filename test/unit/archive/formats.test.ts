@@ -31,17 +31,34 @@ describe('names', () => {
   })
 
   test('lie within others by whole parts', () => {
-    expect([isWithin('a/b', 'a'), isWithin('a', 'a'), isWithin('ab', 'a'), isWithin('a', 'a/b')]).toEqual([true, true, false, false])
+    expect([isWithin('a/b', 'a'), isWithin('a', 'a'), isWithin('ab', 'a'), isWithin('a', 'a/b')]).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ])
   })
 
   test('of roots are in order, none within another', () => {
     expect(rootNames(['var/lib', 'etc', 'var', 'etc-2'])).toEqual(['etc', 'etc-2', 'var'])
-    for (const root of ['/etc', '', 'a/../b', 'a//b', '.', 'a/']) expect(() => rootNames([root])).toThrow('cannot be archived')
+    for (const root of ['/etc', '', 'a/../b', 'a//b', '.', 'a/'])
+      expect(() => rootNames([root])).toThrow('cannot be archived')
   })
 })
 
 const decimal = fc.bigInt({ min: 0n, max: 2n ** 63n }).map(String)
-const seen = { name, size: fc.maxSafeNat(), mode: fc.nat(0o7777), uid: fc.nat(), gid: fc.nat(), mtime: decimal, ctime: decimal, inode: decimal, device: decimal, settled: fc.boolean() }
+const seen = {
+  name,
+  size: fc.maxSafeNat(),
+  mode: fc.nat(0o7777),
+  uid: fc.nat(),
+  gid: fc.nat(),
+  mtime: decimal,
+  ctime: decimal,
+  inode: decimal,
+  device: decimal,
+  settled: fc.boolean(),
+}
 const sha256 = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes).toString('hex'))
 const entry: fc.Arbitrary<Entry> = fc.oneof(
   fc.record({ ...seen, kind: fc.constant('file' as const), sha256 }),
@@ -62,8 +79,29 @@ describe('lines of the index', () => {
   })
 
   test('that are none are refused', () => {
-    const good = lineOf({ name: 'a', kind: 'folder', size: 0, mode: 0, uid: 0, gid: 0, mtime: '1', ctime: '1', inode: '1', device: '1', settled: true })
-    for (const line of ['', '{}', '[]', '["f"]', good.replace('"d"', '"x"'), good.replace('"d"', '"f"'), good.replace(',0,0,0,', ',-1,0,0,'), good.slice(1)]) {
+    const good = lineOf({
+      name: 'a',
+      kind: 'folder',
+      size: 0,
+      mode: 0,
+      uid: 0,
+      gid: 0,
+      mtime: '1',
+      ctime: '1',
+      inode: '1',
+      device: '1',
+      settled: true,
+    })
+    for (const line of [
+      '',
+      '{}',
+      '[]',
+      '["f"]',
+      good.replace('"d"', '"x"'),
+      good.replace('"d"', '"f"'),
+      good.replace(',0,0,0,', ',-1,0,0,'),
+      good.slice(1),
+    ]) {
       expect(() => entryOf(line)).toThrow('no entry')
     }
   })
@@ -89,7 +127,12 @@ describe('headers', () => {
   const fields = { type: '0', target: '', mode: 0o644, uid: 0, gid: 0, mtime: 1 }
 
   test('hold any name, and say again what they were made of', () => {
-    const file = fc.record({ name, data: fc.string({ unit: byte, maxLength: 1500 }), uid: fc.nat(2 ** 31), mtime: fc.nat(2 ** 35) })
+    const file = fc.record({
+      name,
+      data: fc.string({ unit: byte, maxLength: 1500 }),
+      uid: fc.nat(2 ** 31),
+      mtime: fc.nat(2 ** 35),
+    })
     fc.assert(
       fc.property(fc.array(file, { maxLength: 4 }), fc.integer({ min: 1, max: 3000 }), (files, cut) => {
         const blocks = files.flatMap(({ data, ...rest }) => {
@@ -98,9 +141,9 @@ describe('headers', () => {
           return [headerOf({ ...fields, ...rest, size: bytes.length }), bytes, filling]
         })
         const found = scanned(Buffer.concat([...blocks, endOfTar]), cut)
-        expect(found.map((one) => ({ name: one.entry.name, data: one.data, uid: one.entry.uid, mtime: one.entry.mtime }))).toEqual(
-          files.map((one) => ({ ...one, mtime: one.mtime === 0 ? '0' : `${one.mtime}000000000` })),
-        )
+        expect(
+          found.map((one) => ({ name: one.entry.name, data: one.data, uid: one.entry.uid, mtime: one.entry.mtime })),
+        ).toEqual(files.map((one) => ({ ...one, mtime: one.mtime === 0 ? '0' : `${one.mtime}000000000` })))
       }),
     )
   })
@@ -122,12 +165,17 @@ describe('headers', () => {
   })
 
   test('have records with their own length', () => {
-    fc.assert(fc.property(name, (value) => parseRecords(Buffer.from(recordOf('key', value), 'latin1')).get('key') === value))
-    for (const text of ['5 a=b', '6 a=b\nx', '0 a=b\n', 'a=b\n', '7 ab\n\n\n']) expect(() => parseRecords(Buffer.from(text))).toThrow('damaged')
+    fc.assert(
+      fc.property(name, (value) => parseRecords(Buffer.from(recordOf('key', value), 'latin1')).get('key') === value),
+    )
+    for (const text of ['5 a=b', '6 a=b\nx', '0 a=b\n', 'a=b\n', '7 ab\n\n\n'])
+      expect(() => parseRecords(Buffer.from(text))).toThrow('damaged')
   })
 
   test('of a tar that goes on after its end are damage', () => {
-    expect(() => scanned(Buffer.concat([endOfTar, headerOf({ ...fields, name: 'a' })]), 512)).toThrow('something follows its end')
+    expect(() => scanned(Buffer.concat([endOfTar, headerOf({ ...fields, name: 'a' })]), 512)).toThrow(
+      'something follows its end',
+    )
   })
 })
 
@@ -151,12 +199,17 @@ describe('slabs', () => {
     for (const at of [0, 1500, 2999]) {
       const without = cut(entries.toSpliced(at, 1))
       const grown = cut(entries.toSpliced(at, 1, { name: `folder/${at}`, size: 900_000 }))
-      for (const after of [without, grown]) expect(after.filter((slab) => !known.has(slab.join())).length).toBeLessThanOrEqual(3)
+      for (const after of [without, grown])
+        expect(after.filter((slab) => !known.has(slab.join())).length).toBeLessThanOrEqual(3)
     }
   })
 
   test('of a large file hold nothing else', () => {
-    const slabs = cut([{ name: 'a', size: 1 }, { name: 'b', size: pieceBytes * 3 }, { name: 'c', size: 1 }])
+    const slabs = cut([
+      { name: 'a', size: 1 },
+      { name: 'b', size: pieceBytes * 3 },
+      { name: 'c', size: 1 },
+    ])
     expect(slabs).toEqual([['a'], ['b'], ['c']])
   })
 })
@@ -167,7 +220,8 @@ test('pieces come back as they were, and no more of them than is expected', () =
     const piece = compressed(bytes, compression)
     expect(compressed(bytes, compression)).toEqual(piece)
     expect(decompressed(piece, bytes.length, compression).equals(bytes)).toBe(true)
-    for (const length of [bytes.length - 1, bytes.length + 1, 0]) expect(() => decompressed(piece, length, compression)).toThrow()
+    for (const length of [bytes.length - 1, bytes.length + 1, 0])
+      expect(() => decompressed(piece, length, compression)).toThrow()
     for (let at = 20; at < piece.length; at += 7) {
       const flipped = Buffer.from(piece)
       flipped.writeUInt8(flipped.readUInt8(at) ^ 16, at)
