@@ -1,4 +1,4 @@
-// `npm run bench -- startup|fanout|noisy|inventory|journal|runs|server|against [--json] [--only PART] [--rounds N] [--checkout DIR]`: figures of netops beside its peers, for docs/benchmarks.md.
+// `npm run bench -- startup|fanout|noisy|inventory|journal|runs|server|backup|against [--json] [--only PART] [--rounds N] [--checkout DIR]`: figures of netops beside its peers, for docs/benchmarks.md.
 import { parseArgs } from 'node:util'
 
 interface Options {
@@ -14,6 +14,7 @@ const benchmarks: Readonly<Record<string, (options: Options) => Promise<void>>> 
   inventory: async ({ json, rounds }) => (await import('./bench/inventory.ts')).inventory({ json, rounds }),
   journal: async ({ json, rounds }) => (await import('./bench/journal.ts')).journal({ json, rounds }),
   server: async ({ json, only, rounds }) => (await import('./bench/server.ts')).server({ json, only, rounds }),
+  backup: async (options) => (await import('./bench/backup.ts')).backup(options),
   against: async (options) => (await import('./bench/against.ts')).against(options),
   fanout: async (options) => (await import('./bench/fanout.ts')).fanout(options),
   noisy: async ({ json, rounds }) => (await import('./bench/noisy.ts')).noisy({ json, rounds }),

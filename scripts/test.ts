@@ -40,6 +40,7 @@ const monitoring = 'prometheus'
 const packages = [
   ...new Set([
     'acl',
+    'attr',
     'openssh-server',
     'openssh-client',
     'procps',

@@ -15,9 +15,10 @@ export const entries: Readonly<Record<ExecutableName, string>> = {
 }
 
 // What the threads of an executable run is a script of its own, which the executable carries as an asset `threads`
-// (server/threads/start.ts): they need other parts of the sources, and none of those twice.
+// (system/thread.ts): they need other parts of the sources, and none of those twice.
 const threadEntries: Readonly<Partial<Record<ExecutableName, string>>> = {
   network_server: 'src/server/threads/entry.ts',
+  netops: 'src/archive/threads/entry.ts',
 }
 
 export interface ExecutablePlan {

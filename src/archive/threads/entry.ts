@@ -1,0 +1,9 @@
+// Entry of each thread of netops: does the tasks that it is given, in order.
+import { parentPort } from 'node:worker_threads'
+import type { Envelope } from './pool.ts'
+import { perform } from './tasks.ts'
+
+parentPort?.on('message', ({ id, task }: Envelope) => {
+  const { result, given } = perform(task)
+  parentPort?.postMessage({ id, result }, [...new Set(given.map(({ buffer }) => buffer as ArrayBuffer))])
+})
