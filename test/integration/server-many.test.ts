@@ -111,8 +111,9 @@ it('load does not have the heaps of four threads grow as far as the machine has 
   const limit = heapLimitOf(readMemory().residentLimit)
   const text = (await ask('/metrics', here.ports.metrics)).body
   const limits = [...text.matchAll(/^network_heap_bytes\{thread="([^"]+)",kind="limit"\} (\d+)$/gm)]
-  expect(new Map(limits.map(([, thread, bytes]) => [thread, Number(bytes)]))).toMatchObject(
-    new Map(['store', '0', '1', '2', '3'].map((thread) => [thread, limit])),
+  const threads = ['store', '0', '1', '2', '3']
+  expect(Object.fromEntries(limits.map(([, thread, bytes]) => [thread, Number(bytes)]))).toMatchObject(
+    Object.fromEntries(threads.map((thread) => [thread, limit])),
   )
 })
 
