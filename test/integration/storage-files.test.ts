@@ -220,7 +220,9 @@ describe('a folder of this machine', () => {
     if (process.getuid?.() !== 0) return expect(process.getuid?.()).not.toBe(0)
     const at = await own()
     await execText(['mount', '-t', 'tmpfs', '-o', 'size=1m,mode=0700', 'tmpfs', at])
-    onTestFinished(async () => void (await execText(['umount', at])))
+    onTestFinished(async () => {
+      await execText(['umount', at])
+    })
     const error = await errorOf(storageInFolder(at).put('a.tar', bytesSource(randomBytes(3_000_000))))
     expect(error).toMatchObject({ code: 'failed' })
     expect(error.message).toMatch(/no space/)

@@ -36,9 +36,15 @@ export const lifecycleRule = ({ prefix }: Pick<S3Place, 'prefix'>, { days, parts
   ],
 })
 
+/** As buckets still give rules that were made before there were filters. */
+interface RuleOfOld {
+  readonly Prefix?: string
+}
+
 /** What a rule is about, where that is a prefix alone; undefined where it also asks for tags or sizes. */
-function prefixOf({ Filter: filter, Prefix: old }: LifecycleRule): string | undefined {
-  if (filter === undefined) return old ?? ''
+function prefixOf(rule: LifecycleRule): string | undefined {
+  const { Filter: filter } = rule
+  if (filter === undefined) return (rule as RuleOfOld).Prefix ?? ''
   const { Prefix, ...others } = filter
   return Object.values(others).some((value) => value !== undefined) ? undefined : (Prefix ?? '')
 }
