@@ -37,6 +37,8 @@ interface Sum {
 const database = 'postgresql'
 const rsyslog = 'rsyslog'
 const monitoring = 'prometheus'
+// An S3 server, and what it keeps its tokens in.
+const storage = ['swift-proxy', 'swift-account', 'swift-container', 'swift-object', 'memcached']
 const packages = [
   ...new Set([
     'acl',
@@ -51,6 +53,8 @@ const packages = [
     database,
     rsyslog,
     monitoring,
+    ...storage,
+    'age',
     ...labPackages,
   ]),
 ]
@@ -63,11 +67,11 @@ async function keepDatabaseFromStarting(): Promise<void> {
   await writeFile(join(folder, 'netops-test.conf'), '# Written by npm test of netops.\ncreate_main_cluster = false\n')
 }
 
-/** The same for Prometheus, by systemd's word for a unit that must not be started: masked (systemctl(1)). */
-async function keepMonitoringFromStarting(): Promise<void> {
+/** The same for other packages, by systemd's word for a unit that must not be started: masked (systemctl(1)). */
+async function keepFromStarting(unit: string): Promise<void> {
   const folder = '/etc/systemd/system'
   await mkdir(folder, { recursive: true })
-  await symlink('/dev/null', join(folder, `${monitoring}.service`)).catch((error: unknown) => {
+  await symlink('/dev/null', join(folder, `${unit}.service`)).catch((error: unknown) => {
     if (systemCode(error) !== 'EEXIST') throw error
   })
 }
@@ -93,7 +97,7 @@ async function setUp(): Promise<string | undefined> {
   if (missing.length === 0) return undefined
   console.log(`installing Debian packages that the tests need: ${missing.join(' ')}`)
   if (missing.includes(database)) await keepDatabaseFromStarting()
-  if (missing.includes(monitoring)) await keepMonitoringFromStarting()
+  for (const unit of [monitoring, ...storage]) if (missing.includes(unit)) await keepFromStarting(unit)
   const env = { DEBIAN_FRONTEND: 'noninteractive' }
   const apt = ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=120']
   await execText([...apt, 'update'], { env, timeoutMs: 5 * minute })
