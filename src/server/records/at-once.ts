@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { bodyIsTold } from '../bodies.ts'
 import { requestIdHeader, requestIdOf } from '../request-id.ts'
 import { later, type RecordId } from '../store/port.ts'
-import { isHeld } from './large-answers.ts'
+import { holdAnswer } from './large-answers.ts'
 import { headersOf } from './read.ts'
 import type { RecordParts } from './routes.ts'
 import { isName } from './schemas.ts'
@@ -25,11 +25,13 @@ export function answersAtOnce({
     const id = idIn(url)
     if (id === undefined) return false
     const record = getNow(id)
-    if (record === undefined || record === later || !isHeld(response, record.value, answers)) return false
+    if (record === undefined || record === later) return false
+    const value = holdAnswer(response, record.value, answers)
+    if (value === undefined) return false
     const told = headersOf(record)
-    told.push(requestIdHeader, requestIdOf(request), 'content-length', `${Buffer.byteLength(record.value)}`)
+    told.push(requestIdHeader, requestIdOf(request), 'content-length', `${Buffer.byteLength(value)}`)
     response.writeHead(200, told)
-    response.end(record.value)
+    response.end(value)
     return true
   }
 }

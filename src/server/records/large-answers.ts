@@ -17,14 +17,18 @@ export const answerBudget = (shared: Pick<Shared, 'takeAnswers' | 'giveAnswers'>
   give: shared.giveAnswers,
 })
 
-/** Whether there is memory for an answer now, which it then holds until its client has taken it, or is gone. */
-export function isHeld(response: ServerResponse, text: string, answers: AnswerBudget): boolean {
+/**
+ * What to send for a text: the text itself, or where it is large its bytes. Those alone are then in memory until the client
+ * has taken them, or is gone; of a text Node would keep it, itself with the head before it, and the bytes of both.
+ * @returns undefined where there is no memory for it now
+ */
+export function holdAnswer(response: ServerResponse, text: string, answers: AnswerBudget): string | Buffer | undefined {
   // Of a client that is gone already nobody would tell the end.
-  if (text.length <= large || response.destroyed) return true
+  if (text.length <= large || response.destroyed) return text
   const bytes = Buffer.byteLength(text)
-  if (!answers.take(bytes)) return false
+  if (!answers.take(bytes)) return undefined
   response.once('close', () => answers.give(bytes))
-  return true
+  return Buffer.from(text)
 }
 
 /** Answers with a text and headers, or with 503 where too many large answers are on their way. */
@@ -33,9 +37,10 @@ export function sendText(
   { text, headers }: { readonly text: string; readonly headers: readonly string[] },
   answers: AnswerBudget,
 ): FastifyReply {
-  if (!isHeld(reply.raw, text, answers)) {
+  const held = holdAnswer(reply.raw, text, answers)
+  if (held === undefined) {
     return sendProblemReply(reply.header('retry-after', '1'), 503, 'too many large answers are being sent: try again')
   }
   for (let at = 0; at < headers.length; at += 2) reply.header(headers[at] ?? '', headers[at + 1])
-  return reply.send(text)
+  return reply.send(held)
 }
