@@ -3,9 +3,12 @@
 import { Server as NetServer, type Socket } from 'node:net'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { Server as TlsServer } from 'node:tls'
-import { takeOneByOne, type Intake, type Reader } from './intake.ts'
-import { closeUnhurried } from './linger.ts'
+import { systemCode } from '../model/errors.ts'
+import { bodyIsTold } from './bodies.ts'
+import { takeOneByOne, type Intake } from './intake.ts'
+import { closeUnhurried, discard } from './linger.ts'
 import type { Guest, Places } from './places.ts'
+import { createQueue, type Queue } from './turns.ts'
 
 export interface Traffic {
   readonly places: Places
@@ -43,26 +46,29 @@ export interface DrainLimits {
 export const drainLimits: DrainLimits = { lingerMs: 1000, drainMs: 30_000 }
 
 /** What is known of a connection that speaks HTTP. */
-interface Talk {
+interface Connection {
+  readonly socket: Socket
   readonly guest: Guest
   /** What was accepted: itself, or the socket under TLS. */
   readonly below: Socket & { readonly _handle?: { readonly writeQueueSize?: number } | null }
-  /** What the kernel had not taken yet when nothing had moved for long. */
-  unsent: number
-  /** Those that have not ended; more than one only where requests are sent before their turn. */
-  readonly responses: ServerResponse[]
-  /** The request that came last. */
-  newest: IncomingMessage | undefined
-  /** Whether the head or the body of a request has come in part. */
-  arriving: boolean
-}
-
-interface Connection extends Talk {
   /** The address at its other end, which is gone once it is closed. */
   readonly client: string
+  /** What the kernel had not taken yet when nothing had moved for long. */
+  unsent: number
   /** How many bytes its answers until now came to: they go out one after the other. */
   sent: number
-  readonly intake: Intake
+  /** How many bytes had come with the last request that is answered: what came since begins another. */
+  heard: number
+  /** The answer that is being given now. */
+  current: ServerResponse | undefined
+  /** The request that came last. */
+  newest: IncomingMessage | undefined
+  /** Those that came before their turn; there from the first of them on. */
+  queue: Queue | undefined
+  /** What comes is given to Node's parser by it; without one, by Node itself. */
+  intake: Intake | undefined
+  /** What came behind its last request could not be read; said once that is answered. */
+  broken: Error | undefined
   /** The requests of it that were counted as being in flight. */
   counted: number
 }
@@ -79,7 +85,12 @@ export interface Connections {
   drain(limits: DrainLimits): Promise<number>
 }
 
-/** Tracks the connections of servers that do not listen yet. */
+// More requests than this sent ahead on one connection are no accident.
+const fewAhead = 4
+const waryMs = 30_000
+const unknown = -1
+
+/** Tracks the connections of servers that do not listen yet, and has their requests answered one at a time. */
 export function trackConnections(
   servers: readonly Server[],
   { places, stalledMs, onRequestEnd, onInFlight = () => undefined, beside = [] }: Traffic,
@@ -88,23 +99,22 @@ export function trackConnections(
   const accepted = new Map<Socket, Guest>()
   const byPeer = new Map<string, Socket>()
   const connections = new Map<Socket, Connection>()
+  // Until when clients are taken for such that send ahead, in ms.
+  let wary = 0
   let stopping = false
   let lingering = true
+  // What begins to arrive is in this figure only where somebody has asked.
   let inFlightNow = 0
 
-  const isIdle = (socket: Socket, { responses, arriving, intake }: Connection): boolean =>
-    responses.length === 0 && (socket.writableEnded || (!arriving && !intake.holds()))
-  const inFlight = ([socket, connection]: readonly [Socket, Connection]): number =>
-    Math.max(connection.responses.length, isIdle(socket, connection) ? 0 : 1)
-  const recount = (socket: Socket, connection: Connection) => {
-    const now = connections.get(socket) === connection ? inFlight([socket, connection]) : 0
+  const recount = (connection: Connection) => {
+    const now = connections.has(connection.socket) ? inFlight(connection) : 0
     if (now === connection.counted) return
     inFlightNow += now - connection.counted
     connection.counted = now
     onInFlight(inFlightNow)
   }
   const closeIdle = () => {
-    for (const [socket, connection] of connections) if (isIdle(socket, connection)) socket.destroy()
+    for (const connection of connections.values()) if (isIdle(connection)) connection.socket.destroy()
     // What has sent nothing at all has not begun a handshake either.
     for (const socket of accepted.keys()) if (socket.bytesRead === 0) socket.destroy()
   }
@@ -124,6 +134,32 @@ export function trackConnections(
       if (byPeer.get(peer) === socket) byPeer.delete(peer)
     })
   }
+  const bePieceByPiece = (connection: Connection) => {
+    const { socket } = connection
+    if (connection.intake !== undefined || socket.destroyed) return
+    // Node reads for its parser by other means than for us, and would not begin with these.
+    if (!isReading(socket)) {
+      socket.once('resume', () => bePieceByPiece(connection))
+      return
+    }
+    connection.intake = takeOneByOne(socket, {
+      busy: () => connection.current?.req.complete === true || isQueued(connection),
+      onAhead: () => (wary = performance.now() + waryMs),
+      onPart() {
+        // Of a head: it is not known yet how long it is.
+        if (connection.current === undefined) connection.heard = unknown
+      },
+    })
+  }
+  /** A client sends ahead: from now on nobody's requests are made before their turn. */
+  const beWary = (of: Connection) => {
+    const already = performance.now() < wary
+    wary = performance.now() + waryMs
+    // Not in the midst of what its parser does.
+    if (of.intake === undefined) setImmediate(bePieceByPiece, of)
+    if (already) return
+    for (const connection of connections.values()) if (connection !== of) bePieceByPiece(connection)
+  }
   const follow = (socket: Socket) => {
     // Over TLS the place belongs to the socket below, which took it before the handshake.
     const below = accepted.has(socket) ? socket : byPeer.get(peerOf(socket))
@@ -132,56 +168,107 @@ export function trackConnections(
       socket.destroy()
       return
     }
-    const talk: Talk = { guest, below, unsent: 0, responses: [], newest: undefined, arriving: false }
-    const onPiece = () => recount(socket, connection)
-    const intake = takeOneByOne(socket, readerOf(talk, onPiece))
     const client = socket.remoteAddress?.replace(/^::ffff:/, '') ?? ''
-    const connection: Connection = Object.assign(talk, { intake, client, sent: 0, counted: 0 })
+    const connection: Connection = {
+      ...{ socket, guest, below, client, unsent: 0, sent: 0, heard: socket.bytesRead, counted: 0 },
+      ...{ current: undefined, newest: undefined, queue: undefined, intake: undefined, broken: undefined },
+    }
     connections.set(socket, connection)
+    if (performance.now() < wary) bePieceByPiece(connection)
     closeUnhurried(socket, {
-      newest: () => talk.newest,
+      newest: () => connection.newest,
       onPart: () => {
         places.part(guest)
-        intake.discard()
+        connection.queue?.clear()
+        discard(socket)
       },
     })
     socket.once('close', () => {
       connections.delete(socket)
-      recount(socket, connection)
+      recount(connection)
     })
   }
-  const track = (request: IncomingMessage, response: ServerResponse) => {
-    const { socket } = request
-    const connection = connections.get(socket)
-    if (connection === undefined || socket.writableEnded) {
-      // Sent behind a request whose answer said that it is the last one.
-      socket.destroy()
-      return
+  /** Has a server's requests and its broken requests answered in their turn. */
+  const lead = (server: Server) => {
+    const answer = takenFrom(server, 'request')
+    const answerBroken = takenFrom(server, 'clientError')
+
+    const begin = (connection: Connection, response: ServerResponse) => {
+      const started = performance.now()
+      connection.current = response
+      places.work(connection.guest)
+      recount(connection)
+      if (stopping && !isQueued(connection)) response.setHeader('Connection', 'close')
+      response.on('close', () => end(connection, response, started))
+      answer(response.req, response)
     }
-    const started = performance.now()
-    connection.responses.push(response)
-    connection.newest = request
-    places.work(connection.guest)
-    recount(socket, connection)
-    if (stopping) response.setHeader('Connection', 'close')
-    response.on('close', () => {
+    const end = (connection: Connection, response: ServerResponse, started: number) => {
+      const { socket, queue } = connection
+      const { req: request } = response
       const seconds = (performance.now() - started) / 1000
       const before = connection.sent
       connection.sent = socket.bytesWritten
-      const bytes = connection.sent - before
-      onRequestEnd({ request, response, seconds, bytes, client: connection.client })
-      connection.responses.splice(connection.responses.indexOf(response), 1)
-      connection.arriving = !request.complete
-      const over = connection.responses.length === 0 && !connection.intake.holds()
-      if (over && !socket.writableEnded) places.rest(connection.guest)
-      connection.intake.next()
-      recount(socket, connection)
+      onRequestEnd({ request, response, seconds, bytes: connection.sent - before, client: connection.client })
+      connection.current = undefined
+      if (queue !== undefined && queue.size() > 0) {
+        // Other connections get their turn in between.
+        setImmediate(goOn, connection, queue)
+        return
+      }
+      if (request.complete && bodyIsTold(request)) connection.heard = socket.bytesRead
+      if (connection.broken !== undefined) answerBroken(connection.broken, socket)
+      else queue?.goOn()
+      connection.intake?.next()
+      if (!socket.writableEnded && !isAhead(connection)) places.rest(connection.guest)
+      recount(connection)
       if (stopping && !lingering) closeIdle()
+    }
+    const goOn = (connection: Connection, queue: Queue) => {
+      const next = queue.shift()
+      if (next !== undefined && !connection.socket.destroyed) begin(connection, next)
+    }
+    server.on('request', (request, response) => {
+      const { socket } = request
+      const connection = connections.get(socket)
+      if (connection === undefined || socket.writableEnded) {
+        // Sent behind a request whose answer said that it is the last one.
+        socket.destroy()
+        return
+      }
+      connection.newest = request
+      connection.heard = socket.bytesRead
+      if (!isAnswering(connection)) {
+        begin(connection, response)
+        return
+      }
+      connection.queue ??= createQueue(socket)
+      connection.queue.add(response)
+      if (connection.queue.size() === fewAhead) beWary(connection)
+      recount(connection)
+    })
+    server.on('clientError', (error, socket: Socket) => {
+      const connection = connections.get(socket)
+      const behind = systemCode(error)?.startsWith('HPE_') === true
+      if (connection === undefined || !behind || !isAnswering(connection)) {
+        answerBroken(error, socket)
+        return
+      }
+      // A request that has come in part is the one that is broken.
+      const { newest, current, queue } = connection
+      if (newest?.complete === false) {
+        if (newest === current?.req) {
+          answerBroken(error, socket)
+          return
+        }
+        queue?.dropLast()
+      }
+      connection.broken = error
+      socket.pause()
     })
   }
   const onTimeout = (socket: Socket) => {
     const connection = connections.get(socket)
-    const kept = connection?.newest?.complete === true && connection.responses.length === 0
+    const kept = connection?.newest?.complete === true && connection.current === undefined
     if (connection !== undefined && hasMoved(connection)) {
       socket.setTimeout(stalledMs)
       return
@@ -193,7 +280,7 @@ export function trackConnections(
   for (const server of servers) {
     server.prependListener('connection', enter)
     server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', follow)
-    server.prependListener('request', track)
+    lead(server)
     // Counts from the last byte in either direction, also of an answer that has been handed over in one piece.
     server.setTimeout(stalledMs, onTimeout)
   }
@@ -203,8 +290,9 @@ export function trackConnections(
     requestsInFlight: () => inFlightNow,
     async drain({ lingerMs, drainMs }) {
       stopping = true
-      for (const { responses } of connections.values()) {
-        for (const response of responses) if (!response.headersSent) response.setHeader('Connection', 'close')
+      for (const connection of connections.values()) {
+        const { current } = connection
+        if (current?.headersSent === false && !isQueued(connection)) current.setHeader('Connection', 'close')
       }
       const closed = [...servers, ...beside].map(
         (server) =>
@@ -217,6 +305,7 @@ export function trackConnections(
       }, lingerMs)
       let cut = 0
       const limit = setTimeout(() => {
+        for (const connection of connections.values()) recount(connection)
         cut = inFlightNow
         for (const socket of accepted.keys()) socket.destroy()
       }, drainMs)
@@ -228,32 +317,43 @@ export function trackConnections(
   }
 }
 
-// Over TLS Node sees no progress before a whole answer is through; on a plain socket it looks at the same figure itself.
-function hasMoved(talk: Talk): boolean {
-  const unsent = talk.below._handle?.writeQueueSize ?? 0
-  const moved = unsent > 0 && unsent !== talk.unsent
-  talk.unsent = unsent
-  return moved
+const isReading = (socket: Socket & { readonly _handle?: { readonly reading?: boolean } | null }): boolean =>
+  !socket.isPaused() && socket._handle?.reading !== false
+
+/** Whether requests wait for the answers before theirs. */
+const isQueued = ({ queue }: Connection): boolean => queue !== undefined && queue.size() > 0
+
+const isAnswering = (connection: Connection): boolean => connection.current !== undefined || isQueued(connection)
+
+/** Whether what its client sends is more than the request that is answered. */
+const isAhead = (connection: Connection): boolean => isQueued(connection) || connection.intake?.holds() === true
+
+const isIdle = (connection: Connection): boolean => {
+  const { socket, newest, heard } = connection
+  if (connection.current !== undefined || (isAhead(connection) && !socket.writableEnded)) return false
+  return socket.writableEnded || (socket.bytesRead === heard && newest?.complete !== false)
 }
 
-function readerOf(talk: Talk, onPiece: () => void): Reader {
-  let seen: IncomingMessage | undefined
-  let wasWhole = true
-  return {
-    busy() {
-      for (const { req } of talk.responses) if (req.complete) return true
-      return false
-    },
-    onPiece() {
-      const { newest } = talk
-      const whole = newest?.complete !== false
-      // A piece that neither began nor ended a request is part of a head.
-      talk.arriving = !whole || (newest === seen && wasWhole)
-      seen = newest
-      wasWhole = whole
-      onPiece()
-    },
+const inFlight = (connection: Connection): number => {
+  const answers = (connection.current === undefined ? 0 : 1) + (connection.queue?.size() ?? 0)
+  return answers === 0 && !isIdle(connection) ? 1 : answers
+}
+
+/** Takes an event away from those who listen to it. */
+function takenFrom(server: Server, event: string): (...args: readonly unknown[]) => void {
+  const listeners = server.rawListeners(event)
+  server.removeAllListeners(event)
+  return (...args) => {
+    for (const listener of listeners) listener.apply(server, args)
   }
+}
+
+// Over TLS Node sees no progress before a whole answer is through; on a plain socket it looks at the same figure itself.
+function hasMoved(connection: Connection): boolean {
+  const unsent = connection.below._handle?.writeQueueSize ?? 0
+  const moved = unsent > 0 && unsent !== connection.unsent
+  connection.unsent = unsent
+  return moved
 }
 
 /** The same for a TLS socket and the one that it speaks over. */

@@ -7,38 +7,33 @@ export interface Intake {
   readonly next: () => void
   /** Whether something has come that was not looked at yet. */
   readonly holds: () => boolean
-  /** Throws away whatever comes from now on, until the client has nothing more to say. */
-  readonly discard: () => void
 }
 
-/** What the connection is at; asked before and told after each piece. */
+/** What the connection is at. */
 export interface Reader {
   /** Whether a request has come whole and its answer has not ended. */
   readonly busy: () => boolean
-  /** A piece was given to the parser. */
-  readonly onPiece: () => void
+  /** Something came behind a request before that was answered. */
+  readonly onAhead: () => void
+  /** A part of a head, or of a body, was given to the parser. */
+  readonly onPart: () => void
 }
-
-// What is thrown away is read at 3 MB/s a connection: 10 MB, the guide's longest body, are gone in time for their client
-// to read why, and hundreds of such clients leave time for the others.
-const discardPauseMs = 20
 
 const nothing = Buffer.alloc(0)
 const endOfHead = '\r\n\r\n'
 
 /**
- * Puts itself between a connection and the HTTP parser that Node has just attached to it.
+ * Puts itself between a connection and the HTTP parser that Node has attached to it, which is slower than Node's own way.
  *
  * At most one read, 64 KiB, is held as bytes beside what the socket buffers by itself, and then nothing more is read
  * until the answer has reached the kernel: a client that takes no answers is not listened to either.
  */
-export function takeOneByOne(socket: Socket, { busy, onPiece }: Reader): Intake {
+export function takeOneByOne(socket: Socket, { busy, onAhead, onPart }: Reader): Intake {
   const parsers = socket.listeners('data')
   const atEnd = socket.listeners('end')
   let waiting: Buffer = nothing
   let ended = false
   let stopped = false
-  let discarding = false
   let due: NodeJS.Immediate | undefined
 
   // Whoever reads a body pauses the socket too, and so does Node itself.
@@ -50,7 +45,8 @@ export function takeOneByOne(socket: Socket, { busy, onPiece }: Reader): Intake 
       const piece = at < 0 ? waiting : waiting.subarray(0, at + endOfHead.length)
       waiting = piece.length === waiting.length ? nothing : waiting.subarray(piece.length)
       for (const parse of parsers) parse.call(socket, piece)
-      onPiece()
+      if (waiting.length > 0) onAhead()
+      if (at < 0) onPart()
     }
     if (socket.destroyed) waiting = nothing
     else if (waiting.length > 0) {
@@ -59,6 +55,8 @@ export function takeOneByOne(socket: Socket, { busy, onPiece }: Reader): Intake 
         socket.pause()
       }
     } else if (ended) {
+      // Node would end our side as well, under the answer that is being given.
+      if (busy()) return
       ended = false
       for (const listener of atEnd) listener.call(socket)
     } else if (stopped) {
@@ -68,18 +66,12 @@ export function takeOneByOne(socket: Socket, { busy, onPiece }: Reader): Intake 
   }
 
   socket.on('data', (chunk: Buffer) => {
-    if (discarding) {
-      socket.pause()
-      setTimeout(() => socket.resume(), discardPauseMs).unref()
-      return
-    }
     waiting = waiting.length === 0 ? chunk : Buffer.concat([waiting, chunk])
     feed()
   })
   socket.on('end', () => {
     ended = true
-    if (discarding) socket.destroy()
-    else feed()
+    feed()
   })
   socket.on('resume', () => {
     // Told later than it was done: meanwhile it may have been stopped again.
@@ -99,11 +91,5 @@ export function takeOneByOne(socket: Socket, { busy, onPiece }: Reader): Intake 
       })
     },
     holds: () => waiting.length > 0,
-    discard() {
-      discarding = true
-      waiting = nothing
-      if (ended) socket.destroy()
-      else socket.resume()
-    },
   }
 }

@@ -6,8 +6,9 @@ import { connect, type AddressInfo, type Server as NetServer, type Socket } from
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectOverTls, type TLSSocket } from 'node:tls'
-import { afterAll, afterEach, beforeEach, describe, expect, it, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, it, onTestFinished, test, vi } from 'vitest'
 import { trackConnections, type Connections } from '../../src/server/connections.ts'
+import { prepared } from '../../src/server/http-server.ts'
 import { createPlaces } from '../../src/server/places.ts'
 import { makeCertificate } from '../support/certificates.ts'
 import { aloneCrowd } from '../../src/server/threads/crowd.ts'
@@ -81,6 +82,108 @@ describe('draining', () => {
     clearTimeout(late)
     expect(text).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
     expect(text).toContain('Connection: close\r\n')
+  })
+})
+
+describe('requests that are sent before their turn', () => {
+  const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`
+  /** A server that answers with the address that was asked for, later. */
+  async function late(ms = 20): Promise<{ readonly to: NetServer; readonly order: string[] }> {
+    const order: string[] = []
+    const to = prepared(
+      createServer((request, response) => {
+        order.push(`begin ${request.url}`)
+        setTimeout(() => {
+          order.push(`end ${request.url}`)
+          response.end(`answer to ${request.url}`)
+        }, ms)
+      }),
+    )
+    trackConnections([to], { places: placesFor(10), stalledMs: 60_000, onRequestEnd: nobody })
+    await new Promise<void>((resolve) => to.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => to.close().closeAllConnections())
+    return { to, order }
+  }
+  /** All that comes until the connection ends. */
+  const receive = async (socket: Socket): Promise<string> => {
+    let text = ''
+    socket.on('data', (chunk: Buffer) => (text += chunk.toString()))
+    await closed(socket)
+    return text
+  }
+
+  it('are answered one after the other, also where the client has ended its side', async () => {
+    const { to, order } = await late()
+    const socket = await dial('', to)
+    const all = receive(socket)
+    socket.end(['/1', '/2', '/3'].map(get).join(''))
+    expect((await all).match(/answer to ../g)).toEqual(['answer to /1', 'answer to /2', 'answer to /3'])
+    expect(order).toEqual(['/1', '/2', '/3'].flatMap((path) => [`begin ${path}`, `end ${path}`]))
+  })
+
+  it('are answered before what follows them and is no request', async () => {
+    const { to } = await late()
+    const socket = await dial(`${get('/1')}${get('/2')}no request\r\n\r\n`, to)
+    expect((await receive(socket)).match(/HTTP\/1.1 \d+|answer to ../g)).toEqual([
+      ...['HTTP/1.1 200', 'answer to /1', 'HTTP/1.1 200', 'answer to /2', 'HTTP/1.1 400'],
+    ])
+  })
+
+  it('are answered before one whose body is broken', async () => {
+    const { to, order } = await late()
+    const chunked = 'POST /2 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n'
+    const socket = await dial(`${get('/1')}${chunked}`, to)
+    expect((await receive(socket)).match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 400'])
+    expect(order).toEqual(['begin /1', 'end /1'])
+  })
+
+  it('come with the rest of their bodies', async () => {
+    const { to } = await late()
+    const socket = await dial(`${get('/1')}POST /2 HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n`, to)
+    socket.write(Buffer.alloc(200_000, 'x'))
+    socket.write(get('/3').replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'))
+    expect((await receive(socket)).match(/answer to ../g)).toEqual(['answer to /1', 'answer to /2', 'answer to /3'])
+  })
+
+  it('are made of one read of one connection at most, and begun one at a time', async () => {
+    const begun: string[] = []
+    const silent = createServer((request) => void begun.push(request.url ?? ''))
+    const tracked = trackConnections([silent], { places: placesFor(20), stalledMs: 60_000, onRequestEnd: nobody })
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => {
+      silent.close().closeAllConnections()
+    })
+    const sockets = await Promise.all(Array.from({ length: 12 }, () => dial('', silent)))
+    await vi.waitFor(() => expect(tracked.active()).toBe(12))
+    for (const socket of sockets) socket.write(get('/').repeat(2400))
+    await vi.waitFor(() => expect(begun).toHaveLength(12))
+    // 64 KiB of them for the first connection, and the one that is begun for each of the others.
+    expect(tracked.requestsInFlight()).toBeLessThanOrEqual(65_536 / get('/').length + 12)
+    silent.closeAllConnections()
+    await vi.waitFor(() => expect(tracked.requestsInFlight()).toBe(0))
+  })
+
+  it.each([100, 5000])('are all answered, however many: %i', async (count) => {
+    const { to } = await late(0)
+    const socket = await dial('', to)
+    const all = receive(socket)
+    // In pieces that end anywhere.
+    const text = Array.from({ length: count }, (_, at) => get(`/${at}`)).join('')
+    for (let at = 0; at < text.length; at += 10_007) socket.write(text.slice(at, at + 10_007))
+    socket.end()
+    const answered = [...(await all).matchAll(/answer to \/(\d+)/g)].map(([, at]) => Number(at))
+    expect(answered).toEqual(Array.from({ length: count }, (_, at) => at))
+  })
+
+  it('are all answered where each has a body', async () => {
+    const { to } = await late(0)
+    const socket = await dial('', to)
+    const all = receive(socket)
+    const post = (at: number) => `POST /${at} HTTP/1.1\r\nHost: x\r\nContent-Length: ${at}\r\n\r\n${'x'.repeat(at)}`
+    socket.end(Array.from({ length: 500 }, (_, at) => post(at)).join(''))
+    expect([...(await all).matchAll(/answer to \/(\d+)/g)].map(([, at]) => Number(at))).toEqual(
+      Array.from({ length: 500 }, (_, at) => at),
+    )
   })
 })
 
