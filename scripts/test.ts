@@ -1,9 +1,9 @@
 // `npm test`: installs what the real tests need, runs every tier, and ends with the sum as the very last line. `npm run fuzz`
 // runs the fuzz tests alone, with many more inputs.
 import { randomInt } from 'node:crypto'
-import { mkdir, mkdtemp, readFile, rm, statfs, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, statfs, symlink, writeFile } from 'node:fs/promises'
 import { availableParallelism, freemem, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import * as z from 'zod'
 import { labPackages } from '../src/lab/machine.ts'
 import { messageOf, systemCode } from '../src/model/errors.ts'
@@ -18,8 +18,8 @@ const minute = 60_000
 const tiers: Readonly<Record<string, number>> = {
   unit: 5 * minute,
   fuzz: 2 * minute,
-  integration: 32 * minute,
-  lab: 50 * minute,
+  integration: 40 * minute,
+  lab: 42 * minute,
 }
 const enduranceFactor = 10
 const usage = 'usage: npm test, npm run endurance, or npm run fuzz'
@@ -157,10 +157,34 @@ async function quickTemporary(): Promise<Readonly<Record<string, string>>> {
   }
 }
 
+// In the environment of whatever a tier starts.
+const mark = 'NETOPS_TEST_TIER'
+
+/**
+ * Ends what a tier that broke off has left behind: it would take the processors away from the next.
+ * @returns how many processes there were
+ */
+async function killMarked(value: string): Promise<number> {
+  let killed = 0
+  for (const name of await readdir('/proc')) {
+    // A process may end at any time, and be somebody else's.
+    const environment = /^\d+$/.test(name) ? await readFile(`/proc/${name}/environ`, 'utf8').catch(() => '') : ''
+    if (!environment.split('\0').includes(`${mark}=${value}`)) continue
+    try {
+      process.kill(Number(name), 'SIGKILL')
+      killed += 1
+    } catch (error) {
+      if (systemCode(error) !== 'ESRCH') throw error
+    }
+  }
+  return killed
+}
+
 /** Runs one vitest project, and those that are named after it. Whatever goes wrong besides its tests (a crash, no tests at all) counts as one failed. */
 async function runTier(name: string, limit: number, env: Readonly<Record<string, string | undefined>>): Promise<Sum> {
   const folder = await mkdtemp(join(tmpdir(), 'netops-test-'))
   const temporary = name === 'integration' ? await quickTemporary() : {}
+  const ended = new Set<string>()
   try {
     const report = join(folder, 'report.json')
     const vitest = [
@@ -179,9 +203,13 @@ async function runTier(name: string, limit: number, env: Readonly<Record<string,
     const merged = ['sh', '-c', 'exec "$@" 2>&1', 'sh', ...argv]
     const { code } = await exec(merged, {
       cwd: top,
-      env: { ...env, ...temporary },
+      env: { ...env, ...temporary, [mark]: folder },
       timeoutMs: limit,
-      onLine: (line) => console.log(line),
+      onLine(line) {
+        const [, file] = /(\S+\.test\.ts) \(/.exec(line) ?? []
+        if (file !== undefined) ended.add(basename(file))
+        console.log(line)
+      },
     })
     const results = jsonReport.parse(JSON.parse(await readFile(report, 'utf8')))
     const brokenFiles = results.testResults.filter(
@@ -197,6 +225,9 @@ async function runTier(name: string, limit: number, env: Readonly<Record<string,
     }
   } catch (thrown) {
     console.log(`tier ${name} broke off: ${messageOf(thrown)}`)
+    const files = (await readdir(join(top, 'test', name))).filter((file) => file.endsWith('.test.ts'))
+    console.log(`not ended: ${files.filter((file) => !ended.has(file)).join(' ')}`)
+    console.log(`processes of it that were still there, and are killed: ${await killMarked(folder)}`)
     return { passed: 0, failed: 1, skipped: 0 }
   } finally {
     await rm(folder, { recursive: true, force: true })

@@ -31,10 +31,12 @@ const manifestIn = async (out: string) =>
 /** A checkout with little sources of its own and the libraries of this one. */
 async function smallCheckout(name: string, main: string): Promise<string> {
   const checkout = join(folder, name)
-  await mkdir(join(checkout, 'src', 'server', 'threads'), { recursive: true })
-  await mkdir(join(checkout, 'src', 'cli'))
+  await mkdir(join(checkout, 'src', 'cli'), { recursive: true })
+  for (const part of ['server', 'archive']) {
+    await mkdir(join(checkout, 'src', part, 'threads'), { recursive: true })
+    await writeFile(join(checkout, 'src', part, 'threads', 'entry.ts'), 'export const nothing = undefined\n')
+  }
   await writeFile(join(checkout, 'src', 'server', 'main.ts'), main)
-  await writeFile(join(checkout, 'src', 'server', 'threads', 'entry.ts'), 'export const nothing = undefined\n')
   await writeFile(join(checkout, 'src', 'cli', 'main.ts'), main)
   await writeFile(join(checkout, 'src', 'heavy.ts'), "console.log('heavy')\nexport const heavy: string = 'used'\n")
   await cp(join(ownCheckout, 'package.json'), join(checkout, 'package.json'))

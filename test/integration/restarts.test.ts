@@ -65,7 +65,7 @@ test(
     expect(slow).toBeGreaterThan(3)
     expect((await supervisorOf(site.paths))?.supervisor).toEqual(supervisor)
   },
-  long ? 300_000 : 90_000,
+  long ? 400_000 : 200_000,
 )
 
 test('a deployment with another number of threads says that nobody can connect meanwhile, and has other sockets held', async () => {

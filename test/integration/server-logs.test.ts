@@ -1,6 +1,6 @@
 // The logs of a running service: a line for each request, nothing lost while files are rotated, none of them in the way.
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { Agent, get } from 'node:http'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
@@ -23,7 +23,7 @@ const linesOf = (name: string): readonly Line[] =>
 const namesOf = (stem: string): readonly string[] => readdirSync(logDir()).filter((name) => name.startsWith(stem))
 
 /** Asks for `/n/0`, `/n/1`, … over kept connections. */
-async function askMany(count: number, onAnswer: (done: number) => void = () => undefined): Promise<void> {
+async function askMany(count: number, onAnswer: (done: number) => Promise<void> = async () => undefined): Promise<void> {
   const agent = new Agent({ keepAlive: true, maxSockets: 16 })
   let [next, done] = [0, 0]
   const one = (path: string) =>
@@ -37,7 +37,7 @@ async function askMany(count: number, onAnswer: (done: number) => void = () => u
       next += 1
       await one(`/n/${next - 1}`)
       done += 1
-      onAnswer(done)
+      await onAnswer(done)
     }
   }
   await Promise.all(Array.from({ length: 16 }, worker))
@@ -75,8 +75,10 @@ describe('the access log', () => {
     const server = await startReady({
       config: `${baseConfig().replace('port: ', 'worker_threads: 2, port: ')}access_log: { max_size_mb: 1, max_files: 100 }\n`,
     })
-    await askMany(count, (done) => {
+    await askMany(count, async (done) => {
       if (done % 2000 !== 0) return
+      // It is not there until the server has opened it anew.
+      await eventually(() => expect(existsSync(join(logDir(), 'access.log'))).toBe(true))
       renameSync(join(logDir(), 'access.log'), join(logDir(), `access.${done}.log`))
       server.child.kill('SIGUSR1')
     })
