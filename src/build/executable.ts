@@ -54,9 +54,9 @@ const seaConfig = (plan: ExecutablePlan) => ({
   disableExperimentalSEAWarning: true,
   useSnapshot: false,
   useCodeCache: true,
-  // As in a checkout (scripts/with-node): node:sqlite and zstd work, and warn on each start. And what rotates logs sends SIGUSR1,
-  // which opens Node's debugger to every account of the host for as long as no code of ours has begun to listen to it.
-  execArgv: ['--disable-warning=ExperimentalWarning', '--disable-sigusr1'],
+  // As in a checkout (scripts/with-node): node:sqlite and zstd work, and warn on each start. And SIGUSR1 opens Node's debugger to
+  // every account of the host; Node blocks it where told not to, also for the server, which wants it from what rotates logs.
+  execArgv: ['--disable-warning=ExperimentalWarning', ...(plan.name === 'network_server' ? [] : ['--disable-sigusr1'])],
   execArgvExtension: 'env',
   assets: {
     ...Object.fromEntries(plan.assets),

@@ -6,7 +6,7 @@ import { exitCodes, messageOf, NetopsError, systemCode } from '../model/errors.t
 import { hostPaths } from '../model/paths.ts'
 import { mostOfConfig, readFileUpToNow } from '../system/bounded.ts'
 import { buildInfo } from '../system/build-info.ts'
-import { surviveSignals } from '../system/signals.ts'
+import { openNoDebugger, surviveSignals } from '../system/signals.ts'
 import type { Credentials } from './credentials.ts'
 import { help, parseFlags, type Request } from './flags.ts'
 import { isOperation } from './operate/words.ts'
@@ -19,6 +19,7 @@ const mostOfCredential = 2 ** 20
 type Start = Extract<Request, { kind: 'serve' | 'check' | 'migrate' | 'data-schema' }>
 
 async function main(): Promise<number> {
+  openNoDebugger()
   const argv = process.argv.slice(2)
   if (isOperation(argv)) return (await import('./operate/operate.ts')).operate(argv, print)
   const request = parseFlags(argv)
