@@ -19,9 +19,12 @@ export interface TrustLook {
 }
 
 // A login banner may stand before it. Folders with an access control list come first, up to an empty name: of one that the
-// group may write to, the group's bits in the mode are what anybody on that list may do at most (acl(5)).
+// group may write to, the group's bits in the mode are what anybody on that list may do at most (acl(5)). There is hardly ever
+// one, so that each folder is looked at by itself only where all of them together look as if.
 const look = `printf 'netops %s\\0' "$(id -u)"
+case $(ls -ldn -- "$@" 2> /dev/null) in *d????w????+*)
 for f; do case $(ls -ldn -- "$f" 2> /dev/null) in d????w????+*) printf '%s\\0' "$f"; esac; done
+esac
 printf '\\0'
 exec stat --printf='%n\\0%f\\0%u\\0%U\\0%G\\0' -- "$@" 2> /dev/null`
 const mostLinks = 40 // path_resolution(7)
