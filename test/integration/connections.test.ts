@@ -1,6 +1,6 @@
 // How a stop ends when clients do not: with short limits, on a bare HTTP server.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import { connect, type AddressInfo, type Server as NetServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -88,21 +88,20 @@ describe('draining', () => {
 describe('requests that are sent before their turn', () => {
   const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`
   /** A server that answers with the address that was asked for, later. */
-  async function late(ms = 20): Promise<{ readonly to: NetServer; readonly order: string[] }> {
+  async function late(ms = 20, credentials?: { readonly cert: Buffer; readonly key: Buffer }) {
     const order: string[] = []
-    const to = prepared(
-      createServer((request, response) => {
-        order.push(`begin ${request.url}`)
-        setTimeout(() => {
-          order.push(`end ${request.url}`)
-          response.end(`answer to ${request.url}`)
-        }, ms)
-      }),
-    )
-    trackConnections([to], { places: placesFor(10), stalledMs: 60_000, onRequestEnd: nobody })
+    const answer = (request: IncomingMessage, response: ServerResponse) => {
+      order.push(`begin ${request.url}`)
+      setTimeout(() => {
+        order.push(`end ${request.url}`)
+        response.end(`answer to ${request.url}`)
+      }, ms)
+    }
+    const to = prepared(credentials === undefined ? createServer(answer) : createTlsServer(credentials, answer))
+    const tracked = trackConnections([to], { places: placesFor(10), stalledMs: 60_000, onRequestEnd: nobody })
     await new Promise<void>((resolve) => to.listen(0, '127.0.0.1', resolve))
     onTestFinished(() => to.close().closeAllConnections())
-    return { to, order }
+    return { to, order, tracked }
   }
   /** All that comes until the connection ends. */
   const receive = async (socket: Socket): Promise<string> => {
@@ -173,6 +172,44 @@ describe('requests that are sent before their turn', () => {
     socket.end()
     const answered = [...(await all).matchAll(/answer to \/(\d+)/g)].map(([, at]) => Number(at))
     expect(answered).toEqual(Array.from({ length: count }, (_, at) => at))
+  })
+
+  it('are all answered over TLS', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'netops-connections-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const pair = makeCertificate(folder, 'server')
+    const [cert, key] = [readFileSync(pair.cert), readFileSync(pair.key)]
+    const { to } = await late(0, { cert, key })
+    const socket = connectOverTls({ port: (to.address() as AddressInfo).port, host: '127.0.0.1', ca: cert })
+    const all = receive(socket)
+    // Whoever ends its side of a TLS connection ends both.
+    const last = get('/2999').replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n')
+    socket.write(`${Array.from({ length: 2999 }, (_, at) => get(`/${at}`)).join('')}${last}`)
+    const answered = [...(await all).matchAll(/answer to \/(\d+)/g)].map(([, at]) => Number(at))
+    expect(answered).toEqual(Array.from({ length: 3000 }, (_, at) => at))
+  })
+
+  it('change nothing for others, be they there before or after, nor for the end of the service', async () => {
+    const { to, tracked } = await late(0)
+    const [early, busy] = [await dial('', to), await dial('', to)]
+    const [first, many] = [receive(early), receive(busy)]
+    early.write(get('/before'))
+    busy.write(get('/many').repeat(3000))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    const part = get('/after')
+    early.write(part.slice(0, 10))
+    const next = await dial(get('/next'), to)
+    const second = receive(next)
+    const third = receive(await dial('GET /part HTTP/1.1\r\nHo', to))
+    await vi.waitFor(() => expect(busy.bytesRead).toBeGreaterThan(100_000))
+    busy.destroy()
+    await many
+    // The rest comes after all that is idle was closed.
+    setTimeout(() => early.write(part.slice(10)), 400)
+    expect(await tracked.drain({ lingerMs: 100, drainMs: 1500 })).toBe(1)
+    expect((await first).match(/answer to \/[a-z]+/g)).toEqual(['answer to /before', 'answer to /after'])
+    expect((await second).match(/answer to \/[a-z]+/g)).toEqual(['answer to /next'])
+    expect(await third).toBe('')
   })
 
   it('are all answered where each has a body', async () => {
