@@ -7,7 +7,7 @@ import tseslint from 'typescript-eslint'
 // Each room with the rooms it may import from, besides itself.
 const below = ['config', 'system', 'model']
 const drivers = ['drivers/effects', 'drivers/hosts', 'drivers/services', 'drivers/storage']
-const underRuns = ['procedures', 'engine', 'archive', ...drivers, ...below]
+const underRuns = ['procedures', 'engine', 'backups', 'postgres', 'archive', ...drivers, ...below]
 const underCli = ['fleet', 'runs', 'build', 'lab', ...underRuns]
 const rooms: Readonly<Record<string, readonly string[]>> = {
   model: [],
@@ -16,13 +16,15 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   server: below,
   engine: below,
   archive: ['system', 'model'],
+  postgres: ['archive', ...below],
+  backups: ['archive', 'system', 'model'],
   'drivers/effects': below,
   'drivers/hosts': below,
   'drivers/services': below,
   'drivers/storage': below,
   build: ['system', 'model'],
   lab: ['system', 'model'],
-  procedures: ['engine', 'archive', ...below],
+  procedures: ['engine', 'backups', 'postgres', 'archive', ...below],
   runs: underRuns,
   fleet: ['runs', ...underRuns],
   // What a command is (command.ts) and what it may be given: known to all of the rooms of cli.

@@ -1,13 +1,14 @@
 // What archives cost beside tar, restic and borg: the first one, one where nothing changed, one where 1% did, proof and restore.
-import { appendFile, cp, lstat, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
-import { createHash } from 'node:crypto'
+import { appendFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join, relative } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bundle } from '../../src/build/bundle.ts'
 import { ownCheckout } from '../../src/build/checkout.ts'
 import { exec } from '../../src/system/exec.ts'
+import { copySome, filesIn, writeSmallFiles } from './backup-sets.ts'
 import { aimOf, aimText, figures, machine, table } from './figures.ts'
+import { watchMemory } from './tree-memory.ts'
 
 export interface BackupOptions {
   readonly json: boolean
@@ -25,8 +26,8 @@ interface Sample {
   readonly seconds: number
   /** Of processors, with all that it started. */
   readonly cpu: number
-  /** Peak of netops' own memory. */
-  readonly megabytes: number | undefined
+  /** Peak of its memory, with that of all that it started. */
+  readonly megabytes: number
 }
 
 interface Place {
@@ -121,7 +122,7 @@ export async function backup({ json, only, rounds = 3 }: BackupOptions): Promise
     const program = await bundled(folder)
     const samples: Sample[] = []
     for (const [set, fill] of Object.entries(sets)) {
-      if (only !== undefined && only !== set) continue
+      if (only !== undefined && only !== set && (only !== 'small' || set !== tenth)) continue
       const base = join(folder, set)
       await mkdir(join(base, 'data'), { recursive: true })
       await fill(join(base, 'data'))
@@ -150,53 +151,31 @@ async function bundled(folder: string): Promise<string> {
   return `${process.execPath} --disable-warning=ExperimentalWarning ${join(folder, 'archive.cjs')}`
 }
 
-// As much of /usr/lib as has 1 GB: libraries, modules, texts, and files of 100 MB.
-const mixedBytes = 1e9
-const smallFiles = 100_000
+const tenth = 'tenth'
 
-const sets: Readonly<Record<string, (data: string) => Promise<void>>> = {
-  async mixed(data) {
-    let bytes = 0
-    for (const path of await filesIn('/usr/lib')) {
-      const { size } = await lstat(path)
-      if (bytes + size > mixedBytes) continue
-      bytes += size
-      const to = join(data, relative('/usr/lib', path))
-      await mkdir(dirname(to), { recursive: true })
-      await cp(path, to, { verbatimSymlinks: true })
-    }
-  },
-  async small(data) {
-    for (let at = 0; at < smallFiles; at += 1) {
-      const folder = join(data, `${Math.floor(at / 500)}`)
-      if (at % 500 === 0) await mkdir(folder)
-      const word = createHash('sha256').update(`${at}`).digest('hex')
-      await writeFile(join(folder, `${word.slice(0, 12)}.json`), JSON.stringify({ at, word }).repeat(1 + (at % 80)))
-    }
-  },
+const sets: Readonly<Record<string, (data: string) => Promise<void> | void>> = {
+  mixed: (data) => copySome('/usr/lib', data, 1e9),
+  [tenth]: (data) => writeSmallFiles(data, 10_000),
+  small: (data) => writeSmallFiles(data, 100_000),
 }
 
-async function filesIn(folder: string): Promise<readonly string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort()
-}
+/** For how memory grows with the data netops is enough. */
+const toolsFor = (set: string): readonly Tool[] => (set === tenth ? tools.filter(isOwn) : tools)
+const isOwn = ({ name }: Pick<Tool, 'name'>): boolean => name.startsWith('netops')
 
 async function measure(set: string, place: Place): Promise<readonly Sample[]> {
   const samples: Sample[] = []
-  for (const tool of tools) await shell(tool.lines(place).prepare ?? 'true')
+  for (const tool of toolsFor(set)) await shell(tool.lines(place).prepare ?? 'true')
   for (const work of works) {
     if (work === '1% changed') await changeSome(join(place.base, 'data'))
     // What changed less than two seconds before is read again.
     await sleep(2500)
-    for (const tool of tools) {
+    for (const tool of toolsFor(set)) {
       const line = tool.lines(place)[work]
       if (line === undefined) continue
       const sample = { set, tool: tool.name, work, ...(await shell(line)) }
       console.error(
-        `${set}, ${work}, ${tool.name}: ${sample.seconds.toFixed(2)} s, ${sample.cpu.toFixed(2)} s of processors`,
+        `${set}, ${work}, ${tool.name}: ${sample.seconds.toFixed(2)} s, ${sample.cpu.toFixed(2)} s of processors, ${sample.megabytes.toFixed(0)} MB`,
       )
       samples.push(sample)
     }
@@ -211,14 +190,15 @@ async function changeSome(data: string): Promise<void> {
 
 async function shell(line: string): Promise<Pick<Sample, 'seconds' | 'cpu' | 'megabytes'>> {
   const timed = `TIMEFORMAT='took %R %U %S'; time { ${line} ; }`
-  const { code, stdout, stderr } = await exec(['bash', '-o', 'pipefail', '-c', timed], { env: { LC_ALL: 'C' } })
+  const memory = watchMemory()
+  const { code, stderr } = await exec(['bash', '-o', 'pipefail', '-c', timed], { env: { LC_ALL: 'C' } })
+  const peak = memory.stop()
   const [, real, user, system] = /^took (\S+) (\S+) (\S+)$/m.exec(stderr) ?? []
   if (code !== 0 || real === undefined) throw new Error(`${line} exited with ${code}: ${stderr.slice(-2000)}`)
-  const peak = /^peak (\d+)$/m.exec(stdout)?.[1]
   return {
     seconds: Number(real),
     cpu: Number(user) + Number(system),
-    megabytes: peak === undefined ? undefined : Number(peak),
+    megabytes: peak / 2 ** 20,
   }
 }
 
@@ -228,10 +208,16 @@ function present(samples: readonly Sample[], json: boolean): void {
   const median = (set: string, tool: string, work: Work): number =>
     figures(chosen(set, tool, work).map(({ seconds }) => seconds)).median
   const measured = Object.keys(sets).filter((set) => samples.some((sample) => sample.set === set))
+  const peakOf = (set: string): number =>
+    Math.max(
+      ...samples
+        .filter((sample) => sample.set === set && isOwn({ name: sample.tool }))
+        .map(({ megabytes }) => megabytes),
+    )
   const aims = measured.flatMap((set) => {
+    if (set === tenth) return []
     const ratio = (name: string, work: Work, [own, other, most]: readonly [string, string, number]) =>
       aimOf(`${name} (${set})`, median(set, own, work) / median(set, other, work), most)
-    const peak = Math.max(...samples.filter((sample) => sample.set === set).map(({ megabytes = 0 }) => megabytes))
     return [
       ratio('unchanged beside restic', 'unchanged', ['netops gzip', 'restic', 0.5]),
       ratio('1% changed beside restic', '1% changed', ['netops gzip', 'restic', 1]),
@@ -240,7 +226,8 @@ function present(samples: readonly Sample[], json: boolean): void {
       ratio('verify beside zstd -t', 'verify', ['netops zstd', 'tar --zstd', 1]),
       ratio('restore gzip beside tar -x', 'restore', ['netops gzip', 'tar -czf', 1]),
       ratio('restore zstd beside tar -x', 'restore', ['netops zstd', 'tar --zstd', 1]),
-      aimOf(`memory in MB (${set})`, peak, 200),
+      aimOf(`memory in MB (${set})`, peakOf(set), 200),
+      ...(set === 'small' ? [aimOf('memory beside that for a tenth (small)', peakOf(set) / peakOf(tenth), 1.25)] : []),
     ]
   })
   if (json) {
@@ -251,13 +238,15 @@ function present(samples: readonly Sample[], json: boolean): void {
     const cell = (tool: string, work: Work): string => {
       const of = chosen(set, tool, work)
       if (of.length === 0) return '-'
-      return `${figures(of.map(({ seconds }) => seconds)).median.toFixed(1)} (${figures(of.map(({ cpu }) => cpu)).median.toFixed(1)})`
+      const middle = (what: 'seconds' | 'cpu' | 'megabytes', digits: number): string =>
+        figures(of.map((sample) => sample[what])).median.toFixed(digits)
+      return `${middle('seconds', 1)} (${middle('cpu', 1)}; ${middle('megabytes', 0)})`
     }
-    console.log(`${set}: seconds (of processors)\n`)
+    console.log(`${set}: seconds (of processors; MB of memory at most)\n`)
     console.log(
       `${table(
         ['', ...works],
-        tools.map(({ name }) => [name, ...works.map((work) => cell(name, work))]),
+        toolsFor(set).map(({ name }) => [name, ...works.map((work) => cell(name, work))]),
       )}\n`,
     )
   }

@@ -5,19 +5,15 @@ import { join } from 'node:path'
 import { NetopsError } from '../model/errors.ts'
 import type { Compression } from './compression.ts'
 import { lineOf } from './entries.ts'
-import { IndexReader, IndexWriter, type IndexFacts, type IndexTotals, type Slab } from './index-file.ts'
-import { Loader, type Load, type SlabInMaking } from './loader.ts'
-import { archiveFile, indexFile, type ArchivePlace, type Manifest } from './manifest.ts'
+import { IndexWriter, type IndexFacts, type IndexTotals } from './index-file.ts'
+import { LastPieces, type LastArchive } from './last-pieces.ts'
+import { Loader, type Load } from './loader.ts'
+import { archiveFile, indexFile, type ArchivePlace } from './manifest.ts'
+import { rawBytesOf, slabOf } from './slab.ts'
 import { endOfTar } from './tar-header.ts'
+import { sharedBytes } from './threads/memory.ts'
 import type { ThreadPool } from './threads/pool.ts'
-import type { Squeezed } from './threads/tasks.ts'
-
-/** The last archive is not what it was when it was made: nothing of it may be taken over. */
-class LastIsDamaged extends NetopsError {
-  constructor(message: string, cause?: unknown) {
-    super('damaged', { message, cause })
-  }
-}
+import { mostOut, type Squeezed } from './threads/tasks.ts'
 
 export interface WrittenArchive {
   readonly archive: IndexFacts
@@ -42,7 +38,7 @@ export class ArchiveWriter {
   readonly #options: WriterOptions
   readonly #file: FileHandle
   readonly #index: IndexWriter
-  readonly #last: LastSlabs | undefined
+  readonly #last: LastPieces | undefined
   readonly #hash = createHash('sha256')
   #bytes = 0
   #raw = 0
@@ -55,7 +51,7 @@ export class ArchiveWriter {
   #whenLess: (() => void) | undefined
 
   private constructor(
-    parts: { file: FileHandle; index: IndexWriter; last: LastSlabs | undefined },
+    parts: { file: FileHandle; index: IndexWriter; last: LastPieces | undefined },
     options: WriterOptions,
   ) {
     this.#file = parts.file
@@ -74,7 +70,7 @@ export class ArchiveWriter {
     const file = await open(join(place.folder, archiveFile(place.name, options.compression)), 'wx', 0o600)
     const index = await IndexWriter.begin(join(place.folder, indexFile(place.name)))
     return new ArchiveWriter(
-      { file, index, last: last === undefined ? undefined : await LastSlabs.open(last) },
+      { file, index, last: last === undefined ? undefined : await LastPieces.open(last) },
       options,
     )
   }
@@ -99,11 +95,12 @@ export class ArchiveWriter {
     await this.#tail
     await this.room()
     const { compression, pool } = this.#options
-    const raw = Uint8Array.from(endOfTar)
-    const last = await pool.run({ kind: 'squeeze', compression, raw, parts: [[0, endOfTar.length]], files: [] }, [raw])
-    await this.#write(last.bytes, endOfTar.length)
+    const raw = sharedBytes(endOfTar.length)
+    const out = sharedBytes(mostOut)
+    const last = await pool.run({ kind: 'squeeze', compression, raw, out, parts: [[0, endOfTar.length]], files: [] })
     const [piece] = last.pieces
     if (piece === undefined) throw new Error('the end of the tar is no piece')
+    await this.#write(out.subarray(0, piece[0]), endOfTar.length)
     const index = await this.#index.end(piece)
     await this.#syncing
     await this.#file.sync()
@@ -135,21 +132,20 @@ export class ArchiveWriter {
     const parts = load.parts.map(({ range }) => range)
     const files = load.files.map(({ range }) => range)
     this.#loads += 1
-    const made = pool.run({ kind: 'squeeze', compression, raw: load.raw, parts, files }, [load.raw])
+    const { raw, out } = load.space
+    const made = pool.run({ kind: 'squeeze', compression, raw: raw.subarray(0, load.used), out, parts, files })
     made.catch(() => undefined) // it is awaited when it is its turn
     this.#then(async () => this.#made(load, await made))
   }
 
-  async #made(load: Load, { bytes, pieces, sums, raw }: Squeezed): Promise<void> {
-    this.loader.reuse(raw)
+  async #made(load: Load, { pieces, sums }: Squeezed): Promise<void> {
     load.files.forEach(({ entry }, at) => (entry.sha256 = sums[at]))
-    await this.#write(
-      bytes,
-      pieces.reduce((sum, [, length]) => sum + length, 0),
-    )
+    const bytes = pieces.reduce((sum, [length]) => sum + length, 0)
+    await this.#write(load.space.out.subarray(0, bytes), rawBytesOf(pieces))
+    this.loader.reuse(load.space)
     for (const [at, { slab, isLast }] of load.parts.entries()) {
       slab.pieces.push(...pieces.slice(at, at + 1))
-      if (isLast) await this.#index.slab(finished(slab))
+      if (isLast) await this.#index.slab(slabOf(slab.pieces, slab.entries.map(lineOf)))
     }
     this.#loads -= 1
     this.#whenLess?.()
@@ -157,25 +153,9 @@ export class ArchiveWriter {
 
   async #copy(from: number, count: number): Promise<void> {
     if (this.#last === undefined) throw new Error('there is nothing to copy')
-    let ahead: Promise<{ readonly slabs: readonly Slab[]; readonly bytes: Uint8Array } | undefined>
-    const next = (left: number) => this.#last?.read(from + count - left, left) ?? Promise.resolve(undefined)
-    let left = count
-    ahead = next(left)
-    while (left > 0) {
-      const run = await ahead
-      if (run === undefined) throw new LastIsDamaged('the last archive has fewer slabs than it had')
-      left -= run.slabs.length
-      const pieces = run.slabs.flatMap((slab) => slab.pieces)
-      const attesting = this.#options.pool.run({ kind: 'attest', bytes: run.bytes, pieces }, [run.bytes])
-      ahead = left > 0 ? next(left) : Promise.resolve(undefined)
-      ahead.catch(() => undefined) // it is awaited in the next round
-      const { bytes, bad } = await attesting
-      if (bad !== undefined) throw new LastIsDamaged('a piece of the last archive has another hash than its index says')
-      await this.#write(
-        bytes,
-        pieces.reduce((sum, [, raw]) => sum + raw, 0),
-      )
-      for (const slab of run.slabs) await this.#index.slab(slab)
+    for await (const run of this.#last.runs(from, count, this.#options.pool)) {
+      await this.#write(run.bytes, rawBytesOf(run.pieces))
+      for (const slab of run.ended) await this.#index.slab(slab)
       this.#options.signal?.throwIfAborted()
     }
   }
@@ -194,75 +174,3 @@ export class ArchiveWriter {
     this.#syncing.catch(() => undefined) // the next one, or the end, tells it
   }
 }
-
-const finished = ({ pieces, entries }: SlabInMaking): Slab => ({ pieces, lines: entries.map(lineOf) })
-
-/** An archive of which slabs are taken. */
-export interface LastArchive {
-  readonly place: ArchivePlace
-  readonly manifest: Manifest
-}
-
-export const indexOf = ({ place, manifest }: LastArchive): IndexReader =>
-  new IndexReader(join(place.folder, manifest.index.file), manifest.index)
-
-const runBytes = 1 << 20
-
-/** Reads the last archive's slabs in order, some at a time. */
-class LastSlabs {
-  readonly #file: FileHandle
-  readonly #slabs: AsyncGenerator<Slab, void, undefined>
-  #number = 0
-  #at = 0
-  #held: Slab | undefined
-
-  private constructor(file: FileHandle, last: LastArchive) {
-    this.#file = file
-    this.#slabs = indexOf(last).slabs()
-  }
-
-  static async open(last: LastArchive): Promise<LastSlabs> {
-    return new LastSlabs(await open(join(last.place.folder, last.manifest.archive.file), 'r'), last)
-  }
-
-  /** @returns some of the slabs from a number on, with their bytes; undefined where there are none */
-  async read(
-    from: number,
-    most: number,
-  ): Promise<{ readonly slabs: readonly Slab[]; readonly bytes: Uint8Array } | undefined> {
-    for (; this.#number < from; this.#number += 1) this.#at += bytesOf(await this.#take())
-    const slabs: Slab[] = []
-    let length = 0
-    while (slabs.length < most) {
-      const slab = await this.#take()
-      const bytes = bytesOf(slab)
-      if (slab === undefined || (slabs.length > 0 && length + bytes > runBytes)) {
-        this.#held = slab
-        break
-      }
-      slabs.push(slab)
-      length += bytes
-    }
-    if (slabs.length === 0) return undefined
-    const bytes = new Uint8Array(length)
-    const { bytesRead } = await this.#file.read(bytes, 0, length, this.#at)
-    if (bytesRead !== length) throw new LastIsDamaged('the last archive is shorter than it was')
-    this.#number += slabs.length
-    this.#at += length
-    return { slabs, bytes }
-  }
-
-  async #take(): Promise<Slab | undefined> {
-    const held = this.#held
-    this.#held = undefined
-    if (held !== undefined) return held
-    return (await this.#slabs.next()).value ?? undefined
-  }
-
-  async close(): Promise<void> {
-    await this.#slabs.return()
-    await this.#file.close()
-  }
-}
-
-const bytesOf = (slab: Slab | undefined): number => slab?.pieces.reduce((sum, [bytes]) => sum + bytes, 0) ?? 0

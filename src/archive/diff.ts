@@ -2,9 +2,10 @@
 import { createHash } from 'node:crypto'
 import { createReadStream, readlinkSync } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
-import { indexOf, type LastArchive } from './archive-writer.ts'
+import { indexOf, type LastArchive } from './last-pieces.ts'
 import { entryOf, type Entry, type Seen } from './entries.ts'
 import { compareNames, pathOf } from './names.ts'
+import { linesIn } from './slab.ts'
 import { TarScanner } from './tar-scanner.ts'
 import { writeTar } from './tar-source.ts'
 import { walk, type WalkNotes, type WalkRequest } from './walk.ts'
@@ -52,7 +53,7 @@ export async function* differences(
 }
 
 async function* archived(archive: LastArchive): AsyncGenerator<Entry, void, undefined> {
-  for await (const { lines } of indexOf(archive).slabs()) for (const line of lines) yield entryOf(line)
+  for await (const { text } of indexOf(archive).slabs()) for (const line of linesIn(text)) yield entryOf(line)
 }
 
 async function changes(then: Entry, now: Seen, base: string): Promise<readonly Change[]> {

@@ -7,12 +7,14 @@ import { formatBytes } from '../model/units.ts'
 import { exec } from '../system/exec.ts'
 import { removeTree } from '../system/files.ts'
 import { refuseDistrustedHere } from '../system/folder-trust.ts'
-import { indexOf, type LastArchive } from './archive-writer.ts'
+import { indexOf, type LastArchive } from './last-pieces.ts'
 import { ContentsJudge } from './contents.ts'
 import { entryOf, type Entry } from './entries.ts'
 import { readManifest, type ArchivePlace, type Manifest } from './manifest.ts'
 import { bytesOf, folderOf, isWithin, nameOfText, shownName } from './names.ts'
+import { Pipe } from './pipe.ts'
 import { ProgressMeter, type OnProgress } from './progress.ts'
+import { linesIn, rawBytesOf } from './slab.ts'
 import { readSlabs } from './slab-reader.ts'
 import { withPool, type ThreadPool } from './threads/pool.ts'
 
@@ -73,14 +75,18 @@ interface Choice {
   readonly touched: ReadonlyMap<string, Entry>
 }
 
-/** Goes through the whole index twice: hard links are judged by what they lead to, which is known after the first time. */
+/**
+ * Goes through the whole index, twice where there are hard links: these are judged by what they lead to, which is known after the
+ * first time. Where the manifest conceals them, they lead to nothing and are refused.
+ */
 async function judgeAll(archive: LastArchive, only: readonly string[] | undefined): Promise<Choice> {
   const { manifest } = archive
   const targets = new Map<string, boolean>()
   const isChosen = (name: string): boolean => only?.some((top) => isWithin(name, top)) ?? true
-  await eachEntry(archive, ({ kind, name, target = '' }) => {
+  const noteLinks = ({ kind, name, target = '' }: Entry): void => {
     if (kind === 'hardlink') targets.set(target, (targets.get(target) ?? false) || isChosen(name))
-  })
+  }
+  if (manifest.totals.hardlinks > 0) await eachEntry(archive, noteLinks)
   const extras = new Set([...targets].filter(([name, isWanted]) => isWanted && !isChosen(name)).map(([name]) => name))
   const tops = [...(only ?? []), ...extras]
   const wants = (name: string): boolean => isChosen(name) || extras.has(name) || tops.some((top) => isWithin(top, name))
@@ -110,9 +116,12 @@ async function judgeAll(archive: LastArchive, only: readonly string[] | undefine
 }
 
 async function eachEntry(archive: LastArchive, look: (entry: Entry, raw: number) => void): Promise<void> {
-  for await (const { pieces, lines } of indexOf(archive).slabs()) {
-    const raw = pieces.reduce((sum, [, length]) => sum + length, 0)
-    for (const [at, line] of lines.entries()) look(entryOf(line), at === 0 ? raw : 0)
+  for await (const { pieces, text } of indexOf(archive).slabs()) {
+    let raw = rawBytesOf(pieces)
+    for (const line of linesIn(text)) {
+      look(entryOf(line), raw)
+      raw = 0
+    }
   }
 }
 
@@ -144,7 +153,8 @@ type UnpackTools = ExtractTools & { readonly pool: ThreadPool }
 
 // Nothing that is there is followed or replaced; a folder's times are set when all of it is there.
 const extractOptions = [
-  ...['--extract', '--file=-', '--keep-old-files', '--delay-directory-restore', '--preserve-permissions'],
+  ...['--extract', '--file=-', '--blocking-factor=128', '--keep-old-files'],
+  ...['--delay-directory-restore', '--preserve-permissions'],
   ...['--acls', '--xattrs'],
 ]
 const ofRoot = ['--same-owner', '--xattrs-include=*']
@@ -197,63 +207,6 @@ async function unpack(
 }
 
 const wantsLine = (wants: (name: string) => boolean) => (line: string) => wants(entryOf(line).name)
-
-/** One writer's bytes for one reader, a piece at a time. */
-class Pipe {
-  #held: Uint8Array | undefined
-  #isOver = false
-  #isClosed = false
-  #wake: (() => void) | undefined
-  isClosedEarly = false
-
-  async write(bytes: Uint8Array): Promise<void> {
-    while (this.#held !== undefined && !this.#isClosed) await this.#change()
-    if (this.#isClosed) {
-      this.isClosedEarly = true
-      throw new NetopsError('failed', { message: 'tar takes no more' })
-    }
-    this.#held = bytes
-    this.#wakeUp()
-  }
-
-  end(): void {
-    this.#isOver = true
-    this.#wakeUp()
-  }
-
-  /** Nobody reads any more. */
-  close(): void {
-    this.#isClosed = true
-    this.#wakeUp()
-  }
-
-  async *read(): AsyncGenerator<Uint8Array, void, undefined> {
-    for (;;) {
-      const bytes = this.#held
-      this.#held = undefined
-      this.#wakeUp()
-      if (bytes !== undefined) yield bytes
-      else if (this.#isOver) return
-      else await this.#change()
-    }
-  }
-
-  #change(): Promise<void> {
-    return new Promise((resolve) => {
-      const before = this.#wake
-      this.#wake = () => {
-        before?.()
-        resolve()
-      }
-    })
-  }
-
-  #wakeUp(): void {
-    const wake = this.#wake
-    this.#wake = undefined
-    wake?.()
-  }
-}
 
 /** Removes what was unpacked only so that hard links had something to lead to, and the folders that hold nothing else. */
 async function removeExtras(into: string, { extras, touched }: Choice): Promise<void> {

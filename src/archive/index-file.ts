@@ -7,20 +7,11 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { createGunzip, gzip } from 'node:zlib'
 import { messageOf, NetopsError } from '../model/errors.ts'
-import { linesOf } from './lines.ts'
 import { pieceBytes } from './slab-cut.ts'
-import type { Piece } from './threads/tasks.ts'
+import type { Piece, Slab } from './slab.ts'
 
 /** The schema of index and manifest; what a newer netops writes is refused. */
 export const archiveSchema = 1
-
-/** A slab: consecutive entries, in pieces that are compressed each by itself. */
-export interface Slab {
-  /** In the order of the archive; more than one where it has a file that is larger than a piece. */
-  readonly pieces: readonly Piece[]
-  /** A line for each entry (entries.ts). */
-  readonly lines: readonly string[]
-}
 
 /** What an index file must be. */
 export interface IndexFacts {
@@ -42,7 +33,7 @@ const textBytes = 512 << 10
 export class IndexWriter {
   readonly #file: FileHandle
   readonly #hash = createHash('sha256')
-  #text: string[] = []
+  #text: Buffer[] = []
   #length = 0
   #bytes = 0
   #slabs = 0
@@ -60,11 +51,11 @@ export class IndexWriter {
     return writer
   }
 
-  async slab({ pieces, lines }: Slab): Promise<void> {
-    this.#line(JSON.stringify({ slab: { entries: lines.length, pieces } }))
-    for (const line of lines) this.#line(line)
+  async slab({ pieces, entries, text }: Slab): Promise<void> {
+    this.#line(JSON.stringify({ slab: { entries, pieces } }))
+    this.#take(text)
     this.#slabs += 1
-    this.#entries += lines.length
+    this.#entries += entries
     if (this.#length >= textBytes) await this.#flush()
   }
 
@@ -84,12 +75,16 @@ export class IndexWriter {
   }
 
   #line(line: string): void {
-    this.#text.push(line)
-    this.#length += line.length + 1
+    this.#take(Buffer.from(`${line}\n`))
+  }
+
+  #take(text: Buffer): void {
+    this.#text.push(text)
+    this.#length += text.length
   }
 
   async #flush(): Promise<void> {
-    const text = `${this.#text.join('\n')}\n`
+    const text = Buffer.concat(this.#text, this.#length)
     this.#text = []
     this.#length = 0
     const before = this.#writing
@@ -106,8 +101,8 @@ export class IndexWriter {
   }
 }
 
-// A slab's line has 70 bytes for each 4 MB of its one file.
-const longestLine = 64 << 20
+// A slab's line has 70 bytes for each 4 MB of its one file, and its entries' lines a few hundred each.
+const longestText = 64 << 20
 const mostEntriesOfASlab = 100_000
 
 /** Reads an index, a slab at a time. */
@@ -137,7 +132,7 @@ export class IndexReader {
       })
       const text = createGunzip({ chunkSize: 256 << 10 })
       file.on('error', (error) => text.destroy(error))
-      yield* this.#read(linesOf(file.pipe(text), longestLine))
+      yield* this.#read(file.pipe(text))
     } catch (error) {
       throw error instanceof NetopsError ? error : this.#damaged(messageOf(error), error)
     }
@@ -151,32 +146,35 @@ export class IndexReader {
     if (hash.digest('hex') !== this.#expected.sha256) throw this.#damaged('it has another hash than the manifest says')
   }
 
-  async *#read(lines: AsyncIterable<readonly string[]>): AsyncGenerator<Slab, void, undefined> {
+  async *#read(text: AsyncIterable<Buffer>): AsyncGenerator<Slab, void, undefined> {
+    const cutter = new TextCutter(() => this.#damaged('a line of it is too long'))
     let isBegun = false
-    let slab: { readonly pieces: readonly Piece[]; readonly lines: string[]; readonly entries: number } | undefined
+    let slab: Omit<Slab, 'text'> | undefined
     let [slabs, entries] = [0, 0]
-    for await (const some of lines) {
-      for (const line of some) {
+    for await (const some of text) {
+      cutter.push(some)
+      for (;;) {
+        const lines = cutter.take(slab?.entries ?? 1)
+        if (lines === undefined) break
         if (this.totals !== undefined) throw this.#damaged('something follows its end')
-        if (!isBegun) {
-          this.#begin(line)
-          isBegun = true
-        } else if (slab !== undefined && slab.lines.length < slab.entries) {
-          slab.lines.push(line)
-          if (slab.lines.length < slab.entries) continue
+        if (slab !== undefined) {
           slabs += 1
           entries += slab.entries
-          yield slab
+          yield { ...slab, text: lines }
           slab = undefined
+        } else if (!isBegun) {
+          this.#begin(lines.toString())
+          isBegun = true
         } else {
-          const found = this.#slabOrEnd(line)
+          const found = this.#slabOrEnd(lines.toString())
           if ('last' in found) {
             if (found.slabs !== slabs || found.entries !== entries) throw this.#damaged('something of it is missing')
             this.totals = found
-          } else slab = { ...found, lines: [] }
+          } else slab = found
         }
       }
     }
+    if (cutter.held > 0) throw this.#damaged('its last line is cut short')
   }
 
   #begin(line: string): void {
@@ -248,3 +246,57 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 const isCount = (value: unknown): value is number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+
+const lineBreak = 0x0a
+
+/** Cuts text that comes in pieces into so many lines at a time, as bytes: nothing of it is parsed or copied that need not be. */
+class TextCutter {
+  readonly #tooMuch: () => NetopsError
+  /** What came before and is not taken yet: the beginning of what is wanted next. */
+  #before: Buffer[] = []
+  #beforeBytes = 0
+  /** How many line breaks are in it. */
+  #beforeLines = 0
+  #piece: Buffer = Buffer.alloc(0)
+
+  /** @param tooMuch what is thrown where a take is longer than {@link longestText} */
+  constructor(tooMuch: () => NetopsError) {
+    this.#tooMuch = tooMuch
+  }
+
+  push(piece: Buffer): void {
+    this.#piece = piece
+  }
+
+  /** Bytes that were not taken. */
+  get held(): number {
+    return this.#beforeBytes + this.#piece.length
+  }
+
+  /** @returns so many lines; undefined where they have not all come: then as many are to be asked for when there is more */
+  take(lines: number): Buffer | undefined {
+    let to = 0
+    for (; this.#beforeLines < lines; this.#beforeLines += 1) {
+      const at = this.#piece.indexOf(lineBreak, to)
+      if (at < 0) {
+        this.#hold()
+        return undefined
+      }
+      to = at + 1
+    }
+    const taken = this.#piece.subarray(0, to)
+    const all = this.#before.length === 0 ? taken : Buffer.concat([...this.#before, taken])
+    this.#piece = this.#piece.subarray(to)
+    this.#before = []
+    this.#beforeBytes = 0
+    this.#beforeLines = 0
+    return all
+  }
+
+  #hold(): void {
+    if (this.#piece.length > 0) this.#before.push(this.#piece)
+    this.#beforeBytes += this.#piece.length
+    this.#piece = Buffer.alloc(0)
+    if (this.#beforeBytes > longestText) throw this.#tooMuch()
+  }
+}

@@ -1,5 +1,4 @@
 // Lines of text out of a stream, some at a time, and into a file.
-import type { FileHandle } from 'node:fs/promises'
 import { StringDecoder } from 'node:string_decoder'
 import { NetopsError } from '../model/errors.ts'
 
@@ -38,11 +37,11 @@ const bufferedLength = 256 << 10
 
 /** Appends lines to a file, many at a time. */
 export class LineWriter {
-  readonly #file: FileHandle
+  readonly #file: { append(text: string): Promise<void> }
   #lines: string[] = []
   #length = 0
 
-  constructor(file: FileHandle) {
+  constructor(file: { append(text: string): Promise<void> }) {
     this.#file = file
   }
 
@@ -60,6 +59,6 @@ export class LineWriter {
     const text = `${this.#lines.join('\n')}\n`
     this.#lines = []
     this.#length = 0
-    await this.#file.appendFile(text)
+    await this.#file.append(text)
   }
 }

@@ -2,7 +2,9 @@
 import { createHash, type Hash } from 'node:crypto'
 import type { Entry } from './entries.ts'
 import { pieceBytes } from './slab-cut.ts'
-import type { Piece, Range } from './threads/tasks.ts'
+import type { Piece } from './slab.ts'
+import { sharedBytes } from './threads/memory.ts'
+import { mostOut, type Range } from './threads/tasks.ts'
 
 /** An entry that is being written: the hash is known when its load is done. */
 export type EntryInMaking = { -readonly [Key in keyof Entry]: Entry[Key] }
@@ -13,22 +15,30 @@ export interface SlabInMaking {
   readonly pieces: Piece[]
 }
 
+/** Memory for a load, which threads share: what is compressed, and what comes of it. */
+export interface LoadSpace {
+  readonly raw: Buffer
+  readonly out: Buffer
+}
+
 /** What a thread compresses at once. */
 export interface Load {
-  readonly raw: Uint8Array
+  readonly space: LoadSpace
+  /** How many bytes there are. */
+  readonly used: number
   readonly parts: readonly { readonly slab: SlabInMaking; readonly range: Range; readonly isLast: boolean }[]
   /** Files that lie in it wholly. */
   readonly files: readonly { readonly entry: EntryInMaking; readonly range: Range }[]
 }
 
 // A message to a thread and back costs as much as compressing a few KB.
-const worthSending = 1 << 20
+const worthSending = 2 << 20
 
 /** Takes slabs byte by byte. */
 export class Loader {
   readonly #send: (load: Load) => void
-  readonly #free: Buffer[] = []
-  #buffer: Buffer | undefined
+  readonly #free: LoadSpace[] = []
+  #space: LoadSpace | undefined
   #used = 0
   #parts: { slab: SlabInMaking; range: Range; isLast: boolean }[] = []
   #files: { entry: EntryInMaking; range: Range }[] = []
@@ -41,8 +51,8 @@ export class Loader {
   }
 
   /** Takes back the memory of a load. */
-  reuse(raw: Uint8Array): void {
-    this.#free.push(Buffer.from(raw.buffer as ArrayBuffer))
+  reuse(space: LoadSpace): void {
+    this.#free.push(space)
   }
 
   /** @param rough about how many bytes it will have */
@@ -56,9 +66,9 @@ export class Loader {
     for (let at = 0; at < bytes.length;) {
       // Not before there is more: what ends a slab is never nothing.
       if (this.#used === pieceBytes) this.#cut()
-      this.#buffer ??= this.#free.pop() ?? Buffer.allocUnsafeSlow(pieceBytes)
+      this.#space ??= this.#free.pop() ?? { raw: sharedBytes(pieceBytes), out: sharedBytes(mostOut) }
       const taken = Math.min(bytes.length - at, pieceBytes - this.#used)
-      this.#buffer.set(taken === bytes.length ? bytes : bytes.subarray(at, at + taken), this.#used)
+      this.#space.raw.set(taken === bytes.length ? bytes : bytes.subarray(at, at + taken), this.#used)
       this.#used += taken
       at += taken
     }
@@ -87,10 +97,10 @@ export class Loader {
   /** Hands over what there is. */
   flush(): void {
     if (this.#slab !== undefined && this.#used > this.#slabFrom) this.#endPart(false)
-    const raw = this.#buffer
-    if (raw !== undefined && this.#parts.length > 0) {
-      this.#buffer = undefined
-      this.#send({ raw, parts: this.#parts, files: this.#files })
+    const space = this.#space
+    if (space !== undefined && this.#parts.length > 0) {
+      this.#space = undefined
+      this.#send({ space, used: this.#used, parts: this.#parts, files: this.#files })
     }
     this.#used = 0
     this.#slabFrom = 0
@@ -109,7 +119,7 @@ export class Loader {
   }
 
   #since(from: number): Uint8Array {
-    return this.#buffer === undefined ? new Uint8Array() : this.#buffer.subarray(from, this.#used)
+    return this.#space === undefined ? new Uint8Array() : this.#space.raw.subarray(from, this.#used)
   }
 
   #endPart(isLast: boolean): void {

@@ -4,9 +4,10 @@ import { link, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { NetopsError } from '../model/errors.ts'
 import { writeFileAtomic } from '../system/files.ts'
-import { ArchiveWriter, indexOf, type LastArchive, type WrittenArchive } from './archive-writer.ts'
+import { ArchiveWriter, type WrittenArchive } from './archive-writer.ts'
 import type { Compression } from './compression.ts'
 import { archiveSchema } from './index-file.ts'
+import { indexOf, type LastArchive } from './last-pieces.ts'
 import {
   archiveFile,
   indexFile,
@@ -19,6 +20,7 @@ import {
 } from './manifest.ts'
 import { shownName } from './names.ts'
 import { beginMaking, type Making } from './place.ts'
+import { PlanFile } from './plan-file.ts'
 import { readPlan, writePlan, type PlanTotals } from './plan.ts'
 import { ProgressMeter, type OnProgress } from './progress.ts'
 import { withPool, type ThreadPool } from './threads/pool.ts'
@@ -45,6 +47,16 @@ export interface MakeTools {
   readonly now?: (() => Date) | undefined
   /** Threads to work with; without them it starts its own. */
   readonly pool?: ThreadPool | undefined
+  /** Asked as soon as it is known what is to be written, with what that comes to; what it throws ends it, and nothing is left. */
+  readonly onSize?: ((size: ArchiveSize) => Promise<void>) | undefined
+}
+
+/** What an archive is about to take of a disk. */
+export interface ArchiveSize {
+  /** Bytes that are compressed anew, before that. */
+  readonly anew: number
+  /** Bytes that are copied from the last archive as they are. */
+  readonly taken: number
 }
 
 export interface MadeArchive {
@@ -132,26 +144,68 @@ class Maker {
 
   async make({ last, lastRefused }: Before): Promise<MadeArchive> {
     const progress = new ProgressMeter(this.#tools.onProgress)
-    const path = join(this.#work.folder, 'plan')
-    const plan = await writePlan({
-      entries: walk(await this.#walkRequest(), this.#notes(), BigInt(this.#begun.getTime()) * 1_000_000n),
-      last: last === undefined ? undefined : indexOf(last),
-      isDistrusted: distrustOf(last),
-      path,
-      signal: this.#tools.signal,
-      onEntries: (entries) => progress.seen(entries),
-    })
-    if (plan.entries === 0) {
-      throw new NetopsError('failed', { message: `there is nothing to archive: ${this.#request.roots.join(', ')}` })
+    const file = await PlanFile.begin(join(this.#work.folder, 'plan'))
+    const stop = new AbortController()
+    const { planning, isMade } = this.#plan(file, { last, progress, signal: this.#signalWith(stop.signal) })
+    try {
+      const written = await this.#follow(file, { planning, isMade, last, progress })
+      const plan = await planning
+      const manifest = this.#manifest(written, { plan, last: plan.copied > 0 ? last : undefined })
+      const name = manifestFile(this.#work.name)
+      await writeFileAtomic(join(this.#work.folder, name), manifestText(manifest), 0o600)
+      this.#tools.signal?.throwIfAborted()
+      await this.#making.publish([manifest.archive.file, manifest.index.file, name])
+      return { manifest, slabs: { made: plan.made, copied: plan.copied }, lastRefused }
+    } finally {
+      stop.abort()
+      await planning.catch(() => undefined) // it was told above, or is the consequence of what was
+      await file.close()
     }
-    const isSame = plan.isSame && last !== undefined
-    const written = isSame ? await this.#sameAs(last) : await this.#write(path, { plan, last, progress })
-    const manifest = this.#manifest(written, { plan, last: plan.copied > 0 ? last : undefined })
-    const name = manifestFile(this.#work.name)
-    await writeFileAtomic(join(this.#work.folder, name), manifestText(manifest), 0o600)
-    this.#tools.signal?.throwIfAborted()
-    await this.#making.publish([manifest.archive.file, manifest.index.file, name])
-    return { manifest, slabs: { made: plan.made, copied: plan.copied }, lastRefused }
+  }
+
+  #signalWith(stop: AbortSignal): AbortSignal {
+    const { signal } = this.#tools
+    return signal === undefined ? stop : AbortSignal.any([signal, stop])
+  }
+
+  /** Begins the walk. `isMade` tells as soon as it is known that anything is to be made; where the walk fails, it is not. */
+  #plan(
+    file: PlanFile,
+    { last, progress, signal }: { last: LastArchive | undefined; progress: ProgressMeter; signal: AbortSignal },
+  ): { readonly planning: Promise<PlanTotals>; readonly isMade: Promise<boolean> } {
+    const made = Promise.withResolvers<boolean>()
+    const plan = async (): Promise<PlanTotals> =>
+      writePlan({
+        entries: walk(await this.#walkRequest(), this.#notes(), BigInt(this.#begun.getTime()) * 1_000_000n),
+        last: last === undefined ? undefined : indexOf(last),
+        ...{ isDistrusted: distrustOf(last), file, signal },
+        onEntries: (entries) => progress.seen(entries),
+        onMake: () => made.resolve(true),
+        onTotals: async (totals) => {
+          if (!totals.isSame || last === undefined) await this.#tools.onSize?.(totals)
+        },
+      })
+    const planning = plan()
+    planning.then(
+      ({ rough }) => {
+        progress.begin(rough)
+        made.resolve(false)
+      },
+      () => made.resolve(false),
+    )
+    return { planning, isMade: made.promise }
+  }
+
+  /** Writes the archive while the walk goes on: the plan's beginning is as good as all of it. */
+  async #follow(file: PlanFile, { planning, isMade, last, progress }: Following): Promise<Written> {
+    if (!(await isMade)) {
+      const plan = await planning
+      if (plan.entries === 0) {
+        throw new NetopsError('failed', { message: `there is nothing to archive: ${this.#request.roots.join(', ')}` })
+      }
+      if (plan.isSame && last !== undefined) return this.#sameAs(last)
+    }
+    return this.#write(file, { last, progress })
   }
 
   async #walkRequest() {
@@ -182,17 +236,16 @@ class Maker {
   }
 
   async #write(
-    path: string,
-    { plan, last, progress }: { plan: PlanTotals; last: LastArchive | undefined; progress: ProgressMeter },
+    file: PlanFile,
+    { last, progress }: { last: LastArchive | undefined; progress: ProgressMeter },
   ): Promise<Written> {
     const { compression, base } = this.#request
     const { signal } = this.#tools
-    progress.begin(plan.rough)
     return withPool(this.#tools.pool, async (pool) => {
       const onBytes = (raw: number): void => progress.bytes(raw)
       const writer = await ArchiveWriter.begin(this.#work, last, { compression, pool, signal, onBytes })
       try {
-        await weave({ plan: readPlan(path), base, writer, signal, trouble: this.#notes().trouble })
+        await weave({ plan: readPlan(file), base, writer, signal, trouble: this.#notes().trouble })
         const { archive, index, raw }: WrittenArchive = await writer.end()
         return { archive, index, raw, slabs: index.totals.slabs, entries: index.totals.entries }
       } finally {
@@ -223,6 +276,13 @@ class Maker {
       restore: restoreCommand(join(this.#request.place.folder, file), base, compression),
     }
   }
+}
+
+interface Following {
+  readonly planning: Promise<PlanTotals>
+  readonly isMade: Promise<boolean>
+  readonly last: LastArchive | undefined
+  readonly progress: ProgressMeter
 }
 
 interface Written {

@@ -56,6 +56,22 @@ const manifestSchema = z.strictObject({
   ),
   /** How many more of either there were than are listed. */
   unlisted: z.strictObject({ leftOut: count, troubles: count }),
+  /** Of a PostgreSQL cluster: what a restore of it has to know. */
+  cluster: z
+    .strictObject({
+      /** server_version_num. */
+      version: count,
+      systemId: z.string(),
+      timeline: z.int().min(1),
+      segmentBytes: count,
+      /** Positions of the log that it needs, from and to; and whether these are in it. */
+      from: z.string(),
+      to: z.string(),
+      hasLog: z.boolean(),
+      /** By the server's clock: no earlier state can come of it. */
+      consistentAt: z.iso.datetime(),
+    })
+    .exactOptional(),
   /** The command that unpacks it where there is no netops. */
   restore: z.string(),
 })
@@ -108,7 +124,12 @@ export async function readManifest({ folder, name }: ArchivePlace): Promise<Mani
   return parseManifest(text, path, name)
 }
 
-function parseManifest(latin1: string, path: string, name: string): Manifest {
+/**
+ * A manifest's text, however it was read.
+ * @param latin1 its bytes, one character each
+ * @throws NetopsError as {@link readManifest}
+ */
+export function parseManifest(latin1: string, path: string, name: string): Manifest {
   const damaged = (why: string): NetopsError =>
     new NetopsError('damaged', { message: `the manifest ${path} is damaged: ${why}` })
   // Byte for byte: text that is not UTF-8 would become other text that is.

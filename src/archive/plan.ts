@@ -1,11 +1,13 @@
 // Decides what the next archive is made of, before anything is read: which slabs of the last archive it takes as they lie, and
 // which it makes anew. The decision goes to a file, so that it takes no more memory for a million files than for one.
-import { createReadStream } from 'node:fs'
-import { open, type FileHandle } from 'node:fs/promises'
+import { messageOf } from '../model/errors.ts'
+import { boundYoungGeneration } from '../system/heap.ts'
 import { entryOf, lineStart, roughBytes, seenOf, type Seen } from './entries.ts'
-import type { IndexReader, Slab } from './index-file.ts'
+import type { IndexReader } from './index-file.ts'
 import { linesOf, LineWriter } from './lines.ts'
 import { compareNames } from './names.ts'
+import type { PlanFile } from './plan-file.ts'
+import { bytesOfSlab, linesIn, rawBytesOf, type Slab } from './slab.ts'
 import { SlabCutter } from './slab-cut.ts'
 
 /** What the archive is made of, in order. */
@@ -27,6 +29,9 @@ export interface PlanTotals {
   readonly rough: number
   readonly made: number
   readonly copied: number
+  /** Of the rough bytes those that are compressed anew; what is copied, in bytes of the last archive. */
+  readonly anew: number
+  readonly taken: number
   /** All slabs of the last archive as they are, and nothing else. */
   readonly isSame: boolean
 }
@@ -38,20 +43,23 @@ export interface PlanRequest {
   readonly last: IndexReader | undefined
   /** Whether an entry is not in the last archive as it should be, whatever the times say. */
   isDistrusted(name: string): boolean
-  /** Where the plan is written; nothing lies there yet. */
-  readonly path: string
+  /** Where the plan is written, and read from meanwhile. */
+  readonly file: PlanFile
   readonly signal: AbortSignal | undefined
   /** Hears now and then how many entries were seen. */
   onEntries(entries: number): void
+  /** Hears once that a slab is to be made: that the archive is not the last one by another name. */
+  onMake(): void
+  /** Hears what it comes to, before whoever follows the plan sees its end; what it throws is the plan's end for them too. */
+  onTotals(totals: PlanTotals): Promise<void>
 }
 
 const roundEntries = 1000
 
-/** Writes the plan to a file. */
+/** Writes the plan to its file, and ends that. */
 export async function writePlan(request: PlanRequest): Promise<PlanTotals> {
-  const file = await open(request.path, 'wx', 0o600)
   try {
-    const planner = new Planner(file, request.last)
+    const planner = new Planner(request)
     await planner.begin()
     let seen = 0
     for (const entry of request.entries) {
@@ -59,19 +67,25 @@ export async function writePlan(request: PlanRequest): Promise<PlanTotals> {
       seen += 1
       if (seen % roundEntries !== 0) continue
       request.onEntries(seen)
+      boundYoungGeneration()
       // The walk is done at once: others, and a stop, have their turn in between.
       await new Promise(setImmediate)
       request.signal?.throwIfAborted()
     }
     request.onEntries(seen)
-    return await planner.end()
-  } finally {
-    await file.close()
+    const totals = await planner.end()
+    await request.onTotals(totals)
+    request.file.end()
+    return totals
+  } catch (error) {
+    request.file.end(error instanceof Error ? error : new Error(messageOf(error)))
+    throw error
   }
 }
 
 class Planner {
   readonly #out: LineWriter
+  readonly #request: PlanRequest
   readonly #last: LastArchive | undefined
   readonly #cutter = new SlabCutter()
   #slab: { readonly seen: Seen; readonly start: string }[] = []
@@ -81,10 +95,14 @@ class Planner {
   #rough = 0
   #copied = 0
   #made = 0
+  #anew = 0
+  #taken = 0
   #bytes = 0
   readonly #counts = { file: 0, folder: 0, link: 0, hardlink: 0 }
 
-  constructor(file: FileHandle, last: IndexReader | undefined) {
+  constructor(request: PlanRequest) {
+    const { file, last } = request
+    this.#request = request
     this.#out = new LineWriter(file)
     this.#last = last === undefined ? undefined : new LastArchive(last)
   }
@@ -107,9 +125,10 @@ class Planner {
 
   async #cut(): Promise<void> {
     const { number, slab } = this.#same ?? {}
-    if (number !== undefined && slab?.lines.length === this.#slab.length) {
+    if (number !== undefined && slab?.entries === this.#slab.length) {
       this.#copied += 1
-      this.#rough += slab.pieces.reduce((sum, [, raw]) => sum + raw, 0)
+      this.#rough += rawBytesOf(slab.pieces)
+      this.#taken += bytesOfSlab(slab)
       if (this.#copy !== undefined && this.#copy.from + this.#copy.count === number) this.#copy.count += 1
       else {
         this.#endCopy()
@@ -117,10 +136,12 @@ class Planner {
       }
     } else {
       this.#endCopy()
+      if (this.#made === 0) this.#request.onMake()
       this.#made += 1
       this.#out.line(JSON.stringify({ make: this.#slab.length }))
       for (const { seen, start } of this.#slab) {
         this.#rough += roughBytes(seen)
+        this.#anew += roughBytes(seen)
         this.#out.line(`${start}]`)
       }
     }
@@ -144,6 +165,7 @@ class Planner {
       entries: file + folder + link + hardlink,
       ...{ files: file, folders: folder, links: link, hardlinks: hardlink },
       ...{ bytes: this.#bytes, rough: this.#rough, made: this.#made, copied: this.#copied },
+      ...{ anew: this.#anew, taken: this.#taken },
       isSame: this.#made === 0 && this.#copied === this.#last?.slabs,
     }
   }
@@ -153,6 +175,7 @@ class Planner {
 class LastArchive {
   readonly #slabs: AsyncGenerator<Slab, void, undefined>
   #slab: Slab | undefined
+  #lines: readonly string[] = []
   #at = 0
   /** How many slabs were begun. */
   slabs = 0
@@ -164,6 +187,7 @@ class LastArchive {
   async next(): Promise<void> {
     const { value } = await this.#slabs.next()
     this.#slab = value ?? undefined
+    this.#lines = value === undefined ? [] : linesIn(value.text)
     this.#at = 0
     if (this.#slab !== undefined) this.slabs += 1
   }
@@ -178,14 +202,14 @@ class LastArchive {
     start: string,
   ): Promise<{ readonly number: number; readonly slab: Slab; readonly at: number } | undefined> {
     for (;;) {
-      const line = this.#slab?.lines[this.#at]
+      const line = this.#lines[this.#at]
       if (this.#slab === undefined || line === undefined) return undefined
       const place = { number: this.slabs - 1, slab: this.#slab, at: this.#at }
       const isSame = line.startsWith(start)
       const order = isSame ? 0 : compareNames(entryOf(line).name, name)
       if (order > 0) return undefined
       this.#at += 1
-      if (this.#at === this.#slab.lines.length) await this.next()
+      if (this.#at === this.#lines.length) await this.next()
       if (order === 0) return isSame ? place : undefined
     }
   }
@@ -193,10 +217,10 @@ class LastArchive {
 
 const longestLine = 1 << 20
 
-/** Reads a plan, in order. */
-export async function* readPlan(path: string): AsyncGenerator<PlanItem, void, undefined> {
+/** Reads a plan, in order, as it is written. */
+export async function* readPlan(file: PlanFile): AsyncGenerator<PlanItem, void, undefined> {
   let making: { readonly entries: Seen[]; readonly count: number } | undefined
-  for await (const lines of linesOf(createReadStream(path, { highWaterMark: 256 << 10 }), longestLine)) {
+  for await (const lines of linesOf(file.read(), longestLine)) {
     for (const line of lines) {
       if (making === undefined) {
         const { copy, make } = JSON.parse(line) as { copy?: { from: number; count: number }; make?: number }

@@ -20,8 +20,10 @@ export class ProgressMeter {
   readonly #tell: OnProgress | undefined
   readonly #phase: 'writing' | 'reading'
   #told = 0
+  #bytes = 0
   #begun = performance.now()
-  #of = 0
+  /** Undefined as long as it is not known how much there will be. */
+  #of: number | undefined
 
   constructor(tell: OnProgress | undefined, phase: 'writing' | 'reading' = 'writing') {
     this.#tell = tell
@@ -32,14 +34,17 @@ export class ProgressMeter {
     if (this.#isDue()) this.#tell?.({ phase: 'looking', entries })
   }
 
+  /** It is known how much there will be, whether or not some of it has been done already. */
   begin(of: number): void {
-    this.#begun = performance.now()
     this.#told = 0
     this.#of = of
-    this.bytes(0)
+    this.bytes(this.#bytes)
   }
 
   bytes(bytes: number): void {
+    if (this.#bytes === 0) this.#begun = performance.now()
+    this.#bytes = bytes
+    if (this.#of === undefined) return
     const isEnd = bytes >= this.#of
     if (!this.#isDue() && !isEnd) return
     const seconds = (performance.now() - this.#begun) / 1000

@@ -1,13 +1,16 @@
 // Reads an archive slab by slab, and holds each against the index: threads decompress and hash, this one keeps the order.
-import { createHash, type Hash } from 'node:crypto'
 import { open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf } from '../model/errors.ts'
-import { indexOf, type LastArchive } from './archive-writer.ts'
-import type { Slab } from './index-file.ts'
+import { BufferCollector } from '../system/heap.ts'
+import { spareBytes } from './compression.ts'
+import { indexOf, type LastArchive } from './last-pieces.ts'
 import { entryOf } from './entries.ts'
+import { bytesOfSlab, linesIn, rawBytesOf, type Piece, type Slab } from './slab.ts'
+import { endOfTar, isZero } from './tar-header.ts'
+import { SharedSpace } from './threads/memory.ts'
 import type { ThreadPool } from './threads/pool.ts'
-import { Comparison, type Inflated, type Piece } from './threads/tasks.ts'
+import { Comparison, type Inflated } from './threads/tasks.ts'
 
 export interface ReadOptions {
   readonly pool: ThreadPool
@@ -29,14 +32,15 @@ export interface ReadTotals {
   readonly slabs: number
   readonly entries: number
   readonly raw: number
-  /** Of all bytes of the archive, where all of them were read. */
-  readonly sha256: string | undefined
 }
 
 const runBytes = 1 << 20
+const runTextBytes = 1 << 20
+const givenBytes = 256 << 10
 
 /**
- * Reads an archive's slabs in order.
+ * Reads an archive's slabs in order. Each piece has the hash that the index says, and holds the entries that it says. Files are
+ * hashed too where they are wanted: otherwise their piece's hash shows that they are what was hashed when it was made.
  * @throws NetopsError `damaged` where the index is; what is damaged in the archive itself is told to `onDamage`
  */
 export async function readSlabs(archive: LastArchive, options: ReadOptions): Promise<ReadTotals> {
@@ -49,14 +53,26 @@ export async function readSlabs(archive: LastArchive, options: ReadOptions): Pro
 }
 
 /** What is being worked on, in order; nothing is given on before it is its turn. */
-type Turn = () => Promise<void>
+interface Turn {
+  readonly take: () => Promise<void>
+  readonly space: Space
+}
+
+/** Memory for what one task needs. */
+interface Space {
+  readonly bytes: SharedSpace
+  readonly text: SharedSpace
+  /** For what comes of it. */
+  readonly out: SharedSpace
+}
 
 class SlabReader {
   readonly #file: FileHandle
   readonly #archive: LastArchive
   readonly #options: ReadOptions
-  readonly #hash: Hash | undefined
   readonly #turns: Turn[] = []
+  readonly #spaces: Space[] = []
+  readonly #garbage = new BufferCollector(8 << 20)
   #at = 0
   #slabs = 0
   #entries = 0
@@ -66,48 +82,48 @@ class SlabReader {
     this.#file = file
     this.#archive = archive
     this.#options = options
-    this.#hash = options.chosen === undefined ? createHash('sha256') : undefined
   }
 
   async read(): Promise<ReadTotals> {
     const index = indexOf(this.#archive)
     let run: Slab[] = []
-    let length = 0
-    let number = 0
+    let [length, textLength, number] = [0, 0, 0]
     const endRun = async (): Promise<void> => {
-      if (run.length > 0) await this.#compare(run, length)
+      if (run.length > 0) await this.#compare(run, length, textLength)
       run = []
       length = 0
+      textLength = 0
     }
     for await (const slab of index.slabs()) {
-      const bytes = slab.pieces.reduce((sum, [size]) => sum + size, 0)
+      const bytes = bytesOfSlab(slab)
       const isChosen = this.#options.chosen?.(slab, number) ?? true
       number += 1
-      if (!isChosen || slab.pieces.length > 1 || length + bytes > runBytes) await endRun()
+      const isFull = length + bytes > runBytes || textLength + slab.text.length > runTextBytes
+      if (!isChosen || slab.pieces.length > 1 || isFull) await endRun()
       if (!isChosen) this.#at += bytes
       else if (slab.pieces.length > 1) await this.#large(slab)
       else {
         run.push(slab)
         length += bytes
+        textLength += slab.text.length
       }
     }
     await endRun()
     const last = index.totals?.last
     if (last !== undefined) await this.#end(last)
     while (this.#turns.length > 0) await this.#next()
-    const sha256 = await this.#rest()
-    return { slabs: this.#slabs, entries: this.#entries, raw: this.#raw, sha256 }
-  }
-
-  /** What follows the last piece is hashed too, but is nothing that should be there. */
-  async #rest(): Promise<string | undefined> {
     const { size } = await this.#file.stat()
     if (size > this.#at) this.#options.onDamage(`the archive has ${size - this.#at} bytes after its end`)
-    return this.#hash?.digest('hex')
+    return { slabs: this.#slabs, entries: this.#entries, raw: this.#raw }
   }
 
-  async #take(length: number): Promise<Buffer> {
-    const bytes = Buffer.allocUnsafeSlow(length)
+  #space(): Space {
+    return this.#spaces.pop() ?? { bytes: new SharedSpace(), text: new SharedSpace(), out: new SharedSpace() }
+  }
+
+  /** Reads the next bytes; what is missing at the end is zeros. */
+  async #take(length: number, { bytes: space }: Space): Promise<Buffer> {
+    const bytes = space.take(length)
     let filled = 0
     while (filled < length) {
       const { bytesRead } = await this.#file.read(bytes, filled, length - filled, this.#at + filled)
@@ -115,99 +131,117 @@ class SlabReader {
       filled += bytesRead
     }
     this.#at += length
-    this.#hash?.update(bytes.subarray(0, filled))
-    if (filled === length) return bytes
-    return bytes.fill(0, filled)
+    return filled === length ? bytes : bytes.fill(0, filled)
   }
 
-  async #compare(slabs: readonly Slab[], length: number): Promise<void> {
+  async #compare(slabs: readonly Slab[], length: number, textLength: number): Promise<void> {
     const { pool, wanted } = this.#options
-    const bytes = await this.#take(length)
-    const marked = typeof wanted === 'function' ? slabs.flatMap(({ lines }) => lines.map(wanted)) : undefined
+    const space = this.#space()
+    const bytes = await this.#take(length, space)
+    const text = space.text.take(textLength)
+    let at = 0
+    for (const slab of slabs) at += slab.text.copy(text, at)
+    const marked = typeof wanted === 'function' ? slabs.flatMap((slab) => linesIn(slab.text).map(wanted)) : undefined
     const keep = wanted === 'all' ? wanted : marked?.includes(true) === true ? marked : 'nothing'
     const { compression } = this.#archive.manifest
-    const pairs = slabs.flatMap(({ pieces: [piece], lines }) => (piece === undefined ? [] : [{ piece, lines }]))
-    // Where all is read, one hash over all of it shows as much.
-    const hashed = this.#hash === undefined || wanted !== undefined
-    const comparing = pool.run({ kind: 'compare', compression, bytes, slabs: pairs, keep, hashed }, [bytes])
-    await this.#turn(comparing, async () => {
-      const { damages, raw } = await comparing
+    const told = slabs.flatMap(({ pieces: [piece], entries, text: { length: textBytes } }) =>
+      piece === undefined ? [] : [{ piece, entries, textBytes }],
+    )
+    const isHashed = keep !== 'nothing'
+    const out = space.out.take(isHashed ? rawBytesOf(told.map(({ piece }) => piece)) + spareBytes : 0)
+    const comparing = pool.run({ kind: 'compare', compression, bytes, text, slabs: told, keep, out, isHashed })
+    await this.#turn(comparing, space, async () => {
+      const { damages, kept } = await comparing
       for (const damage of damages) this.#options.onDamage(damage)
-      for (const part of raw) await this.#options.onRaw?.(part)
+      await this.#give(out.subarray(0, kept))
       for (const slab of slabs) this.#count(slab)
     })
   }
 
-  #count({ pieces, lines }: Slab): void {
+  /** Gives on copies: who takes them has them longer than the memory is theirs. */
+  async #give(raw: Uint8Array): Promise<void> {
+    for (let at = 0; at < raw.length; at += givenBytes) {
+      const part = new Uint8Array(raw.subarray(at, at + givenBytes))
+      await this.#options.onRaw?.(part)
+      this.#garbage.thrown(part.length)
+    }
+  }
+
+  #count({ pieces, entries }: Slab): void {
     this.#slabs += 1
-    this.#entries += lines.length
-    for (const [, raw] of pieces) this.#raw += raw
+    this.#entries += entries
+    this.#raw += rawBytesOf(pieces)
     this.#options.onBytes(this.#raw)
   }
 
   /** A slab of several pieces, which can be scanned in order alone: of its bytes nothing is held but what is under way. */
   async #large(slab: Slab): Promise<void> {
-    const comparison = new Comparison(slab.lines.map(entryOf))
-    const isWanted = this.#options.wanted === 'all' || slab.lines.some((line) => this.#wants(line))
+    const lines = linesIn(slab.text)
+    const { wanted } = this.#options
+    const isWanted = wanted === 'all' || (wanted !== undefined && lines.some(wanted))
+    const comparison = new Comparison(lines.map(entryOf), isWanted)
     let damage: string | undefined
-    const judge = async (inflated: Promise<Inflated>): Promise<void> => {
-      const found = await inflated
-      damage ??= found.damage
-      if (found.raw === undefined || damage !== undefined) return
+    const judge = (look: () => void): void => {
+      if (damage !== undefined) return
       try {
-        comparison.push(found.raw)
-      } catch (error) {
-        damage = messageOf(error)
-        return
-      }
-      if (isWanted) await this.#options.onRaw?.(found.raw)
-    }
-    for (const piece of slab.pieces) {
-      const inflating = this.#inflate(piece, await this.#take(piece[0]))
-      await this.#turn(inflating, () => judge(inflating))
-    }
-    await this.#turn(Promise.resolve(), () => {
-      try {
-        if (damage === undefined) comparison.end()
+        look()
       } catch (error) {
         damage = messageOf(error)
       }
+    }
+    for (const [at, piece] of slab.pieces.entries()) {
+      // Of one file the first piece has all headers: what follows is its data, which is looked at where it is wanted.
+      const isKept = isWanted || slab.entries > 1 || at === 0
+      const space = this.#space()
+      const out = isKept ? space.out.take(piece[1] + spareBytes) : undefined
+      const raw = out?.subarray(0, piece[1])
+      const inflating = this.#inflate(piece, await this.#take(piece[0], space), out)
+      await this.#turn(inflating, space, async () => {
+        const { damage: found } = await inflating
+        damage ??= found
+        judge(() => (raw === undefined ? comparison.skip(piece[1]) : comparison.push(raw)))
+        if (raw !== undefined && damage === undefined && isWanted) await this.#give(raw)
+      })
+    }
+    await this.#turn(Promise.resolve(), this.#space(), () => {
+      judge(() => comparison.end())
       if (damage !== undefined) this.#options.onDamage(damage)
       this.#count(slab)
       return Promise.resolve()
     })
   }
 
-  #wants(line: string): boolean {
-    const { wanted } = this.#options
-    return typeof wanted === 'function' && wanted(line)
-  }
-
-  #inflate(piece: Piece, bytes: Buffer): Promise<Inflated> {
+  #inflate(piece: Piece, bytes: Uint8Array, out: Uint8Array | undefined): Promise<Inflated> {
     const { compression } = this.#archive.manifest
-    return this.#options.pool.run({ kind: 'inflate', compression, bytes, piece }, [bytes])
+    return this.#options.pool.run({ kind: 'inflate', compression, bytes, piece, out })
   }
 
   async #end(piece: Piece): Promise<void> {
-    const inflating = this.#inflate(piece, await this.#take(piece[0]))
-    await this.#turn(inflating, async () => {
-      const { raw, damage } = await inflating
-      const isEnd = raw !== undefined && raw.length >= 1024 && raw.every((byte) => byte === 0)
+    const space = this.#space()
+    const out = space.out.take(piece[1] + spareBytes)
+    const inflating = this.#inflate(piece, await this.#take(piece[0], space), out)
+    await this.#turn(inflating, space, async () => {
+      const { damage } = await inflating
+      const raw = out.subarray(0, piece[1])
+      const isEnd = damage === undefined && raw.length >= endOfTar.length && isZero(raw, 0, raw.length)
       if (!isEnd) this.#options.onDamage(damage ?? 'the tar inside has no end')
-      else if (this.#options.wanted !== undefined) await this.#options.onRaw?.(raw)
+      else if (this.#options.wanted !== undefined) await this.#give(raw)
       this.#raw += piece[1]
     })
   }
 
   /** Waits until few are under way, and takes its place behind them. */
-  async #turn(work: Promise<unknown>, turn: Turn): Promise<void> {
+  async #turn(work: Promise<unknown>, space: Space, take: () => Promise<void>): Promise<void> {
     work.catch(() => undefined) // it is awaited when it is its turn
-    this.#turns.push(turn)
+    this.#turns.push({ take, space })
     while (this.#turns.length > this.#options.pool.room) await this.#next()
   }
 
   async #next(): Promise<void> {
     this.#options.signal?.throwIfAborted()
-    await this.#turns.shift()?.()
+    const turn = this.#turns.shift()
+    if (turn === undefined) return
+    await turn.take()
+    this.#spaces.push(turn.space)
   }
 }

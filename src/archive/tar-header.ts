@@ -29,36 +29,57 @@ export interface TarHeader {
 
 /**
  * Reads a header block.
+ * @param from where it begins in the bytes
  * @returns undefined for a block of zeros, which ends a tar
  * @throws NetopsError `damaged` where it is no header of this format, or its checksum is wrong
  */
-export function parseHeader(block: Buffer): TarHeader | undefined {
-  if (checksumOf(block) !== octal(block, 148, 8)) {
-    if (isZero(block)) return undefined
+export function parseHeader(bytes: Buffer, from = 0): TarHeader | undefined {
+  if (checksumOf(bytes, from) !== octal(bytes, from + 148, 8)) {
+    if (isZero(bytes, from, from + blockBytes)) return undefined
     throw damagedTar('a header has a wrong checksum')
   }
-  if (block.toString('latin1', 257, 265) !== 'ustar\x0000') throw damagedTar('a header is not of the POSIX format')
-  const prefix = cString(block, 345, 155)
-  const name = cString(block, 0, 100)
-  const type = block[156] ?? 0
+  if (!isMagic(bytes, from + 257)) throw damagedTar('a header is not of the POSIX format')
+  const name = cString(bytes, from, 100)
+  const type = bytes[from + 156] ?? 0
   return {
-    type: type === 0 ? '0' : String.fromCharCode(type),
-    name: prefix === '' ? name : `${prefix}/${name}`,
-    target: cString(block, 157, 100),
-    size: numberIn(block, 124, 12),
-    mode: octal(block, 100, 8) & 0o7777,
-    uid: numberIn(block, 108, 8),
-    gid: numberIn(block, 116, 8),
-    mtime: numberIn(block, 136, 12),
+    type: types[type] ?? String.fromCharCode(type),
+    name: bytes[from + 345] === 0 ? name : `${cString(bytes, from + 345, 155)}/${name}`,
+    target: cString(bytes, from + 157, 100),
+    size: numberIn(bytes, from + 124, 12),
+    mode: octal(bytes, from + 100, 8) & 0o7777,
+    uid: numberIn(bytes, from + 108, 8),
+    gid: numberIn(bytes, from + 116, 8),
+    mtime: numberIn(bytes, from + 136, 12),
   }
 }
 
-const isZero = (block: Uint8Array): boolean => block.every((byte) => byte === 0)
+const types: Readonly<Record<number, string>> = { 0: '0', 48: '0', 49: '1', 50: '2', 53: '5', 120: 'x' }
+const magic = Buffer.from('ustar\x0000', 'latin1')
 
-function checksumOf(block: Uint8Array): number {
-  let sum = 8 * 0x20
-  for (let at = 0; at < blockBytes; at += 1) sum += block[at] ?? 0
-  for (let at = 148; at < 156; at += 1) sum -= block[at] ?? 0
+function isMagic(bytes: Uint8Array, from: number): boolean {
+  for (let at = 0; at < magic.length; at += 1) if (bytes[from + at] !== magic[at]) return false
+  return true
+}
+
+/** @returns whether there is nothing but zeros from one byte up to another */
+export function isZero(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let at = from; at < to; at += 1) if (bytes[at] !== 0) return false
+  return true
+}
+
+const [even, field] = [0x00ff00ff, 148]
+
+/** The sum of all bytes, those of the checksum itself taken as spaces. */
+function checksumOf(bytes: Uint8Array, from: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + from, blockBytes)
+  // Four bytes at once, in two pairs of sums of 16 bits: 128 times 510 at most.
+  let pairs = 0
+  for (let at = 0; at < blockBytes; at += 4) {
+    const four = view.getUint32(at)
+    pairs += (four & even) + ((four >>> 8) & even)
+  }
+  let sum = (pairs % 0x10000) + Math.floor(pairs / 0x10000) + 8 * space
+  for (let at = field; at < field + 8; at += 1) sum -= view.getUint8(at)
   return sum
 }
 
@@ -107,18 +128,28 @@ export function parseRecords(bytes: Buffer): ReadonlyMap<string, string> {
   const text = bytes.toString('latin1')
   const records = new Map<string, string>()
   for (let at = 0; at < text.length;) {
-    const space = text.indexOf(' ', at)
-    const digits = text.slice(at, space < 0 ? at : space)
-    const length = /^[1-9]\d{0,9}$/.test(digits) ? Number(digits) : 0
-    const equals = text.indexOf('=', space)
-    const end = at + length
-    if (length === 0 || end > text.length || text[end - 1] !== '\n' || equals < 0 || equals >= end) {
-      throw damagedTar('an extended header has a record that is none')
+    let length = 0
+    let after = at
+    for (let digit = digitAt(text, after); digit >= 0 && after < at + mostDigits; digit = digitAt(text, after)) {
+      length = length * 10 + digit
+      after += 1
     }
-    records.set(text.slice(space + 1, equals), text.slice(equals + 1, end - 1))
+    const equals = text.indexOf('=', after)
+    const end = at + length
+    const isRecord =
+      after > at && text[at] !== '0' && text[after] === ' ' && end <= text.length && text[end - 1] === '\n'
+    if (!isRecord || equals < 0 || equals >= end) throw damagedTar('an extended header has a record that is none')
+    records.set(text.slice(after + 1, equals), text.slice(equals + 1, end - 1))
     at = end
   }
   return records
+}
+
+const mostDigits = 10
+
+function digitAt(text: string, at: number): number {
+  const digit = text.charCodeAt(at) - zero
+  return digit >= 0 && digit <= 9 ? digit : -1
 }
 
 /** @returns a pax record, with its own length in front */
@@ -168,7 +199,7 @@ function block(header: TarHeader): Buffer {
   made.write(header.type, 156, 'latin1')
   made.write(target.slice(0, 100), 157, 'latin1')
   made.write('ustar\x0000', 257, 'latin1')
-  made.write(`${checksumOf(made).toString(8).padStart(6, '0')}\0 `, 148, 'latin1')
+  made.write(`${checksumOf(made, 0).toString(8).padStart(6, '0')}\0 `, 148, 'latin1')
   return made
 }
 

@@ -1,5 +1,5 @@
 // Finds the entries in the bytes of a tar as they come, and says what each is. Nothing of the data is kept here.
-import { blockBytes, damagedTar, padded, parseHeader, parseRecords, type TarHeader } from './tar-header.ts'
+import { blockBytes, damagedTar, isZero, padded, parseHeader, parseRecords, type TarHeader } from './tar-header.ts'
 
 /** An entry as its headers tell of it. */
 export interface TarEntry {
@@ -29,6 +29,9 @@ export interface TarListener {
   /** It is over; what filled its last block is `padding` bytes of zeros. */
   over(padding: number): void
 }
+
+const noRecords: ReadonlyMap<string, string> = new Map()
+const [typeAt, extended] = [156, 'x'.charCodeAt(0)]
 
 // Extended attributes have up to 64 KB each (xattr(7)).
 const mostOfRecords = 8 << 20
@@ -60,24 +63,36 @@ export class TarScanner {
    * @throws NetopsError `damaged`
    */
   push(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length;) {
+    const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    for (let at = 0; at < all.length;) {
       if (this.#data > 0) {
-        const taken = Math.min(this.#data, bytes.length - at)
-        this.#listener.data(bytes.subarray(at, at + taken))
+        const taken = Math.min(this.#data, all.length - at)
+        this.#listener.data(taken === all.length ? all : all.subarray(at, at + taken))
         this.#data -= taken
         at += taken
         if (this.#data === 0 && this.#padding === 0) this.#listener.over(0)
       } else if (this.#padding > 0) {
-        const taken = Math.min(this.#padding, bytes.length - at)
-        if (bytes.subarray(at, at + taken).some((byte) => byte !== 0))
-          throw damagedTar('what fills a block is not zero')
+        const taken = Math.min(this.#padding, all.length - at)
+        if (!isZero(all, at, at + taken)) throw damagedTar('what fills a block is not zero')
         this.#padding -= taken
         at += taken
         if (this.#padding === 0) this.#listener.over(this.#paddingBytes)
       } else {
-        at += this.#takeHead(bytes.subarray(at))
+        at += this.#readWhole(all, at) || this.#takeHead(all.subarray(at))
       }
     }
+  }
+
+  /**
+   * Passes bytes that are known to be data, and what fills the last block, without looking at them.
+   * @throws NetopsError `damaged` where an entry begins in them
+   */
+  skip(bytes: number): void {
+    if (bytes > this.#data + this.#padding) throw damagedTar('an entry begins where there should be data')
+    const filling = Math.max(0, bytes - this.#data)
+    this.#data -= bytes - filling
+    this.#padding -= filling
+    if (bytes > 0 && this.#data === 0 && this.#padding === 0) this.#listener.over(this.#paddingBytes)
   }
 
   /** Whether a tar could end here, or be cut: no entry has begun that is not over. */
@@ -88,6 +103,31 @@ export class TarScanner {
   /** Whether the two blocks of zeros came that end a tar. */
   get hasEnded(): boolean {
     return this.#zeros >= 2
+  }
+
+  /** The common case: all headers of an entry lie there, and are read where they are. @returns their length; 0 otherwise */
+  #readWhole(bytes: Buffer, at: number): number {
+    if (this.#headBytes > 0 || this.#zeros > 0 || bytes.length - at < blockBytes) return 0
+    const type = bytes[at + typeAt]
+    if (type !== extended) return this.#beginAt(bytes, at, at)
+    const first = parseHeader(bytes, at)
+    const from = at + blockBytes
+    const to = from + padded(first?.size ?? 0)
+    if (first === undefined || first.size === 0 || first.size > mostOfRecords) return 0
+    if (to + blockBytes > bytes.length || bytes[to + typeAt] === extended) return 0
+    this.#records = parseRecords(bytes.subarray(from, from + first.size))
+    return this.#beginAt(bytes, at, to)
+  }
+
+  #beginAt(bytes: Buffer, from: number, main: number): number {
+    const header = parseHeader(bytes, main)
+    if (header === undefined) {
+      // The slow way says what is wrong with it, or that it is the end.
+      this.#records = undefined
+      return 0
+    }
+    this.#begin(header, bytes.subarray(from, main + blockBytes))
+    return main + blockBytes - from
   }
 
   #takeHead(bytes: Uint8Array): number {
@@ -122,7 +162,7 @@ export class TarScanner {
       this.#wanted += padded(header.size)
       if (header.size === 0) this.#readHead()
     } else {
-      this.#begin(header)
+      this.#begin(header, this.#head.subarray(0, this.#wanted))
     }
   }
 
@@ -132,9 +172,8 @@ export class TarScanner {
     return header
   }
 
-  #begin(header: TarHeader): void {
-    const entry = entryOf(header, this.#records ?? new Map())
-    const head = this.#head.subarray(0, this.#wanted)
+  #begin(header: TarHeader, head: Uint8Array): void {
+    const entry = entryOf(header, this.#records ?? noRecords)
     this.#reset()
     this.#data = entry.stored
     this.#padding = padded(entry.stored) - entry.stored
@@ -193,6 +232,7 @@ function wholeNumber(text: string | undefined, otherwise: number): number {
 function nanoseconds(text: string): string {
   const [, sign = '', whole = '', fraction = ''] = /^(-?)(\d{1,18})(?:\.(\d{1,30}))?$/.exec(text) ?? []
   if (whole === '') throw damagedTar('an entry has a time that is none')
-  const digits = `${whole}${fraction.slice(0, 9).padEnd(9, '0')}`.replace(/^0+(?=\d)/, '')
+  const padding = fraction.length < 9 ? fraction.padEnd(9, '0') : fraction.slice(0, 9)
+  const digits = whole.startsWith('0') ? `${whole}${padding}`.replace(/^0+(?=\d)/, '') : whole + padding
   return digits === '0' ? '0' : `${sign}${digits}`
 }

@@ -1,5 +1,6 @@
 // Weaves an archive by its plan: slabs of the last archive, entries that tar(1) reads, and hard links, which need no reading.
 import { NetopsError } from '../model/errors.ts'
+import { BufferCollector } from '../system/heap.ts'
 import type { ArchiveWriter } from './archive-writer.ts'
 import { roughBytes, type EntryKind, type Seen } from './entries.ts'
 import type { EntryInMaking, SlabInMaking } from './loader.ts'
@@ -19,7 +20,7 @@ export interface WeaveRequest {
 }
 
 // One tar(1) reads as much: more processes would cost time, more names memory.
-const batchEntries = 16_384
+const batchEntries = 8192
 const batchBytes = 1 << 30
 const batchItems = 16_384
 
@@ -48,6 +49,9 @@ export async function weave(request: WeaveRequest): Promise<void> {
 const roughOf = (entries: readonly Seen[]): number => entries.reduce((sum, seen) => sum + roughBytes(seen), 0)
 
 const kindsByType: Readonly<Record<string, EntryKind>> = { 0: 'file', 2: 'link', 5: 'folder' }
+
+// What tar wrote is copied to where it is compressed.
+const garbage = new BufferCollector(8 << 20)
 
 class Batch {
   readonly #request: WeaveRequest
@@ -90,6 +94,7 @@ class Batch {
         ...{ base, entries: read, signal },
         onBytes: (bytes) => {
           if (!this.#scanner.hasEnded) this.#scanner.push(bytes)
+          garbage.thrown(bytes.length)
           return writer.room()
         },
       })
@@ -179,15 +184,18 @@ class Batch {
     const { mode, uid, gid, mtime, size, target, sparse } = found
     // What changed since the walk is told by its times at the next one; what became another thing is no more the file that others link to.
     if (kind !== 'file') this.#missing.add(seen.name)
-    this.#writing = {
-      ...{ name: seen.name, kind, size: kind === 'file' ? size : 0, mode, uid, gid, mtime },
-      ...{ ctime: seen.ctime, inode: seen.inode, device: seen.device },
-      settled: seen.settled && mtime === seen.mtime && kind === seen.kind && (kind !== 'file' || size === seen.size),
-      ...(kind === 'link' ? { target } : {}),
-      ...(sparse ? { sparse } : {}),
-    }
+    const { name, ctime, inode, device } = seen
+    const settled =
+      seen.settled && mtime === seen.mtime && kind === seen.kind && (kind !== 'file' || size === seen.size)
+    // One shape for nearly all of them: there are as many as files.
+    const writing: EntryInMaking =
+      kind === 'link'
+        ? { name, kind, size: 0, mode, uid, gid, mtime, ctime, inode, device, settled, target }
+        : { name, kind, size: kind === 'file' ? size : 0, mode, uid, gid, mtime, ctime, inode, device, settled }
+    if (sparse) writing.sparse = true
+    this.#writing = writing
     this.#loader.append(head)
-    if (kind === 'file') this.#loader.beginFile(this.#writing)
+    if (kind === 'file') this.#loader.beginFile(writing)
   }
 
   #over(padding: number): void {

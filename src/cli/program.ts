@@ -45,12 +45,14 @@ type OnCalled = (called: CalledCommand) => Promise<void>
 /** Loads only the command that the words name; help of a whole loads all of that level. */
 async function buildProgram(given: readonly string[], output: ParserOutput, onCalled: OnCalled): Promise<Program> {
   const words = given.filter((word) => !word.startsWith('-'))
-  const named = [words.slice(0, 2).join(' '), words[0] ?? ''].find((name) => Object.hasOwn(commands, name))
+  const named = [3, 2, 1].map((count) => words.slice(0, count).join(' ')).find((name) => Object.hasOwn(commands, name))
   // Commands below it inherit where their output goes.
   const program = base(new Program('netops').configureOutput({ writeOut: output.out, writeErr: output.err }))
     .description('Operate a network service through its whole life')
     .version(`netops ${buildInfo.version} (${buildInfo.commit})`, '-V, --version')
-  const wanted = Object.entries(commands).filter(([name]) => named === undefined || name === named)
+  // A command that is a word of others too, as `backup` of `backup list`, tells of them in its help.
+  const isWanted = (name: string): boolean => named === undefined || name === named || name.startsWith(`${named} `)
+  const wanted = Object.entries(commands).filter(([name]) => isWanted(name))
   for (const [, load] of wanted) addCommand(program, await load(), onCalled)
   return program
 }
@@ -63,9 +65,10 @@ const base = (program: Program): Program =>
     .helpCommand('help [command]', 'show help; `netops help exit-codes` lists the exit codes')
 
 function addCommand(program: Program, definition: Command, onCalled: OnCalled): void {
-  const [first = '', second] = definition.name.split(' ')
-  const parent = second === undefined ? program : groupOf(program, first, definition.hidden === true)
-  const leaf = parent.command(second ?? first, { hidden: definition.hidden === true }).exitOverride()
+  const words = definition.name.split(' ')
+  const hidden = definition.hidden === true
+  const parent = words.slice(0, -1).reduce((above, word) => groupOf(above, word, hidden), program)
+  const leaf = parent.command(words.at(-1) ?? '', { hidden }).exitOverride()
   leaf.description(definition.summary)
   if (definition.args !== undefined) leaf.arguments(definition.args)
   for (const option of definition.options) {
@@ -94,7 +97,9 @@ function groupOf(program: Program, name: string, hidden: boolean): Program {
 }
 
 const groupSummaries: Record<string, string> = {
+  archive: 'its transaction log, archived as it is written',
   config: "the server's and the fleet's configuration",
+  db: 'the database, where the records are kept in PostgreSQL',
   inventory: 'the hosts of the fleet: which there are, how they are reached, whether they answer',
   lock: 'who holds a host, and giving back what nobody holds any more',
   lab: 'throwaway systemd hosts to rehearse on',

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net'
 import { urlHost } from '../model/login-names.ts'
 import { serviceName } from '../model/paths.ts'
+import { latest, type Objectives } from '../model/backup-config.ts'
 import type { ServerConfig } from '../model/server-config.ts'
 import { readTemplate } from '../system/assets.ts'
 import { render } from '../system/template.ts'
@@ -30,20 +31,29 @@ export interface Monitoring {
 /**
  * The files for a fleet.
  * @param environment what the hosts are; undefined where the fleet file does not say
+ * @param objectives what is promised of backups
  */
-export function monitoringFor(hosts: readonly ScrapedHost[], environment: string | undefined): Monitoring {
+export function monitoringFor(
+  hosts: readonly ScrapedHost[],
+  environment: string | undefined,
+  objectives: Objectives,
+): Monitoring {
   const job = serviceName
+  const { rpo, verified } = objectives
+  const promised = { backupSeconds: seconds(latest(rpo.configuration)), verifiedSeconds: seconds(latest(verified)) }
   return {
     files: [
       { name: 'prometheus.yml', text: render(readTemplate('prometheus/prometheus.yml'), { job }) },
       { name: 'targets.yml', text: targets(hosts, environment) },
       { name: 'rules.yml', text: render(readTemplate('prometheus/rules.yml'), { job }) },
-      { name: 'alerts.yml', text: render(readTemplate('prometheus/alerts.yml'), { job }) },
+      { name: 'alerts.yml', text: render(readTemplate('prometheus/alerts.yml'), { job, ...promised }) },
       { name: 'dashboard.json', text: render(readTemplate('grafana/dashboard.json'), { job }) },
     ],
     warnings: hosts.filter(({ metrics }) => isLoopback(metrics.host)).map(unreachable),
   }
 }
+
+const seconds = (ms: number): string => String(Math.round(ms / 1000))
 
 const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127\./.test(host)
 

@@ -390,7 +390,8 @@ export class Execution {
         if (isLasting(record)) this.#relayed.set(step.id, record)
         return this.#journal.append({ type: 'relayed', step: step.id, record })
       },
-      progress: (done, of) => this.#log.write({ type: 'progress', step: step.id, done, of }),
+      progress: (done, of, unit) =>
+        this.#log.write({ type: 'progress', step: step.id, done, of, ...(unit === undefined ? {} : { unit }) }),
       pushed: () => undefined,
       result: () => undefined,
     }

@@ -2,7 +2,7 @@
 import { promises as fs } from 'node:fs'
 import { join } from 'node:path'
 import { NetopsError } from '../model/errors.ts'
-import { inLeaseOrder, usualLeases, type LeaseName } from '../model/leases.ts'
+import { inLeaseOrder, passOn, usualLeases, type LeaseName } from '../model/leases.ts'
 import { leasePath, runsCommand } from '../model/paths.ts'
 import { quoteCommand } from '../model/quote.ts'
 import { readJournal, runState } from './journal.ts'
@@ -117,7 +117,16 @@ const all = (held: readonly HeldLease[]): HeldLease => ({
   },
 })
 
-/** A run that has the host stopped half way: the host may be anything, so only that run may go on. */
+/** Whether a run that was cut off keeps nobody from what it had. */
+async function passesOn(runs: string, run: string): Promise<boolean> {
+  const { leases = usualLeases } = (await readRunFile(runs, run)) ?? {}
+  return passOn(leases)
+}
+
+/**
+ * A run that has the host stopped half way: the host may be anything, so only that run may go on; unless it needed nothing of
+ * what is in service.
+ */
 async function refuseUnlessOver(
   judged: Judged,
   paths: LeasePaths,
@@ -127,14 +136,16 @@ async function refuseUnlessOver(
   const { lease: held, standing, damage } = judged
   const why = standing === 'silent' ? 'stands still' : 'stopped half way'
   if (damage !== undefined) {
-    const half = (await halfDoneRuns(paths.runs, name)).find((one) => one.run !== run && one.fleet !== run)
+    const others = (await halfDoneRuns(paths.runs, name)).filter((one) => one.run !== run && one.fleet !== run)
+    const passing = await Promise.all(others.map((one) => passesOn(paths.runs, one.run)))
+    const half = others.find((_, at) => passing[at] !== true)
     if (half === undefined) return
     throw notFinished(half.run, `run ${half.run} ${why} and is not finished; ${damage.message}`, paths)
   }
   if (held.run === run) return
   const what = `run ${held.run} (${held.reason}) of ${held.since}`
   const { start, end } = runState((await readJournal(paths.runs, held.run).catch(lost(held, paths))) ?? [])
-  if (start === undefined || end !== undefined) return
+  if (start === undefined || end !== undefined || (await passesOn(paths.runs, held.run))) return
   throw notFinished(held.run, `${what} ${why} and is not finished`, paths)
 }
 

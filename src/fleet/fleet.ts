@@ -10,6 +10,7 @@ import {
 } from '../config/fleet-file.ts'
 import { besideTheTarget } from '../config/linked-file.ts'
 import { formatProblems, type Problem } from '../config/problems.ts'
+import { usualBackup, type BackupSettings } from '../model/backup-config.ts'
 import { NetopsError } from '../model/errors.ts'
 import type { Inventory } from '../model/inventory.ts'
 import { hostPaths } from '../model/paths.ts'
@@ -49,6 +50,8 @@ export interface Fleet {
   readonly healthyDeadlineMs: number | undefined
   /** The operator's own commands by name: `pre_deploy`, `post_tune`; each a list of argv. */
   readonly hooks: Readonly<Record<string, readonly (readonly string[])[]>>
+  /** What is backed up, where to, and for how long. */
+  readonly backup: BackupSettings
   /** Where this machine keeps the runs of this fleet. */
   readonly runs: string
 }
@@ -67,6 +70,7 @@ export async function readFleet(options: FleetOptions, context: ReadContext): Pr
       minHealthyMs: undefined,
       healthyDeadlineMs: undefined,
       hooks: {},
+      backup: usualBackup,
       runs: hostPaths(root).runs,
     }
   }
@@ -89,6 +93,7 @@ export async function readFleet(options: FleetOptions, context: ReadContext): Pr
     minHealthyMs: inventory.deploy?.min_healthy_time,
     healthyDeadlineMs: inventory.deploy?.healthy_deadline,
     hooks: hooksOf(inventory, folder),
+    backup: inventory.backup ?? usualBackup,
     // Commands that only look need no place for runs.
     get runs() {
       return operatorRuns(context)

@@ -26,7 +26,7 @@ export async function fleetMonitoring(inventory: InventoryOptions, context: Flee
   const hosts = (await withSettings(fleet, context)).map(({ host: { name, groups, roles }, settings }) => ({
     ...{ name, groups, roles, address: settings.address, metrics: metricsFor(name) },
   }))
-  return monitoringFor(hosts, fleet.environment)
+  return monitoringFor(hosts, fleet.environment, fleet.backup.objectives)
 }
 
 /** Of what is brought to a host, which has been checked; without a configuration, the defaults. */

@@ -72,7 +72,7 @@ const own = hostPaths('/')
 // What netops itself puts in place: the configuration by `config`, releases by a deployment, settings by tuning.
 const kept = [
   ...[own.config, own.tuningEnvironment, own.base, own.state, own.unit, own.socket, own.environment],
-  ...[own.serverLink, own.netopsLink, own.tmpfiles, own.sysctlDropIn, own.limitsDropIn, own.unitDropIn],
+  ...[own.backups, own.serverLink, own.netopsLink, own.tmpfiles, own.sysctlDropIn, own.limitsDropIn, own.unitDropIn],
 ]
 
 // The service may put links there, and root would follow them.

@@ -1,8 +1,9 @@
 // The fleet file, netops.yml: every key with its type, default and meaning. Unknown keys are errors.
 import * as z from 'zod'
+import { backupSection } from './backup-config.ts'
 import { argv, fileSource } from './file-source.ts'
 import { hopSource, userName } from './login-names.ts'
-import { meantPath, plainPath } from './paths.ts'
+import { absolutePath } from './path-values.ts'
 import { expects, key } from './schema-notes.ts'
 import { host as hostAddress, meantHost, port, serverSections } from './server-config.ts'
 import { duration } from './units.ts'
@@ -10,16 +11,6 @@ import { duration } from './units.ts'
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'expected a name of a-z, 0-9 and -')
 const names = z.array(name).readonly()
 const word = z.string().min(1)
-
-const pathWords = 'an absolute path without ..'
-const absolutePath = expects(
-  z
-    .string()
-    .regex(/^\/(?!.*(?:^|\/)\.\.(?:\/|$))[^\0]*[^/\0]$/, `expected ${pathWords}`)
-    .regex(plainPath, `expected ${pathWords}, // and /./`),
-  pathWords,
-  meantPath,
-)
 
 const userWords = 'the name of an account, without what a shell would read'
 const user = expects(
@@ -109,7 +100,7 @@ const hook = expects(
   z.union([z.array(word).min(1), z.array(z.array(word).min(1)).min(1)]),
   'a command as a list of words, or a list of such commands',
 )
-const hooked = ['deploy', 'rollback', 'tune', 'tune_revert', 'gc'] as const
+const hooked = ['deploy', 'rollback', 'tune', 'tune_revert', 'gc', 'backup', 'backup_verify', 'backup_expire'] as const
 const hookNames = hooked.flatMap((procedure) => [`pre_${procedure}`, `post_${procedure}`] as const)
 const hookAbout = (hookName: string): string =>
   hookName.startsWith('pre_')
@@ -151,6 +142,7 @@ export const inventorySchema = z.strictObject({
       .optional(),
     'When a deployment counts as successful.',
   ),
+  backup: key(backupSection.optional(), 'What is backed up on each host, where to, and how long it is kept.'),
   hooks: key(
     z.strictObject(Object.fromEntries(hookNames.map((id) => [id, key(hook.optional(), hookAbout(id))]))).optional(),
     "The operator's own commands before and after a procedure, run where netops runs.",

@@ -66,7 +66,14 @@ const ownRecord = z.discriminatedUnion('type', [
     result: z.json().exactOptional(),
   }),
   /** How far its work is; not every such record is on the disk at once. */
-  z.strictObject({ ...onStep, type: z.literal('progress'), done: z.number(), of: z.number() }),
+  z.strictObject({
+    ...onStep,
+    type: z.literal('progress'),
+    done: z.number(),
+    of: z.number(),
+    /** What is counted, where it is not things. */
+    unit: z.literal('bytes').exactOptional(),
+  }),
   z.strictObject({ ...onStep, type: z.literal('unchanged') }),
   /** Not needed: what it has for a condition came out otherwise. */
   z.strictObject({ ...onStep, type: z.literal('skipped') }),

@@ -13,3 +13,9 @@ export const usualLeases: readonly LeaseName[] = ['release']
 /** The names in the order in which they are taken, each once. */
 export const inLeaseOrder = (names: readonly LeaseName[]): readonly LeaseName[] =>
   leaseNames.filter((name) => names.includes(name))
+
+/**
+ * Whether a run that needs these, and was cut off, is in nobody's way: it changes nothing of what is in service, so whoever
+ * comes next need not wait until somebody goes on with it.
+ */
+export const passOn = (names: readonly LeaseName[]): boolean => names.length > 0 && !names.includes('release')

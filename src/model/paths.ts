@@ -32,13 +32,26 @@ export interface HostPaths {
   readonly sysctlDropIn: string
   readonly limitsDropIn: string
   readonly unitDropIn: string
+  /** What receives the log of the database: a systemd unit, which below a root its supervisor reads. */
+  readonly walUnit: string
+  /** How the log of the database is archived here, and where to. */
+  readonly walArchive: string
+  /** The password of the database for PostgreSQL's own programs, for root alone. */
+  readonly walPassfile: string
   /** The service's environment as tuning sets it; it wins over config.yaml. */
   readonly tuningEnvironment: string
   /** What tuning set, and what was there before. */
   readonly tuning: string
   /** What the host is marked as: production, staging. */
   readonly environment: string
+  /** Where archives lie unless the fleet file says otherwise (guide: Backup Strategy). */
+  readonly backups: string
+  /** A file for each backup of this host: what it is, where it lies, when it was verified. */
+  readonly catalogue: string
 }
+
+/** Where archives lie (guide: Backup Strategy). */
+export const backupFolder = '/var/backups/network_system'
 
 /** A path that says each folder once: no empty part, no `.` and no `..`, so that equal places are equal texts. */
 export const plainPath = /^(?:\/(?!\.{1,2}(?:\/|$))[^/\0]+)+$/
@@ -94,9 +107,14 @@ export function hostPaths(root: string): HostPaths {
     sysctlDropIn: at('/etc/sysctl.d/90-network-system.conf'),
     limitsDropIn: at('/etc/security/limits.d/90-network-system.conf'),
     unitDropIn: at('/etc/systemd/system/network_service.service.d/90-network-system.conf'),
+    walUnit: at('/etc/systemd/system/network_wal_archive.service'),
+    walArchive: `${state}/wal-archive.json`,
+    walPassfile: `${state}/wal-archive.pgpass`,
     tuningEnvironment: at('/etc/network_system/tuning.env'),
     tuning: `${state}/tuning.json`,
     environment: at('/etc/netops/environment'),
+    backups: at(backupFolder),
+    catalogue: `${state}/backups`,
   }
 }
 
@@ -118,6 +136,8 @@ export function systemSettings(root: string): {
 }
 
 export const serviceName = 'network_service'
+/** What receives the log of the database. */
+export const walUnitName = 'network_wal_archive'
 export const socketUnit = `${serviceName}.socket`
 /** guide: Linux Deployment, `useradd -r -s /bin/false network_service`. */
 export const serviceUser = 'network_service'

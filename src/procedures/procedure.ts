@@ -2,6 +2,7 @@
 import type * as z from 'zod'
 import type { HostReader } from '../drivers/hosts/port.ts'
 import type { ServiceManager } from '../drivers/services/port.ts'
+import type { Json } from '../model/json.ts'
 import type { LeaseName } from '../model/leases.ts'
 import { stepsOf, type Plan, type Step } from '../model/plan.ts'
 import type { FileSource } from '../model/file-source.ts'
@@ -55,6 +56,8 @@ export interface HostEnd {
   readonly undone: boolean
   /** What is so there; undefined where the host was not asked, or did not answer. */
   readonly standing: Standing | undefined
+  /** What the work of its steps came to, by step. */
+  readonly results: Readonly<Record<string, Json>>
 }
 
 /** What was decided for one host, from its facts. */

@@ -9,8 +9,8 @@ export interface WorkTools {
   /** Whether an item was done before this process came. */
   readonly isDone: (key: string) => boolean
   readonly done: (key: string) => void
-  /** Shown to whoever follows the run, at most once a second. */
-  readonly progress: (done: number, of: number) => void
+  /** Shown to whoever follows the run, at most once a second: so many of so many things, or bytes. */
+  readonly progress: (done: number, of: number, unit?: 'bytes') => void
 }
 
 export interface Work<Input, Result extends Json> {
@@ -21,6 +21,8 @@ export interface Work<Input, Result extends Json> {
   readonly show: (input: Input) => readonly string[]
   /** Whether the host counts as changed by it. */
   readonly changes: boolean
+  /** It is over in seconds, and is done even where the run is to stop: so it can also take back. */
+  readonly brief?: true
   /** Tolerates repetition; returns early, with what it came to, when the signal is aborted. */
   readonly run: (input: Input, tools: WorkTools) => Promise<Result>
 }
@@ -29,6 +31,7 @@ export interface Work<Input, Result extends Json> {
 export interface AnyWork {
   readonly name: string
   readonly changes: boolean
+  readonly brief: boolean
   show(input: unknown): readonly string[]
   run(input: unknown, tools: WorkTools): Promise<Json>
 }
@@ -37,10 +40,12 @@ export const defineWork = <Input, Result extends Json>({
   name,
   input: schema,
   changes,
+  brief,
   ...work
 }: Work<Input, Result>): AnyWork => ({
   name,
   changes,
+  brief: brief === true,
   show: (input) => work.show(schema.parse(input)),
   run: (input, tools) => work.run(schema.parse(input), tools),
 })

@@ -5,7 +5,7 @@ import { ItemLog, itemLogPath } from '../engine/item-log.ts'
 import { carryRun, isCarried, takeHost, type Taken } from '../engine/lease.ts'
 import { refuseOtherPlan } from '../engine/plan-digest.ts'
 import { openRun, settleRun, type RunDescription } from '../engine/run-file.ts'
-import { settleEnded } from '../engine/settle-ended.ts'
+import { endPassedOn, settleEnded } from '../engine/settle-ended.ts'
 import { requireUndoable, runPlan, undoRun, type RunResult } from '../engine/run.ts'
 import { locate, NetopsError } from '../model/errors.ts'
 import { failureOf } from '../model/failure.ts'
@@ -50,6 +50,7 @@ export async function carryOut(
       const journal = await openJournal(runs, run, context)
       try {
         await settleEnded(runs)
+        await endPassedOn(runs, { run, leases: procedureNamed(request.procedure).leases }, () => new Date())
         const result = await proceed(request, direction, journal, { taken, context })
         open = result.open
         return result

@@ -13,7 +13,9 @@ export async function refuseUndo(runs: string, run: string): Promise<void> {
     asked !== undefined && isLost(asked.damage)
       ? all.filter(({ started }) => started > asked.started)
       : all.slice(at + 1)
-  const newest = later.findLast((entry) => mayHaveChanged(entry) && entry.undone !== true)
+  const newest = later.findLast(
+    (entry) => mayHaveChanged(entry) && entry.undone !== true && (asked === undefined || shareLease(entry, asked)),
+  )
   if (asked === undefined || newest === undefined) return
   if (newest.damage !== undefined) {
     throw new NetopsError('damaged', {
@@ -26,6 +28,10 @@ export async function refuseUndo(runs: string, run: string): Promise<void> {
     hint: `take that one back first: ${runsCommand('undo', newest.run)}`,
   })
 }
+
+/** Whether two runs had something of the host in common; of one that does not say it, all is taken for granted. */
+const shareLease = (one: Pick<KnownRun, 'leases'>, other: Pick<KnownRun, 'leases'>): boolean =>
+  one.leases === undefined || other.leases === undefined || one.leases.some((name) => other.leases?.includes(name))
 
 const mayHaveChanged = ({ changed, damage, state }: KnownRun): boolean =>
   changed === true || (damage !== undefined && state !== 'ended')

@@ -38,15 +38,15 @@ export const workEffects = ({ items, control = unstoppable, onItem }: WorkOutsid
             log.add(report.step, key)
             onItem?.()
           },
-          progress(done, of) {
+          progress(done, of, unit) {
             if (performance.now() - toldAt < progressEveryMs) return
             toldAt = performance.now()
-            report.progress(done, of)
+            report.progress(done, of, unit)
           },
         })
         await log.flush()
         // It ended early: a resume goes on after the last item.
-        if (signal.aborted) throw new Halted()
+        if (signal.aborted && !work.brief) throw new Halted()
         report.result(result)
         return work.changes
       } finally {

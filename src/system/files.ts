@@ -39,7 +39,8 @@ export async function makeFolder(path: string, mode = 0o755): Promise<boolean> {
   return true
 }
 
-const isFolder = (path: string): Promise<boolean> =>
+/** Whether a folder of that name is there, or a link to one. */
+export const isFolder = (path: string): Promise<boolean> =>
   fs.stat(path).then(
     (found) => found.isDirectory(),
     () => false,

@@ -3,6 +3,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { entryPath, listBackups, readBackup } from '../../src/backups/catalogue.ts'
 import { connectHere, readerOf } from '../../src/drivers/hosts/readers.ts'
 import { servicesFor } from '../../src/drivers/services/choose.ts'
 import { readLease, renewLease } from '../../src/engine/lease-file.ts'
@@ -13,8 +14,10 @@ import { parseTuningRecord } from '../../src/model/tuning.ts'
 import { readHistory } from '../../src/procedures/deploy/history.ts'
 import { readRelease } from '../../src/procedures/deploy/release.ts'
 import { readEnvironment } from '../../src/procedures/environment-mark.ts'
+import { readCatalogue } from '../../src/procedures/read-catalogue.ts'
 import { readHostStatus } from '../../src/procedures/status/host-status.ts'
 import { keepRequest, readRequest } from '../../src/runs/host-run-request.ts'
+import { backupEntryOf } from '../support/backups.ts'
 import { input, recordOf } from '../support/activation.ts'
 import { fuzz } from '../support/fuzz.ts'
 import { mutated } from '../support/mutations.ts'
@@ -71,6 +74,7 @@ const tuning = {
 const manifest = {
   ...{ schema: 'netops/build/v1', executables: [] },
 }
+const backup = backupEntryOf(Date.parse('2026-11-27T02:15:00Z'))
 const services = () => servicesFor(root, 'netops')
 const reader = () => readerOf(connectHere('local'))
 const status = () =>
@@ -126,6 +130,18 @@ const files: readonly StateFile[] = [
     ask: () => readRequest(root, 'q.web1'),
     goesOn: async () => {
       await keepRequest(input({ run: 'q.web1', root })).catch(refused)
+    },
+  },
+  {
+    content: backup,
+    path: () => entryPath(paths.catalogue, backup.id),
+    ask: () => readBackup(paths.catalogue, backup.id),
+    goesOn: async () => {
+      // Over plain commands it is the same as here.
+      const [here, there] = [await listBackups(paths.catalogue), await readCatalogue(reader(), paths.catalogue)]
+      expect(there.entries).toEqual(here.entries)
+      expect(there.damaged).toHaveLength(here.damaged.length)
+      expect(here.entries.length + here.damaged.length).toBe(1)
     },
   },
   {

@@ -1,10 +1,13 @@
 // Leases by name: which of them exclude each other, on a host and for fleets.
-import { rm } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { readJournal } from '../../src/engine/journal.ts'
 import { readLease } from '../../src/engine/lease-file.ts'
 import { giveBackForFleet, renewForFleet } from '../../src/engine/lease.ts'
 import { readLocks, releaseLocks } from '../../src/engine/locks.ts'
+import { describeRun, openRuns } from '../../src/engine/run-file.ts'
+import { endPassedOn } from '../../src/engine/settle-ended.ts'
 import type { LeaseName } from '../../src/model/leases.ts'
 import { leasePath } from '../../src/model/paths.ts'
 import { isAlive } from '../../src/system/processes.ts'
@@ -39,6 +42,43 @@ describe('a run that holds the lease for backups', () => {
     await expect(takeFleet(host, 'backups', ['backup'])).rejects.toMatchObject({ code: 'locked' })
     expect(await holder('backup')).toBe('half')
     expect(await isAlive(process)).toBe(how !== 'dead')
+  })
+
+  test('and was cut off keeps nobody out where its file says that it needed nothing else', async () => {
+    for (const [run, leases] of [['cut', ['backup']] as const, ['restoring', ['release', 'backup']] as const]) {
+      await left('dead', run, ['backup'])
+      await layDown(host.paths.runs, {
+        ...{ run, file: { state: 'running', leases: [...leases] }, journal: { lines: 4, ended: false } },
+      })
+      const taking = take(host, `after-${run}`, { leases: ['backup'] })
+      if (run === 'restoring') {
+        await expect(taking).rejects.toMatchObject({ code: 'locked', message: expect.stringContaining(run) as string })
+        continue
+      }
+      const { lease, takenFrom } = await taking
+      expect(takenFrom).toMatch(/^taken over from run cut/)
+      await lease.giveBack()
+    }
+  })
+
+  test('and was cut off is ended by the next one, and by no other', async () => {
+    await left('dead', 'cut', [])
+    await layDown(host.paths.runs, {
+      ...{ run: 'cut', file: { state: 'running', leases: ['backup'] }, journal: { lines: 4, ended: false } },
+    })
+    const openFolder = join(host.paths.runs, '..', 'open')
+    await mkdir(openFolder, { recursive: true })
+    await writeFile(join(openFolder, 'cut'), '')
+    const end = (leases: readonly LeaseName[]) =>
+      endPassedOn(host.paths.runs, { run: 'next', leases }, () => new Date('2026-01-02T04:00:00Z'))
+    await end(['release'])
+    expect(await openRuns(host.paths.runs)).toEqual(['cut'])
+    await end(['backup'])
+    expect(await openRuns(host.paths.runs)).toEqual([])
+    expect(await describeRun(host.paths.runs, 'cut')).toMatchObject({ state: 'ended', outcome: 'interrupted' })
+    expect((await readJournal(host.paths.runs, 'cut'))?.at(-1)).toMatchObject({
+      ...{ type: 'end', changed: false, error: { message: 'it was cut off, and run next began in its place' } },
+    })
   })
 
   test('is not kept out by a deployment that stopped half way', async () => {

@@ -64,12 +64,12 @@ beforeAll(async () => {
   }
   await symlink(join(checkout, 'node_modules'), join(folder, 'node_modules'))
   await mkdir(join(folder, 'src/procedures/mark'))
-  await writeFile(join(folder, 'src/procedures/mark/host-procedure.ts'), procedure.replace('LEASES', "['backup']"))
+  await writeFile(join(folder, 'src/procedures/mark/host-procedure.ts'), procedure.replace('LEASES', "['release']"))
   const list = join(folder, 'src/procedures/list.ts')
   const text = await readFile(list, 'utf8')
   const added = text
     .replace('import { tune }', "import { mark } from './mark/host-procedure.ts'\nimport { tune }")
-    .replace('[activate, tune, gc]', '[activate, tune, gc, mark]')
+    .replace('[activate, tune, gc, ', '[activate, tune, gc, mark, ')
   expect(added.split('\n').length).toBe(text.split('\n').length + 1)
   await writeFile(list, added)
   // As the executable that a build makes of it.
@@ -145,11 +145,10 @@ describe('a new procedure', () => {
     expect(await marks()).toEqual(['third', undefined])
     const run = await cutOff()
     expect(await call(['runs', 'start', 'mark'], { text: 'fourth' })).toMatchObject({ code: 6 })
-    const cleaned = await exec([netops, 'runs', 'start', 'gc', '--root', root], {
+    const other = await exec([netops, 'runs', 'start', 'backup-expire', '--root', root], {
       env: { NETOPS_EXECUTABLE: netops },
-      stdin: { text: JSON.stringify({ olderThanMs: 86_400_000, keepRuns: 100 }) },
     })
-    expect(cleaned).toMatchObject({ code: 0 })
+    expect(other).toMatchObject({ code: 0 })
     expect(await call(['runs', 'resume', run])).toMatchObject({ code: 0 })
     expect(await marks()).toEqual(['third', 'third'])
     const { json } = await call(['runs', 'show', run])

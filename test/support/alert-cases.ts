@@ -272,6 +272,31 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
       at: '10m',
     },
   },
+  BackupOld: {
+    fires: {
+      ...{ series: { 'netops_backup_last_success_timestamp_seconds{kind="config"}': '-98400x20' }, at: '10m' },
+      ...{ severity: 'critical', labels: { kind: 'config' }, summary: 'web1 has had no good backup for 1d 3h 30m 0s' },
+      runbook: 'netops backup status --hosts web1',
+    },
+    quiet: { series: { 'netops_backup_last_success_timestamp_seconds{kind="config"}': '-90000x20' }, at: '10m' },
+  },
+  BackupNotVerified: {
+    fires: {
+      ...{ series: { 'netops_backup_last_verified_timestamp_seconds{kind="config"}': '-669000x20' }, at: '10m' },
+      ...{ severity: 'warning', labels: { kind: 'config' } },
+      summary: 'web1 has read no backup back for 7d 18h 0m 0s',
+      runbook: 'netops backup verify --hosts web1',
+    },
+    quiet: { series: { 'netops_backup_last_verified_timestamp_seconds{kind="config"}': '-660000x20' }, at: '10m' },
+  },
+  BackupDamaged: {
+    fires: {
+      ...{ series: { 'netops_backups_damaged{kind="config"}': '2x20' }, at: '10m', severity: 'critical' },
+      ...{ labels: { kind: 'config' }, summary: 'web1 has 2 backups that were found damaged' },
+      runbook: 'netops backup list --hosts web1',
+    },
+    quiet: { series: { 'netops_backups_damaged{kind="config"}': '0x20' }, at: '10m' },
+  },
   CheckpointOld: {
     fires: {
       series: {

@@ -598,7 +598,7 @@ export const badFleetFiles: readonly BadFile[] = [
   ),
   bad(
     'base: &base { address: a }\nhosts:\n  web1: { <<: *base }',
-    '1:1 base: unknown key; expected one of $schema, environment, config, files, ssh, hosts, hosts_from, groups, deploy, hooks',
+    '1:1 base: unknown key; expected one of $schema, environment, config, files, ssh, hosts, hosts_from, groups, deploy, backup, hooks',
     '3:9 hosts.web1.address: missing; expected a host name or an IP address',
     `3:11 hosts.web1."<<": ${noMerging}; what hosts have in common stands once in a group: groups.NAME.ssh, .config, .tags`,
   ),

@@ -7,7 +7,7 @@ import { lineOf, type Entry } from '../../src/archive/entries.ts'
 import { IndexWriter } from '../../src/archive/index-file.ts'
 import { archiveFile, indexFile, manifestFile, manifestText, type ArchivePlace } from '../../src/archive/manifest.ts'
 import { endOfTar, headerOf, padded, type HeaderFields } from '../../src/archive/tar-header.ts'
-import type { Piece } from '../../src/archive/threads/tasks.ts'
+import { slabOf, type Piece } from '../../src/archive/slab.ts'
 
 /** One entry: what its header says, its data, and what the index says of it where that is not the same. */
 export interface Handmade {
@@ -31,7 +31,8 @@ export async function handmade(place: ArchivePlace, entries: readonly Handmade[]
   const archive = Buffer.concat([piece, end])
   const pieceOf = (bytes: Buffer, length: number): Piece => [bytes.length, length, hashOf(bytes, 'base64url')]
   const writer = await IndexWriter.begin(join(place.folder, indexFile(place.name)))
-  await writer.slab({ pieces: [pieceOf(piece, told ?? raw.length)], lines: entries.map((one) => lineOf(entryOf(one))) })
+  const lines = entries.map((one) => lineOf(entryOf(one)))
+  await writer.slab(slabOf([pieceOf(piece, told ?? raw.length)], lines))
   const index = await writer.end(pieceOf(end, endOfTar.length))
   await writer.close()
   const file = archiveFile(place.name, 'gzip')

@@ -4,6 +4,5 @@ import type { Envelope } from './pool.ts'
 import { perform } from './tasks.ts'
 
 parentPort?.on('message', ({ id, task }: Envelope) => {
-  const { result, given } = perform(task)
-  parentPort?.postMessage({ id, result }, [...new Set(given.map(({ buffer }) => buffer as ArrayBuffer))])
+  parentPort?.postMessage({ id, result: perform(task) })
 })

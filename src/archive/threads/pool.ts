@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os'
 import type { Worker } from 'node:worker_threads'
 import { NetopsError, messageOf } from '../../model/errors.ts'
+import { boundYoungGeneration } from '../../system/heap.ts'
 import { startScript } from '../../system/thread.ts'
 import type { ResultOf, Task } from './tasks.ts'
 
@@ -35,22 +36,21 @@ export class ThreadPool {
 
   constructor(threads = Math.min(mostThreads, availableParallelism())) {
     this.#most = threads
-    this.room = threads * 2
+    this.room = threads + 1
   }
 
   /**
-   * Has a task done.
-   * @param given buffers in the task that are the thread's from then on
+   * Has a task done. Its bytes lie in shared memory (memory.ts), and are the thread's until it is done.
    * @throws NetopsError `failed` where a thread failed
    */
-  async run<T extends Task>(task: T, given: readonly Uint8Array[]): Promise<ResultOf<T>> {
+  async run<T extends Task>(task: T): Promise<ResultOf<T>> {
     if (this.#failure !== undefined) throw this.#failure
+    boundYoungGeneration()
     const thread = this.#leastBusy()
     const id = (this.#next += 1)
     return new Promise<ResultOf<T>>((resolve, reject) => {
       thread.waiting.set(id, { resolve, reject })
-      const buffers = new Set(given.map(({ buffer }) => buffer as ArrayBuffer))
-      thread.worker.postMessage({ id, task } satisfies Envelope, [...buffers])
+      thread.worker.postMessage({ id, task } satisfies Envelope)
     })
   }
 

@@ -1,46 +1,49 @@
 // What threads do with pieces of an archive: compress, decompress, hash, compare. Pure.
-import { createHash } from 'node:crypto'
+import { createHash, hash, type Hash } from 'node:crypto'
 import { entryOf, type Entry } from '../entries.ts'
-import { compressed, decompressed, type Compression } from '../compression.ts'
+import { compress, decompress, spareBytes, type Compression } from '../compression.ts'
 import { TarScanner, type TarEntry } from '../tar-scanner.ts'
 import { messageOf } from '../../model/errors.ts'
 import { shownName } from '../names.ts'
+import { pieceBytes } from '../slab-cut.ts'
+import { linesIn, type Piece } from '../slab.ts'
 
 /** From one byte up to another. */
 export type Range = readonly [from: number, to: number]
 
-/** A piece of an archive: its bytes there, those that come of it, and its SHA-256 (base64url). */
-export type Piece = readonly [bytes: number, raw: number, sha256: string]
-
 export interface Squeeze {
   readonly kind: 'squeeze'
   readonly compression: Compression
+  /** Shared memory, as `out` is. */
   readonly raw: Uint8Array
+  /** Where the pieces are written, one after the other: {@link mostOut} bytes. */
+  readonly out: Uint8Array
   /** Each becomes a piece. */
   readonly parts: readonly Range[]
   /** Each is hashed. */
   readonly files: readonly Range[]
 }
 
+// A part has a header of 512 bytes at least, so there are 8,192 of them at most; what cannot be compressed becomes longer by far
+// less than an eighth of a thousandth and 64 bytes a piece (RFC 1951, 3.2.4; zstd.h, ZSTD_COMPRESSBOUND).
+/** How many bytes may come of one task. */
+export const mostOut = pieceBytes + (pieceBytes >> 7) + (pieceBytes / 512) * 128
+
 export interface Squeezed {
-  /** The pieces, one after the other. */
-  readonly bytes: Uint8Array
   readonly pieces: readonly Piece[]
   /** Hexadecimal. */
   readonly sums: readonly string[]
-  /** What was given, to be used again. */
-  readonly raw: Uint8Array
 }
 
 /** Looks whether pieces are as they should be. */
 export interface Attest {
   readonly kind: 'attest'
+  /** Shared memory. */
   readonly bytes: Uint8Array
   readonly pieces: readonly Piece[]
 }
 
 export interface Attested {
-  readonly bytes: Uint8Array
   /** Which piece is not, if one is not. */
   readonly bad: number | undefined
 }
@@ -49,12 +52,14 @@ export interface Attested {
 export interface Inflate {
   readonly kind: 'inflate'
   readonly compression: Compression
+  /** Shared memory. */
   readonly bytes: Uint8Array
   readonly piece: Piece
+  /** Shared memory for what comes of it, with {@link spareBytes} to spare; without it, it is looked at and thrown away. */
+  readonly out: Uint8Array | undefined
 }
 
 export interface Inflated {
-  readonly raw: Uint8Array | undefined
   readonly damage: string | undefined
 }
 
@@ -62,19 +67,24 @@ export interface Inflated {
 export interface Compare {
   readonly kind: 'compare'
   readonly compression: Compression
+  /** Shared memory: the pieces, one after the other. */
   readonly bytes: Uint8Array
-  readonly slabs: readonly { readonly piece: Piece; readonly lines: readonly string[] }[]
-  /** Give back what came of them: wholly, or of those entries alone that are marked, by their number in all slabs. */
+  /** Shared memory: their lines in the index, one slab's after the other's. */
+  readonly text: Uint8Array
+  readonly slabs: readonly { readonly piece: Piece; readonly entries: number; readonly textBytes: number }[]
+  /** What of it is given back: all, or those entries alone that are marked, by their number in all slabs. */
   readonly keep: 'nothing' | 'all' | readonly boolean[]
-  /** Whether the pieces' own hashes are looked at: not where the whole archive's is. */
-  readonly hashed: boolean
+  /** Shared memory for what is given back, with {@link spareBytes} to spare beyond all that comes of the slabs. */
+  readonly out: Uint8Array
+  /** Whether each file is hashed too: its piece's hash, which is looked at in any case, shows as much of what was written. */
+  readonly isHashed: boolean
 }
 
 export interface Compared {
   /** What is not as it should be. */
   readonly damages: readonly string[]
-  /** What was to be given back, where nothing was damaged. */
-  readonly raw: readonly Uint8Array[]
+  /** How many bytes are given back; none where anything is damaged. */
+  readonly kept: number
 }
 
 export type Task = Squeeze | Attest | Inflate | Compare
@@ -86,54 +96,31 @@ export type ResultOf<T extends Task> = T extends Squeeze
       ? Inflated
       : Compared
 
-const sumOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('base64url')
-const isPiece = (bytes: Uint8Array, [, , sha256]: Piece): boolean => sumOf(bytes) === sha256
+const isPiece = (bytes: Uint8Array, [, , sha256]: Piece): boolean => hash('sha256', bytes, 'base64url') === sha256
 
-/** @returns the result of a task, and what of it is handed over instead of copied */
-export function perform(task: Task): {
-  readonly result: Squeezed | Attested | Inflated | Compared
-  readonly given: readonly Uint8Array[]
-} {
+/** @returns the result of a task; bytes that come of it lie in the memory that it names */
+export function perform(task: Task): Squeezed | Attested | Inflated | Compared {
   switch (task.kind) {
-    case 'squeeze': {
-      const result = squeeze(task)
-      return { result, given: [result.bytes, result.raw] }
-    }
-    case 'attest': {
-      const result = attest(task)
-      return { result, given: [result.bytes] }
-    }
-    case 'inflate': {
-      const result = inflate(task)
-      return { result, given: result.raw === undefined ? [] : [result.raw] }
-    }
-    case 'compare': {
-      const result = compare(task)
-      return { result, given: result.raw }
-    }
+    case 'squeeze':
+      return squeeze(task)
+    case 'attest':
+      return attest(task)
+    case 'inflate':
+      return inflate(task)
+    case 'compare':
+      return compare(task)
   }
 }
 
-function squeeze({ compression, raw, parts, files }: Squeeze): Squeezed {
-  const made = parts.map(([from, to]) => compressed(raw.subarray(from, to), compression))
-  const bytes = joined(made)
-  const pieces = made.map((piece, at): Piece => {
-    const [from = 0, to = 0] = parts[at] ?? []
-    return [piece.length, to - from, sumOf(piece)]
-  })
-  const sums = files.map(([from, to]) => createHash('sha256').update(raw.subarray(from, to)).digest('hex'))
-  return { bytes, pieces, sums, raw }
-}
-
-/** In memory of its own, which can be handed over: small buffers share theirs. */
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
+function squeeze({ compression, raw, out, parts, files }: Squeeze): Squeezed {
   let at = 0
-  for (const part of parts) {
-    all.set(part, at)
-    at += part.length
-  }
-  return all
+  const pieces = parts.map(([from, to]): Piece => {
+    const length = compress(raw.subarray(from, to), out.subarray(at), compression)
+    const piece = out.subarray(at, at + length)
+    at += length
+    return [length, to - from, hash('sha256', piece, 'base64url')]
+  })
+  return { pieces, sums: files.map(([from, to]) => hash('sha256', raw.subarray(from, to))) }
 }
 
 function attest({ bytes, pieces }: Attest): Attested {
@@ -143,45 +130,57 @@ function attest({ bytes, pieces }: Attest): Attested {
     at += piece[0]
     return !good
   })
-  return { bytes, bad: bad < 0 ? undefined : bad }
+  return { bad: bad < 0 ? undefined : bad }
 }
 
-function inflate({ compression, bytes, piece }: Inflate): Inflated {
-  if (!isPiece(bytes, piece)) return { raw: undefined, damage: 'a piece has another hash than the index says' }
+/** For what is looked at and not given back. */
+let scratch = new Uint8Array(0)
+
+function scratchOf(length: number): Uint8Array {
+  if (scratch.length < length + spareBytes) scratch = new Uint8Array(length + spareBytes)
+  return scratch
+}
+
+function inflate({ compression, bytes, piece, out }: Inflate): Inflated {
+  const [, length] = piece
+  if (!isPiece(bytes, piece)) return { damage: 'a piece has another hash than the index says' }
   try {
-    return { raw: joined([decompressed(bytes, piece[1], compression)]), damage: undefined }
+    decompress(bytes, out ?? scratchOf(length), length, compression)
+    return { damage: undefined }
   } catch (error) {
-    return { raw: undefined, damage: messageOf(error) }
+    return { damage: messageOf(error) }
   }
 }
 
-function compare({ compression, bytes, slabs, keep, hashed }: Compare): Compared {
+function compare({ compression, bytes, text, slabs, keep, out, isHashed }: Compare): Compared {
   const damages: string[] = []
-  const raw: Uint8Array[] = []
-  let at = 0
-  let number = 0
-  for (const { piece, lines } of slabs) {
+  let [at, textAt, number, kept] = [0, 0, 0, 0]
+  for (const { piece, entries, textBytes } of slabs) {
     const found = bytes.subarray(at, at + piece[0])
+    const lines = linesIn(text.subarray(textAt, textAt + textBytes))
     at += piece[0]
-    const marks = typeof keep === 'string' ? undefined : keep.slice(number, number + lines.length)
-    number += lines.length
+    textAt += textBytes
     try {
-      if (hashed && !isPiece(found, piece))
-        damages.push(`a piece has another hash than the index says: ${firstOf(lines)}`)
-      const whole = decompressed(found, piece[1], compression)
-      const comparison = new Comparison(lines.map(entryOf))
+      if (!isPiece(found, piece)) damages.push(`a piece has another hash than the index says: ${firstOf(lines)}`)
+      const [, length] = piece
+      const room = keep === 'all' ? out.subarray(kept) : scratchOf(length)
+      decompress(found, room, length, compression)
+      const whole = room.subarray(0, length)
+      const comparison = new Comparison(lines.map(entryOf), isHashed)
       comparison.push(whole)
       comparison.end()
-      if (keep === 'all') raw.push(whole)
-      if (marks !== undefined) {
-        const ranges = comparison.ranges.filter((_, index) => marks[index] === true)
-        raw.push(...ranges.map(([from, to]) => whole.subarray(from, to)))
+      if (keep === 'all') kept += length
+      for (const [index, [from, to]] of typeof keep === 'string' ? [] : comparison.ranges.entries()) {
+        if (keep[number + index] !== true) continue
+        out.set(whole.subarray(from, to), kept)
+        kept += to - from
       }
     } catch (error) {
       damages.push(`${messageOf(error)}: ${firstOf(lines)}`)
     }
+    number += entries
   }
-  return { damages, raw: damages.length > 0 || raw.length === 0 ? [] : [joined(raw)] }
+  return { damages, kept: damages.length > 0 ? 0 : kept }
 }
 
 const firstOf = (lines: readonly string[]): string => {
@@ -197,22 +196,23 @@ export class Comparison {
   readonly #scanner: TarScanner
   /** Where each entry lies in what came. */
   readonly ranges: Range[] = []
-  #hash: ReturnType<typeof createHash> | undefined
+  #file: FileSum | undefined
   #at = 0
   #begun = 0
 
-  constructor(entries: readonly Entry[]) {
+  /** @param isHashed whether each file's hash is held against the index too */
+  constructor(entries: readonly Entry[], isHashed: boolean) {
     this.#entries = entries
     this.#scanner = new TarScanner({
       entry: (found, head) => {
         this.#begun = this.#at
         this.#at += head.length
         this.#expect(found)
-        this.#hash = found.type === '0' ? createHash('sha256') : undefined
+        this.#file = isHashed && found.type === '0' ? new FileSum(found.stored) : undefined
       },
       data: (bytes) => {
         this.#at += bytes.length
-        this.#hash?.update(bytes)
+        this.#file?.take(bytes)
       },
       over: (padding) => {
         this.#at += padding
@@ -224,6 +224,11 @@ export class Comparison {
   /** @throws NetopsError `damaged`, also where it is not what the index says */
   push(bytes: Uint8Array): void {
     this.#scanner.push(bytes)
+  }
+
+  /** Passes bytes of a file that are known to be as they were written. @throws NetopsError `damaged` where they are more */
+  skip(bytes: number): void {
+    this.#scanner.skip(bytes)
   }
 
   end(): void {
@@ -250,8 +255,30 @@ export class Comparison {
   #over(): void {
     const entry = this.#entries[this.ranges.length]
     this.ranges.push([this.#begun, this.#at])
-    if (this.#hash === undefined || entry === undefined) return
-    if (this.#hash.digest('hex') !== entry.sha256)
+    if (this.#file === undefined || entry === undefined) return
+    if (this.#file.end() !== entry.sha256)
       throw new Error(`${shownName(entry.name)} has another hash than the index says`)
+  }
+}
+
+/** The hash of a file, which mostly comes whole: then it is taken at once, which costs less. */
+class FileSum {
+  readonly #bytes: number
+  #sum: string | undefined
+  #hash: Hash | undefined
+
+  /** @param bytes how many it has */
+  constructor(bytes: number) {
+    this.#bytes = bytes
+  }
+
+  take(bytes: Uint8Array): void {
+    if (bytes.length === this.#bytes) this.#sum = hash('sha256', bytes)
+    else this.#hash = (this.#hash ?? createHash('sha256')).update(bytes)
+  }
+
+  /** @returns it in hexadecimal */
+  end(): string {
+    return this.#sum ?? (this.#hash ?? createHash('sha256')).digest('hex')
   }
 }

@@ -23,7 +23,7 @@ export const checkpoint = defineCommand({
 })
 
 async function shown({ targets }: Fleet): Promise<CommandResult> {
-  const { checkpointCommand } = await import('../../fleet/checkpoints.ts')
+  const { checkpointCommand } = await import('../../procedures/checkpoint/ask.ts')
   const { quoteCommand } = await import('../../model/quote.ts')
   const hosts = targets.map(({ name, root }) => ({ host: name, command: quoteCommand(checkpointCommand(root)) }))
   const lines = hosts.map(({ host, command }) => `${host}: ${command}`)

@@ -58,7 +58,7 @@ export function finishedResult({
   const undone = runState(ran.records).direction === 'back'
   const results = hostResults(ran, names).map((result) => {
     const request = requests.find(({ host }) => host === result.host)
-    const end = { undone, standing: standings.get(result.host) }
+    const end = { undone, standing: standings.get(result.host), results: result.results ?? {} }
     const summary =
       request === undefined
         ? { text: '', data: {} }

@@ -13,8 +13,8 @@ export interface StepReport {
   readonly last: OwnRecord | undefined
   pass(record: OwnRecord): void
   pushed(sent: Pushed): void
-  /** How far work is. */
-  progress(done: number, of: number): void
+  /** How far work is: so many of so many things, or bytes. */
+  progress(done: number, of: number, unit?: 'bytes'): void
   /** What work came to. */
   result(value: Json): void
 }

@@ -111,5 +111,5 @@ export interface HostReader {
   /** 64 hexadecimal digits, or undefined where there is no such file. */
   sha256(path: string): Promise<string | undefined>
   /** A command that only looks; its code may be anything. */
-  query(argv: readonly string[], options?: Pick<RunOptions, 'most'>): Promise<ExecResult>
+  query(argv: readonly string[], options?: Pick<RunOptions, 'most' | 'stdin'>): Promise<ExecResult>
 }

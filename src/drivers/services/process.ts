@@ -6,6 +6,7 @@ import { startTimeIn } from '../../system/processes.ts'
 import type { HostReader } from '../hosts/port.ts'
 import type { ServiceManager, ServiceState } from './port.ts'
 import { supervisorFile, supervisorState, type SupervisorState } from './supervisor-state.ts'
+import { isKeptUnit, unitFile, unitOutput, unitStateFile } from './units.ts'
 
 /**
  * @param root the folder that everything lies below
@@ -21,7 +22,9 @@ export const processServices = (root: string, netops: string): ServiceManager =>
       case 'start':
       case 'stop':
       case 'restart':
-        return [{ argv: [netops, 'host', 'service', action, '--root', root] }]
+        return [
+          { argv: [netops, 'host', 'service', action, ...(isKeptUnit(unit) ? ['--unit', unit] : []), '--root', root] },
+        ]
       // Starting at boot, unit files and remembered failures are systemd's.
       case 'enable':
       case 'disable':
@@ -30,19 +33,21 @@ export const processServices = (root: string, netops: string): ServiceManager =>
         return []
     }
   },
-  logsCommand: () => ['tail', '-n', '50', serviceOutput(hostPaths(root))],
-  async logSince(reader, _unit, from, lines) {
-    const file = serviceOutput(hostPaths(root))
+  logsCommand: (unit) => ['tail', '-n', '50', outputOf(root, unit)],
+  async logSince(reader, unit, from, lines) {
+    const file = outputOf(root, unit)
     // tail(1) counts bytes from 1.
     const words = [String(Number(from) + 1), file, String(mostLogBytes), String(lines)]
     const { stdout } = await reader.query(['sh', '-c', logTail, 'sh', ...words])
     return stdout.split('\n').slice(0, -1)
   },
-  async read(reader) {
+  async read(reader, unit) {
     const paths = hostPaths(root)
-    const path = supervisorFile(paths)
+    const [path, own] = isKeptUnit(unit)
+      ? [unitStateFile(paths, unit), unitFile(paths, unit)]
+      : [supervisorFile(paths), paths.current]
     const text = await readStateBy({ path, host: reader.name, hint: putAside(path) }, (file) => reader.readText(file))
-    if (text === undefined) return { ...stopped, state: (await reader.exists(paths.current)) ? 'stopped' : 'absent' }
+    if (text === undefined) return { ...stopped, state: (await reader.exists(own)) ? 'stopped' : 'absent' }
     const [stop, start] = ['stop', 'start'].map((action) => quoteCommand(['netops', 'service', action, '--root', root]))
     const hint = `end all that runs below this root, and start it again: ${stop} && ${start}`
     const state = parseState(supervisorState, text, { path, host: reader.name, hint })
@@ -52,6 +57,9 @@ export const processServices = (root: string, netops: string): ServiceManager =>
   // The supervisor sets none: its service has those of whoever started it.
   readLimits: () => Promise.resolve({}),
 })
+
+const outputOf = (root: string, unit: string): string =>
+  isKeptUnit(unit) ? unitOutput(hostPaths(root), unit) : serviceOutput(hostPaths(root))
 
 const mostLogBytes = 64 * 1024
 const logTail = 'tail -c "+$1" -- "$2" | tail -c "$3" | tail -n "$4"'

@@ -1,6 +1,7 @@
 // Checkpoints as files: NAME.db and, beside it, NAME.db.sha256 as sha256sum writes it. Names are times, so that they sort.
 import { promises as fs } from 'node:fs'
 import { join } from 'node:path'
+import { checkpointHashEnding, takenAt } from '../../model/checkpoint.ts'
 import { systemCode } from '../../model/errors.ts'
 import { readTextIfAny } from '../../system/files.ts'
 
@@ -17,24 +18,13 @@ export const lockName = '.lock'
 /** What is being written: whoever was killed leaves it. */
 export const temporaryPrefix = '.taking-'
 const ticketMs = 60_000
-const hashEnding = '.sha256'
-const name = /^checkpoint-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})Z\.db$/
 
 /** Where the hash of a checkpoint lies. */
-export const hashPath = (checkpoint: string): string => `${checkpoint}${hashEnding}`
+export const hashPath = (checkpoint: string): string => `${checkpoint}${checkpointHashEnding}`
 
 /** `checkpoint-20260102T030405678Z.db` for a time in ms since 1970. */
 export const checkpointName = (takenMs: number): string =>
   `checkpoint-${new Date(takenMs).toISOString().replace(/[-:.]/g, '')}.db`
-
-/** When a checkpoint of that name was taken, in ms since 1970; undefined for another name. */
-export function takenAt(file: string): number | undefined {
-  const [, ...parts] = name.exec(file) ?? []
-  const [year, month, day, hour, minute, second, ms] = parts
-  if (ms === undefined) return undefined
-  const at = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}.${ms}Z`)
-  return Number.isNaN(at) ? undefined : at
-}
 
 /** All checkpoints of a folder, the newest first; none where there is no folder. */
 export async function listCheckpoints(folder: string): Promise<readonly Checkpoint[]> {
@@ -62,9 +52,9 @@ export async function removeLeftovers(folder: string): Promise<readonly string[]
     (file) =>
       file.startsWith(temporaryPrefix) ||
       // A hash gets its name before its checkpoint does, and loses it afterwards.
-      (file.endsWith(hashEnding) &&
-        takenAt(file.slice(0, -hashEnding.length)) !== undefined &&
-        !names.includes(file.slice(0, -hashEnding.length))),
+      (file.endsWith(checkpointHashEnding) &&
+        takenAt(file.slice(0, -checkpointHashEnding.length)) !== undefined &&
+        !names.includes(file.slice(0, -checkpointHashEnding.length))),
   )
   // Whoever is killed while it asks for the lock leaves its ticket; one that is young may be somebody's who is asking now.
   for (const file of names.filter((one) => one.startsWith(`${lockName}.`))) {

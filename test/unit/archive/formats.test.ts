@@ -1,7 +1,8 @@
 // What an archive is made of, piece by piece: names, lines of the index, headers, cuts, compressed pieces.
+import { constants, gzipSync, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { compressed, decompressed } from '../../../src/archive/compression.ts'
+import { compress, decompress, spareBytes, type Compression } from '../../../src/archive/compression.ts'
 import { entryOf, lineOf, lineStart, seenOf, type Entry } from '../../../src/archive/entries.ts'
 import { compareNames, isWithin, nameOfText, pathOf, shownName } from '../../../src/archive/names.ts'
 import { pieceBytes, SlabCutter } from '../../../src/archive/slab-cut.ts'
@@ -172,6 +173,24 @@ describe('headers', () => {
       expect(() => parseRecords(Buffer.from(text))).toThrow('damaged')
   })
 
+  test('of a file whose data is known need not be given it, but no entry is passed with it', () => {
+    const head = headerOf({ ...fields, name: 'a', size: 700 })
+    const found: string[] = []
+    const scanner = new TarScanner({
+      entry: ({ name: begun }) => found.push(begun),
+      data: (bytes) => found.push(`${bytes.length} bytes`),
+      over: (padding) => found.push(`over ${padding}`),
+    })
+    scanner.push(Buffer.concat([head, Buffer.alloc(100)]))
+    scanner.skip(500)
+    scanner.skip(424)
+    scanner.push(head)
+    expect(() => scanner.skip(1025)).toThrow('an entry begins')
+    scanner.skip(1024)
+    expect(found).toEqual(['a', '100 bytes', 'over 324', 'a', 'over 324'])
+    expect(scanner.isBetween).toBe(true)
+  })
+
   test('of a tar that goes on after its end are damage', () => {
     expect(() => scanned(Buffer.concat([endOfTar, headerOf({ ...fields, name: 'a' })]), 512)).toThrow(
       'something follows its end',
@@ -214,6 +233,16 @@ describe('slabs', () => {
   })
 })
 
+const compressed = (bytes: Buffer, compression: Compression): Buffer => {
+  const out = Buffer.alloc(bytes.length + 1000)
+  return out.subarray(0, compress(bytes, out, compression))
+}
+const decompressed = (piece: Buffer, length: number, compression: Compression): Buffer => {
+  const out = Buffer.alloc(length + spareBytes)
+  decompress(piece, out, length, compression)
+  return out.subarray(0, length)
+}
+
 test('pieces come back as they were, and no more of them than is expected', () => {
   for (const compression of ['gzip', 'zstd'] as const) {
     const bytes = Buffer.alloc(200_000, 'some text')
@@ -227,5 +256,25 @@ test('pieces come back as they were, and no more of them than is expected', () =
       flipped.writeUInt8(flipped.readUInt8(at) ^ 16, at)
       expect(() => decompressed(flipped, bytes.length, compression)).toThrow('a piece')
     }
+  }
+})
+
+test('pieces are as node:zlib makes them, one after another', () => {
+  const params = { [constants.ZSTD_c_checksumFlag]: 1, [constants.ZSTD_c_compressionLevel]: 3 }
+  const texts = [Buffer.alloc(0), Buffer.from('a'), Buffer.alloc(3_000_000, 'more text'), Buffer.from([0, 255])]
+  for (const text of [...texts, ...texts]) {
+    expect(compressed(text, 'gzip').equals(gzipSync(text))).toBe(true)
+    expect(compressed(text, 'zstd').equals(zstdCompressSync(text, { params }))).toBe(true)
+    expect(decompressed(gzipSync(text), text.length, 'gzip').equals(text)).toBe(true)
+    expect(decompressed(zstdCompressSync(text), text.length, 'zstd').equals(text)).toBe(true)
+  }
+})
+
+test('pieces that are cut short, or have something after them, are damaged', () => {
+  for (const compression of ['gzip', 'zstd'] as const) {
+    const piece = compressed(Buffer.alloc(50_000, 'some text'), compression)
+    for (const other of [piece.subarray(0, -1), piece.subarray(0, 20), Buffer.concat([piece, Buffer.from('x')])])
+      expect(() => decompressed(other, 50_000, compression)).toThrow('a piece')
+    expect(decompressed(piece, 50_000, compression).equals(Buffer.alloc(50_000, 'some text'))).toBe(true)
   }
 })

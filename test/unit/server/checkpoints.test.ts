@@ -5,14 +5,8 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { takeInChild } from '../../../src/server/checkpoints/child.ts'
-import {
-  checkpointName,
-  hashPath,
-  listCheckpoints,
-  removeLeftovers,
-  takenAt,
-} from '../../../src/server/checkpoints/files.ts'
-import type { TakenCheckpoint } from '../../../src/model/checkpoint.ts'
+import { checkpointName, hashPath, listCheckpoints, removeLeftovers } from '../../../src/server/checkpoints/files.ts'
+import { takenAt, type TakenCheckpoint } from '../../../src/model/checkpoint.ts'
 import { restore, unfinishedRestore } from '../../../src/server/checkpoints/restore.ts'
 import { scheduleCheckpoints } from '../../../src/server/checkpoints/schedule.ts'
 import { openSource } from '../../../src/server/checkpoints/source.ts'

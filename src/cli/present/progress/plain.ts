@@ -4,7 +4,8 @@ import { shownText } from '../../../model/escape.ts'
 import type { JournalRecord, Pushed } from '../../../model/journal.ts'
 import { formatBytes, formatDuration } from '../../../model/units.ts'
 import { painted, type Line, type Piece } from '../../painted.ts'
-import { hasReported, stepNews, waitEndOf, type RunView } from './state.ts'
+import { progressText } from './amount.ts'
+import { hasReported, stepNews, stepOf, waitEndOf, type RunView } from './state.ts'
 import { pad } from './text.ts'
 
 export interface PlainStyle {
@@ -79,6 +80,15 @@ function hookLine({ phase, argv, outcome, error }: HookRecord, color: boolean): 
 }
 
 type HookRecord = Extract<JournalRecord, { type: 'hook' }>
+
+/** How far work is, as a line; undefined for a step that no plan named. */
+export function progressLine(run: RunView, record: JournalRecord): string | undefined {
+  const own = record.type === 'relayed' ? record.record : record
+  if (own.type !== 'progress') return undefined
+  const { host, step } = stepOf(run, own, record.type === 'relayed' ? record.step : undefined) ?? {}
+  if (host === undefined || step === undefined) return undefined
+  return `${nameColumn(run, host.name)} ${shownText(progressText(step, own))}`
+}
 
 const narrowest = 8
 /** A host's name, as wide as the longest. */

@@ -1,12 +1,15 @@
 // The progress of any run, drawn from its journal's records: plain lines, or on a terminal a live view of several hosts.
 import { Chalk } from 'chalk'
+import type { JournalRecord } from '../../../model/journal.ts'
 import type { RunWatcher } from '../../../runs/context.ts'
 import type { CommandContext } from '../../command.ts'
 import type { Line } from '../../painted.ts'
 import { liveView } from './live-view.ts'
 import { frame, type Paint } from './live.ts'
-import { isNewFailure, plainLine } from './plain.ts'
+import { isNewFailure, plainLine, progressLine } from './plain.ts'
 import { advance, unknownRun } from './state.ts'
+
+const tellEveryMs = 10_000
 
 /**
  * Shows a run. The same for one that this process carries out and for one that it follows.
@@ -25,6 +28,13 @@ export function runProgress(
     screen.show(() => liveView(screen, (size) => frame(run, Date.now(), size, paint)))
     return true
   }
+  // Of work that takes long, without a live view.
+  let told = -Infinity
+  const nowAndThen = (record: JournalRecord): string | undefined => {
+    const text = performance.now() - told < tellEveryMs ? undefined : progressLine(run, record)
+    if (text !== undefined) told = performance.now()
+    return text
+  }
   return {
     recall(record) {
       run = advance(run, record)
@@ -32,7 +42,7 @@ export function runProgress(
     see(record) {
       run = advance(run, record)
       live ||= startLive()
-      const text = plainLine(run, record, context)
+      const text = plainLine(run, record, context) ?? (live ? undefined : nowAndThen(record))
       if (text === undefined) return
       if (!live) line(text)
       else if (context.verbosity > 0 || isNewFailure(run, record)) context.progress(text)

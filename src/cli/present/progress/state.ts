@@ -3,6 +3,7 @@ import type { ErrorCode } from '../../../model/errors.ts'
 import type { EndRecord, Failure, JournalRecord, OwnRecord, RunRecord } from '../../../model/journal.ts'
 import { operatorHost, stepsOf, waitedText, type Step, type Wait } from '../../../model/plan.ts'
 import { SharedMap } from './shared-map.ts'
+import { progressText } from './amount.ts'
 import { widthOf } from './text.ts'
 
 /** How one host stands; `unfinished` and `not-begun` are what the end of the run left in the middle or untouched. */
@@ -194,10 +195,20 @@ export function stepNews(run: RunView, record: JournalRecord): StepNews | undefi
 }
 
 function find(run: RunView, record: StepRecord, hostRun: string | undefined): StepNews | undefined {
-  const key = keyOf(record.step, { hostRun })
+  const found = stepOf(run, record, hostRun)
+  return found === undefined ? undefined : { record, ...found }
+}
+
+/** The step that a record is about, and its host. */
+export function stepOf(
+  run: RunView,
+  { step: id }: { readonly step: string },
+  hostRun: string | undefined,
+): Omit<StepNews, 'record'> | undefined {
+  const key = keyOf(id, { hostRun })
   const host = run.hosts.get(run.hostOf.get(key) ?? '')
   const step = host?.steps.get(key)
-  return host === undefined || step === undefined ? undefined : { record, key, step, host }
+  return host === undefined || step === undefined ? undefined : { key, step, host }
 }
 
 function takeStep(run: RunView, record: StepRecord, origin: Origin): RunView {
@@ -272,11 +283,10 @@ function putBack(host: HostView, at: number): HostView {
 
 /** How far the work of a step is. */
 function takeProgress(run: RunView, record: Extract<OwnRecord, { type: 'progress' }>, origin: Origin): RunView {
-  const key = keyOf(record.step, origin)
-  const host = run.hosts.get(run.hostOf.get(key) ?? '')
-  const step = host?.steps.get(key)
-  if (host === undefined || step === undefined) return run
-  return withHost(run, { ...host, phase: `${step.title} (${record.done} of ${record.of})` })
+  const found = stepOf(run, record, origin.hostRun)
+  if (found === undefined) return run
+  const { host, step } = found
+  return withHost(run, { ...host, phase: progressText(step, record) })
 }
 
 /** The run stopped: what was in the middle can go on later. */
