@@ -37,7 +37,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
 }
 
 // These know the drivers' interfaces (drivers/*/port.ts), never a driver: runs/ and fleet/ wire those.
-const portUsers = ['engine', 'procedures', ...drivers]
+const portUsers = ['engine', 'backups', 'procedures', ...drivers]
 
 // In src/cli itself: what commands are made of.
 const cliBase = ['command', 'options', 'painted', 'rollout', 'screen', 'timing', 'tuning'].map(

@@ -22,18 +22,21 @@ export type Difference =
       readonly what: readonly Change[]
     }
 
-export type Change = 'type' | 'content' | 'mode' | 'owner' | 'time' | 'target'
+/** `attributes`: extended attributes and access control lists may be others, of which lstat(2) tells only that something is. */
+export type Change = 'type' | 'content' | 'mode' | 'owner' | 'time' | 'target' | 'attributes'
 
 /**
  * Compares an archive with the disk, in the order of names. A file of the same size and times as in the archive, but with another
  * time of change or inode, is read: it may have been restored, or changed in secret.
  * @param request where to look, as when it was made
+ * @param how whether what may differ in its attributes alone is a difference too
  * @throws NetopsError `damaged` where the index is
  */
 export async function* differences(
   archive: LastArchive,
   request: WalkRequest,
   notes: WalkNotes,
+  how: 'sure' | 'unsure too' = 'sure',
 ): AsyncGenerator<Difference, void, undefined> {
   const then = archived(archive)
   let old = await then.next()
@@ -45,8 +48,11 @@ export async function* differences(
       yield { kind: 'added', name: now.name, now }
       continue
     }
-    const what = await changes(old.value, now, request.base)
+    const what = isSame(old.value, now) ? [] : await changes(old.value, now, request.base)
     if (what.length > 0) yield { kind: 'changed', name: now.name, then: old.value, now, what }
+    else if (how === 'unsure too' && !isSame(old.value, now)) {
+      yield { kind: 'changed', name: now.name, then: old.value, now, what: ['attributes'] }
+    }
     old = await then.next()
   }
   for (; old.done !== true; old = await then.next()) yield { kind: 'removed', name: old.value.name, then: old.value }
@@ -56,9 +62,16 @@ async function* archived(archive: LastArchive): AsyncGenerator<Entry, void, unde
   for await (const { text } of indexOf(archive).slabs()) for (const line of linesIn(text)) yield entryOf(line)
 }
 
+/** Nothing has changed at all, as far as the file system tells: then its inode was not touched either. */
+const isSame = (then: Entry, now: Seen): boolean =>
+  then.kind === now.kind &&
+  then.settled &&
+  then.ctime === now.ctime &&
+  then.inode === now.inode &&
+  then.device === now.device
+
 async function changes(then: Entry, now: Seen, base: string): Promise<readonly Change[]> {
   if (then.kind !== now.kind) return ['type']
-  if (then.settled && then.ctime === now.ctime && then.inode === now.inode && then.device === now.device) return []
   const path = pathOf(`${base.endsWith('/') ? base : `${base}/`}${now.name}`)
   const found: Change[] = []
   if (then.mode !== now.mode) found.push('mode')

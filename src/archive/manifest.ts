@@ -5,7 +5,7 @@ import { messageOf, NetopsError, systemCode } from '../model/errors.ts'
 import { parseJson } from '../model/json.ts'
 import { quoteCommand } from '../model/quote.ts'
 import { readFileUpTo } from '../system/bounded.ts'
-import { sha256OfText } from '../system/files.ts'
+import { sha256OfFile, sha256OfText } from '../system/files.ts'
 import { archiveSchema, newerSchema } from './index-file.ts'
 import { suffixes, type Compression } from './compression.ts'
 
@@ -123,6 +123,10 @@ export async function readManifest({ folder, name }: ArchivePlace): Promise<Mani
   }
   return parseManifest(text, path, name)
 }
+
+/** The SHA-256 of a manifest's file, as 64 hexadecimal digits: whoever knows it knows the whole archive. */
+export const manifestHash = ({ folder, name }: ArchivePlace): Promise<string> =>
+  sha256OfFile(join(folder, manifestFile(name)))
 
 /**
  * A manifest's text, however it was read.

@@ -212,7 +212,7 @@ function excluder(patterns: readonly string[]): (name: string) => boolean {
 }
 
 /** proc(5), mountinfo: also what is mounted from the same device, which lstat(2) does not tell. */
-function mountPoints(): ReadonlySet<string> {
+export function mountPoints(): ReadonlySet<string> {
   const lines = readFileSync('/proc/self/mountinfo', 'latin1').split('\n')
   return new Set(lines.map((line) => (line.split(' ')[4] ?? '').replace(/\\(\d{3})/g, octalCharacter)))
 }

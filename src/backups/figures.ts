@@ -45,6 +45,11 @@ const figures: readonly Figure[] = [
     of: ([newest]) =>
       newest === undefined ? undefined : Object.values(newest.troubles).reduce((sum, count) => sum + count, 0),
   },
+  {
+    name: 'netops_backup_last_copied_timestamp_seconds',
+    help: 'When the newest backup was made that has a copy elsewhere.',
+    of: (entries) => seconds(entries.find(({ copies }) => copies.length > 0)?.madeAt),
+  },
   { name: 'netops_backups', help: 'Backups in the catalogue.', of: (entries) => entries.length },
   { name: 'netops_backups_bytes', help: 'What all backups take of the disk.', of: bytesOnDisk },
   {

@@ -10,6 +10,8 @@ export interface Promised {
   readonly stateMs: number
   readonly logMs: number
   readonly verifiedMs: number
+  /** The places of which each is to have a copy as young as the configuration's backup; none where no copies are asked for. */
+  readonly places?: readonly string[] | undefined
 }
 
 export interface HostBackups {
@@ -35,7 +37,7 @@ export interface LogArchive {
 }
 
 export interface Point {
-  readonly of: 'configuration' | 'state' | 'log' | 'verified'
+  readonly of: 'configuration' | 'state' | 'log' | 'verified' | 'copies'
   readonly promisedMs: number
   /** Undefined where there is nothing that could have an age. */
   readonly ageMs: number | undefined
@@ -58,7 +60,10 @@ export interface BackupStanding {
 /** Holds what is there against what is promised. */
 export function judgeBackups(host: HostBackups, promised: Promised): BackupStanding {
   const { entries, unreadable } = host
-  const points = [configurationPoint, statePoint, logPoint, verifiedPoint].map((point) => point(host, promised))
+  const points = [
+    ...[configurationPoint, statePoint, logPoint, verifiedPoint].map((point) => point(host, promised)),
+    ...(promised.places ?? []).map((place) => copiesPoint(host, promised, place)),
+  ]
   return {
     points,
     behind: points.some(({ stands }) => stands === 'behind'),
@@ -133,6 +138,14 @@ function verifiedPoint(host: HostBackups, { verifiedMs }: Promised): Point {
     .map(({ id, verified }) => ({ id, atMs: Date.parse(verified?.at ?? '') }))
     .toSorted((a, b) => b.atMs - a.atMs)
   return judged('verified', verifiedMs, ageOf(host, read[0]?.atMs), read[0]?.id ?? 'none was read back')
+}
+
+/** A copy is as old as what it is a copy of. */
+function copiesPoint(host: HostBackups, { configurationMs }: Promised, place: string): Point {
+  const copied = host.entries.find(({ kind, copies }) => kind === 'config' && copies.some(({ to }) => to === place))
+  const madeMs = copied === undefined ? undefined : Date.parse(copied.madeAt)
+  const what = copied === undefined ? `nothing in ${place}` : `${copied.id} in ${place}`
+  return judged('copies', configurationMs, ageOf(host, madeMs), what)
 }
 
 /** `3 h`, `12 min`: how old something is, roughly, for people. */

@@ -318,7 +318,8 @@ export class Execution {
     if (!this.#log.canUndo(step)) return nothingUndone
     try {
       this.#log.write({ type: 'undoing', step: step.id })
-      for (const effect of step.undo) await this.#executor.apply(step.host, effect, this.#report(step))
+      for (const effect of step.undo)
+        await this.#executor.apply(step.host, effect, { ...this.#report(step), undoing: true })
       // An undo is carried through: only its own deadline ends its wait.
       if (step.undoUntil !== undefined) await waitUntil(this.#executor, step.host, step.undoUntil, unstoppable.stop)
       this.#log.write({ type: 'undone', step: step.id })

@@ -10,9 +10,10 @@ import { checkpointFolder, checkpointsIn } from '../backups/state-copies.ts'
 import type { HostConnection, HostReader } from '../drivers/hosts/port.ts'
 import { readerOf } from '../drivers/hosts/readers.ts'
 import type { BackupEntry } from '../model/backup.ts'
-import type { Objectives } from '../model/backup-config.ts'
+import type { BackupSettings } from '../model/backup-config.ts'
 import { errorCodes, NetopsError } from '../model/errors.ts'
 import { parseJson } from '../model/json.ts'
+import { placesOf } from '../model/offsite.ts'
 import { hostPaths } from '../model/paths.ts'
 import type { Target } from '../model/target.ts'
 import { readState } from '../procedures/backup/facts.ts'
@@ -48,7 +49,7 @@ export const backupStandings = (fleet: Fleet, context: FleetContext): Promise<re
     const { entries, damaged } = catalogue
     const checkpointMs = checkpointsIn(names)[0]?.takenMs
     const unreadable = damaged.map(({ message }) => message)
-    return judgeBackups({ nowMs, entries, unreadable, checkpointMs, state, log }, promisedBy(objectives))
+    return judgeBackups({ nowMs, entries, unreadable, checkpointMs, state, log }, promisedBy(fleet.backup))
   })
 
 /** What the rules say of each host's backups now. */
@@ -61,8 +62,9 @@ export const expiryOf = (fleet: Fleet, context: FleetContext): Promise<readonly 
     return judgeExpiry(entries, keepOf(fleet.backup.keep), nowMs)
   })
 
-const promisedBy = ({ rpo, verified }: Objectives) => ({
+const promisedBy = ({ objectives: { rpo, verified }, offsite }: BackupSettings) => ({
   ...{ configurationMs: rpo.configuration, stateMs: rpo.state, logMs: rpo.log, verifiedMs: verified },
+  places: placesOf(offsite),
 })
 
 /** A backup, and what its manifest names of what is not in it as it should be. */

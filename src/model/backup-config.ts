@@ -1,9 +1,9 @@
 // The section `backup` of the fleet file: what is backed up, where to, how long it is kept, and what is promised.
 import * as z from 'zod'
 import { backupFolder } from './paths.ts'
+import { offsiteSettings, recipient, s3Settings } from './offsite.ts'
 import { absolutePath } from './path-values.ts'
 import { expects, key } from './schema-notes.ts'
-import { parseStoragePlace } from './storage-place.ts'
 import { duration } from './units.ts'
 
 // guide: Backup Strategy, with the guide's keys and certificates under /etc/network (Security).
@@ -65,19 +65,6 @@ const slack = 1.1
 /** How old something may get of which a duration is promised, in ms. */
 export const latest = (promisedMs: number): number => promisedMs * slack
 
-const placeWords = 's3://bucket/prefix, sftp://[user@]host[:port]/folder or an absolute path'
-const storagePlace = expects(
-  z.string().superRefine((text, context) => {
-    const place = parseStoragePlace(text)
-    if ('fault' in place) context.addIssue({ code: 'custom', message: place.fault })
-  }),
-  placeWords,
-)
-
-// age's own form: bech32 of an X25519 public key (age-encryption.org/v1).
-const recipientWords = 'a recipient that begins with age1, as age-keygen prints it'
-const recipient = expects(z.string().regex(/^age1[0-9a-z]{58,2000}$/, `expected ${recipientWords}`), recipientWords)
-
 export const backupSection = z
   .strictObject({
     paths: key(
@@ -96,10 +83,14 @@ export const backupSection = z
     keep: key(keepSection.prefault({}), 'Which backups are kept; all others are removed after the next one.'),
     objectives: key(objectives.prefault({}), 'What netops backup status holds backups against.'),
     encrypt_to: key(
-      z.array(recipient).readonly().default([]),
+      z.array(recipient).max(100).readonly().default([]),
       'Whose age identities can read the copies elsewhere; archives on the host itself are not encrypted.',
     ),
-    offsite: key(storagePlace.optional(), 'Where archives are copied to after they are made.'),
+    offsite: key(
+      offsiteSettings.default([]),
+      'Where archives are copied to after they are made: one place, or a list of them.',
+    ),
+    s3: key(s3Settings.prefault({}), 'How the service behind s3:// is reached, from each host.'),
     textfile: key(
       absolutePath.optional(),
       'The folder that node_exporter reads textfiles from (--collector.textfile.directory), for figures about backups.',

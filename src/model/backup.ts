@@ -44,12 +44,25 @@ const copy = z.strictObject({
   /** The address of the place: `s3://bucket/prefix`. */
   to: text,
   /** Its objects there: archive, index and manifest, as far as they were copied. */
-  objects: z.array(z.strictObject({ name: text, bytes: count, sha256: sha256Hex })).max(16),
+  objects: z
+    .array(
+      z.strictObject({
+        name: text,
+        bytes: count,
+        sha256: sha256Hex,
+        /** The service's own checksum, where it shows one. */
+        receipt: text.exactOptional(),
+      }),
+    )
+    .max(16),
   at: time,
   /** How it is known that they are whole there (drivers/storage/port.ts, Evidence). */
   evidence: text,
   encrypted: z.boolean(),
+  /** By whom it can be read: {@link recipientsDigest}; not there where it is not encrypted. */
+  recipients: sha256Hex.exactOptional(),
 })
+export type BackupCopy = z.output<typeof copy>
 
 /** Of a backup of a PostgreSQL cluster. */
 const cluster = z.strictObject({

@@ -1,5 +1,6 @@
 // Where the content of a placed file comes from: named in plans and journals, while the content itself never is.
 import * as z from 'zod'
+import { absolutePath } from './path-values.ts'
 import { expects, key } from './schema-notes.ts'
 
 const word = z.string().min(1)
@@ -11,13 +12,25 @@ const variable = expects(
   'the name of a variable',
 )
 
+const sourceWords = 'one of file, env and command'
+
 export const fileSource = expects(
   z.union([
     z.strictObject({ file: key(word, 'A file of this machine, relative to the fleet file.') }),
     z.strictObject({ env: key(variable, 'An environment variable of this machine.') }),
     z.strictObject({ command: key(argv, 'A command of this machine that prints it, as UTF-8 text.') }),
   ]),
-  'one of file, env and command',
+  sourceWords,
+)
+
+/** A secret that each host reads for itself. */
+export const hostSource = expects(
+  z.union([
+    z.strictObject({ file: key(absolutePath, 'A file of the host that only its owner may read.') }),
+    z.strictObject({ env: key(variable, 'A variable of whatever starts netops on the host.') }),
+    z.strictObject({ command: key(argv, 'A command of the host that prints it.') }),
+  ]),
+  sourceWords,
 )
 export type FileSource = z.infer<typeof fileSource>
 

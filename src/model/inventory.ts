@@ -100,7 +100,18 @@ const hook = expects(
   z.union([z.array(word).min(1), z.array(z.array(word).min(1)).min(1)]),
   'a command as a list of words, or a list of such commands',
 )
-const hooked = ['deploy', 'rollback', 'tune', 'tune_revert', 'gc', 'backup', 'backup_verify', 'backup_expire'] as const
+const hooked = [
+  'deploy',
+  'rollback',
+  'tune',
+  'tune_revert',
+  'gc',
+  'backup',
+  'backup_verify',
+  'backup_expire',
+  'restore',
+  'backup_copy',
+] as const
 const hookNames = hooked.flatMap((procedure) => [`pre_${procedure}`, `post_${procedure}`] as const)
 const hookAbout = (hookName: string): string =>
   hookName.startsWith('pre_')

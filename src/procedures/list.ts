@@ -7,18 +7,21 @@ import { stepsOf } from '../model/plan.ts'
 import { refuseDistrusted } from '../system/folder-trust.ts'
 import { databaseRestore } from './database-restore/host-procedure.ts'
 import { backup } from './backup/host-procedure.ts'
+import { backupCopy } from './backup-copy/host-procedure.ts'
 import { backupExpire } from './backup-expire/host-procedure.ts'
 import { backupVerify } from './backup-verify/host-procedure.ts'
 import { activate } from './deploy/host-procedure.ts'
+import { backupDrill } from './drill/host-procedure.ts'
 import { gc } from './gc/host-procedure.ts'
 import type { HostRequest } from './host-request.ts'
 import type { AnyHostProcedure, Decision, FactSources } from './procedure.ts'
+import { restore } from './restore/host-procedure.ts'
 import { tune } from './tune/host-procedure.ts'
 import { walExpire } from './wal-expire/host-procedure.ts'
 import { walArchive } from './wal-archive/host-procedure.ts'
 
-const procedures: readonly AnyHostProcedure[] = [
-  ...[activate, tune, gc, backup, backupVerify, backupExpire],
+export const procedures: readonly AnyHostProcedure[] = [
+  ...[activate, tune, gc, backup, backupVerify, backupExpire, backupCopy, backupDrill, restore],
   ...[walArchive, walExpire, databaseRestore],
 ]
 

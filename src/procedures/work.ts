@@ -1,5 +1,6 @@
 // Work: what a host's netops does itself instead of by commands, item by item, with a typed result.
 import type * as z from 'zod'
+import type { OpenPlaceOf } from '../drivers/storage/port.ts'
 import type { Json } from '../model/json.ts'
 
 /** What work may use while it goes on. */
@@ -11,6 +12,8 @@ export interface WorkTools {
   readonly done: (key: string) => void
   /** Shown to whoever follows the run, at most once a second: so many of so many things, or bytes. */
   readonly progress: (done: number, of: number, unit?: 'bytes') => void
+  /** Opens a place for copies. */
+  readonly openPlace: OpenPlaceOf
 }
 
 export interface Work<Input, Result extends Json> {

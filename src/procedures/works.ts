@@ -4,16 +4,19 @@ import { baseBackup } from './base-backup/work.ts'
 import { restoringDatabase } from './database-restore/host-procedure.ts'
 import { archiveWork } from './backup/archive.ts'
 import { checkpointWork } from './backup/checkpoint.ts'
+import { copyWork } from './backup-copy/copy.ts'
 import { concludeWork } from './backup/conclude.ts'
 import { expireWork } from './backup/expire.ts'
 import { verifyWork } from './backup/verify.ts'
 import { judgeWork } from './backup-verify/judge.ts'
+import { drillWork } from './drill/work.ts'
 import { removeTrees } from './gc/remove-trees.ts'
 import { alterSystem, awaitLog, changeSlot, writePassfile } from './wal-archive/works.ts'
 import { expireWal } from './wal-expire/expiry.ts'
+import { clearWork, databaseWork, putBackWork, stageWork, swapWork } from './restore/works.ts'
 import type { AnyWork } from './work.ts'
 
-const works: readonly AnyWork[] = [
+export const works: readonly AnyWork[] = [
   removeTrees,
   writePassfile,
   changeSlot,
@@ -22,7 +25,8 @@ const works: readonly AnyWork[] = [
   baseBackup,
   restoringDatabase,
   expireWal,
-  ...[checkpointWork, archiveWork, verifyWork, expireWork, concludeWork, judgeWork],
+  ...[checkpointWork, archiveWork, verifyWork, expireWork, copyWork, concludeWork, judgeWork],
+  ...[stageWork, swapWork, databaseWork, putBackWork, clearWork, drillWork],
 ]
 
 /** @throws NetopsError `refused` for a name that this netops does not know */

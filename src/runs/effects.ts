@@ -30,7 +30,7 @@ export async function applyEffect(
 }
 
 // A dry run shows and never applies: what runs would need for that is not there.
-const shown = effectsOf({ leases: undefined, control: undefined, items: undefined })
+const shown = effectsOf({ leases: undefined, control: undefined, items: undefined, env: {} })
 
 /** The exact commands of an effect, one a line. */
 export function showEffect(effect: Effect, services: ServiceManager): readonly string[] {

@@ -47,6 +47,7 @@ export function executorOf(
     leases,
     control: controlOf(context),
     items,
+    env: context.env,
     onItem: itemFault(context.env.NETOPS_FAULT ?? ''),
   })
   const hostNamed = (name: string): RunHost => {

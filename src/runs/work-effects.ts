@@ -10,16 +10,23 @@ export interface WorkOutside {
   /** Opens the items of the run; undefined where the run is not this host's own. */
   readonly items?: (() => Promise<ItemLog>) | undefined
   readonly control: Control | undefined
+  /** Of the process, for SSH's agent. */
+  readonly env: Readonly<Record<string, string | undefined>>
   /** Hears of each item that was done. */
   readonly onItem?: (() => void) | undefined
 }
 
 const progressEveryMs = 1000
 
-export const workEffects = ({ items, control = unstoppable, onItem }: WorkOutside): EffectHandlers<WorkEffect> => ({
+export const workEffects = ({
+  items,
+  control = unstoppable,
+  env,
+  onItem,
+}: WorkOutside): EffectHandlers<WorkEffect> => ({
   work: {
     show: (effect) => workNamed(effect.work).show(effect.input),
-    async apply(effect, { host, report }) {
+    async apply(effect, { host, report, sources, progress: tell }) {
       if (items === undefined) {
         throw new NetopsError('usage', {
           host,
@@ -28,7 +35,8 @@ export const workEffects = ({ items, control = unstoppable, onItem }: WorkOutsid
       }
       const work = workNamed(effect.work)
       const log = await items()
-      const signal = AbortSignal.any([control.stop, control.undo])
+      const { stop, undo } = report.undoing === true ? unstoppable : control
+      const signal = AbortSignal.any([stop, undo])
       let toldAt = performance.now()
       try {
         const result = await work.run(effect.input, {
@@ -37,6 +45,10 @@ export const workEffects = ({ items, control = unstoppable, onItem }: WorkOutsid
           done: (key) => {
             log.add(report.step, key)
             onItem?.()
+          },
+          openPlace: async (wanted) => {
+            const { openCopyPlace } = await import('./copy-places.ts')
+            return openCopyPlace(wanted, { env, sources, progress: tell })
           },
           progress(done, of, unit) {
             if (performance.now() - toldAt < progressEveryMs) return

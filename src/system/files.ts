@@ -68,15 +68,16 @@ export async function removeTree(path: string): Promise<void> {
   const folder = await openFolder(dirname(path), 'links too')
   if (folder === undefined) return
   try {
-    await removeFrom(folder, basename(path))
+    await removeFrom(folder, Buffer.from(basename(path)))
   } finally {
     await folder.close()
   }
 }
 
-async function removeFrom(folder: FileHandle, name: string): Promise<void> {
+/** @param name its bytes, which need not be UTF-8 */
+async function removeFrom(folder: FileHandle, name: Buffer): Promise<void> {
   // proc(5): whatever its name leads to by now, this is the folder that was opened.
-  const path = `/proc/self/fd/${folder.fd}/${name}`
+  const path = Buffer.concat([Buffer.from(`/proc/self/fd/${folder.fd}/`), name])
   try {
     await fs.unlink(path)
     return
@@ -87,7 +88,7 @@ async function removeFrom(folder: FileHandle, name: string): Promise<void> {
   const below = await openFolder(path)
   if (below === undefined) return
   try {
-    for (const entry of await fs.readdir(`/proc/self/fd/${below.fd}`)) await removeFrom(below, entry)
+    for (const entry of await fs.readdir(`/proc/self/fd/${below.fd}`, 'buffer')) await removeFrom(below, entry)
   } finally {
     await below.close()
   }
@@ -96,7 +97,7 @@ async function removeFrom(folder: FileHandle, name: string): Promise<void> {
   })
 }
 
-async function openFolder(path: string, follow?: 'links too'): Promise<FileHandle | undefined> {
+async function openFolder(path: string | Buffer, follow?: 'links too'): Promise<FileHandle | undefined> {
   const how = constants.O_RDONLY | constants.O_DIRECTORY
   try {
     return await fs.open(path, follow === undefined ? how | constants.O_NOFOLLOW : how)

@@ -48,6 +48,6 @@ export function refuseKeysInTheClear(files: Iterable<Examined>, recipients: read
   const others = found.length > mostNamed ? ` and ${found.length - mostNamed} others` : ''
   throw new NetopsError('refused', {
     message: `a copy offsite would hold private keys in the clear: ${found.slice(0, mostNamed).join(', ')}${others}`,
-    hint: 'encrypt it: offsite: { encrypt_to: [age1...] } with a recipient that age-keygen made on another machine',
+    hint: 'encrypt it: backup.encrypt_to: [age1...] with a recipient that age-keygen made on another machine',
   })
 }

@@ -45,7 +45,7 @@ function listLines(answer: HostAnswer<Catalogue>): readonly string[] {
     entry.id,
     entry.sameAs === null ? formatBytes(entry.bytes) : '(same)',
     `${entry.entries} entries`,
-    proofText(entry),
+    `${proofText(entry)}${entry.copies.length === 0 ? '' : `, copied to ${counted(entry.copies.length, 'place')}`}`,
     shownText(entry.release ?? ''),
   ])
   return [
@@ -99,7 +99,7 @@ function showLines(answer: HostAnswer<ShownBackup>): readonly string[] {
     ['state', stateText(entry)],
     ['proof', proofText(entry)],
     ['left out', `${entry.leftOut}`],
-    ['copies', entry.copies.length === 0 ? 'none' : entry.copies.map(({ to }) => shownText(to)).join(', ')],
+    ...copyRows(entry),
     ['restore', restoreOf(value)],
   ]
   return [
@@ -110,6 +110,14 @@ function showLines(answer: HostAnswer<ShownBackup>): readonly string[] {
     ...(troubles.length > mostTroubles ? [`  and ${troubles.length - mostTroubles} more in its manifest`] : []),
   ]
 }
+
+const copyRows = ({ copies }: BackupEntry): readonly (readonly [string, string])[] =>
+  copies.length === 0
+    ? [['copies', 'none']]
+    : copies.map(({ to, at, evidence, encrypted }) => [
+        'copy',
+        `${shownText(to)}, ${encrypted ? 'encrypted' : 'in the clear'}, ${at.slice(0, 16)}Z, ${shownText(evidence)}`,
+      ])
 
 function stateText({ checkpoint, dataSchema, cluster }: BackupEntry): string {
   if (cluster !== null) return `PostgreSQL ${cluster.version}, timeline ${cluster.timeline}`
@@ -137,7 +145,11 @@ function standingLines(answer: HostAnswer<BackupStanding>): readonly string[] {
     `${host}: ${behind ? 'BEHIND' : 'in time'}, ${counted(backups, 'backup')} (${good} good), ${formatBytes(bytes)}`,
     ...table(points.map(pointRow), '  '),
     ...damaged.map((what) => `  damaged: ${below(shownText(what))}`),
-    ...(behind ? ['  hint: netops backup; what is not verified: netops backup verify'] : []),
+    ...(behind
+      ? [
+          `  hint: netops backup; what is not verified: netops backup verify${points.some(({ of, stands }) => of === 'copies' && stands === 'behind') ? '; what is not elsewhere: netops backup copy --missing' : ''}`,
+        ]
+      : []),
   ]
 }
 

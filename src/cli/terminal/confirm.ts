@@ -42,3 +42,27 @@ export async function confirmDestructive(
     hint: `--confirm ${environment} says that it is meant; --dry-run shows what it would do`,
   })
 }
+
+/**
+ * Returns when it may go on: where `--yes` was given or whoever is asked types yes; in production also the environment's name.
+ * @throws NetopsError `refused` when it was not
+ */
+export async function confirmReplacing(
+  what: Destructive & { readonly yes: boolean },
+  fleet: Pick<Fleet, 'environment' | 'targets'>,
+  context: Pick<CommandContext, 'ask'>,
+): Promise<void> {
+  const { environment } = fleet
+  if (environment !== undefined && isProtected(environment)) return confirmDestructive(what, fleet, context)
+  if (what.yes) return
+  const hosts = fleet.targets.map(({ name }) => name).join(', ')
+  const given = await context.ask?.(`this ${what.destroys} ${hosts}. Type yes to go on: `)
+  if (given?.trim() === 'yes') return
+  throw new NetopsError('refused', {
+    message:
+      given === undefined
+        ? `this ${what.destroys} ${hosts}, and nobody is there to be asked`
+        : 'not confirmed, nothing was done',
+    hint: '--yes says that it is meant; --dry-run shows what it would do',
+  })
+}

@@ -9,6 +9,8 @@ import type { ServiceManager } from '../services/port.ts'
 export interface StepReport {
   /** The id of the step. */
   readonly step: string
+  /** It is being undone, which is carried through whatever the operator says meanwhile. */
+  readonly undoing?: true
   /** The last record that an earlier attempt passed on. */
   readonly last: OwnRecord | undefined
   pass(record: OwnRecord): void

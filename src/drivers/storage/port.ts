@@ -1,4 +1,6 @@
 // What a place for copies is to everything above: objects under names, whole or not there at all. Drivers: folder, sftp, s3.
+import type { S3Settings } from '../../model/offsite.ts'
+import type { LocalFile } from '../../system/local-file.ts'
 
 /** What is to be stored: its length and hash are known, and it can be read again from anywhere, because a put that broke off goes on. */
 export interface Source {
@@ -125,3 +127,30 @@ export interface Storage {
   abandon(name: string, options?: Pick<PutOptions, 'signal' | 'notes'>): Promise<void>
   close(): Promise<void>
 }
+
+export interface FilePutOptions extends CallOptions {
+  readonly onProgress?: ((progress: Progress) => void) | undefined
+  /** Where it is noted how far the put is: a file in a folder that nobody else may write to. */
+  readonly notes: string
+}
+
+/** An opened place, as those use it who store files of this machine and know no driver. */
+export interface OpenPlace extends Pick<Storage, 'place' | 'get' | 'list' | 'verify' | 'close'> {
+  /**
+   * Stores a file, as {@link Storage.put}; what `file` says of it is what it has to be.
+   * @throws NetopsError as {@link Storage.put}
+   */
+  putFile(name: string, file: LocalFile, options: FilePutOptions): Promise<Stored>
+}
+
+/** What opening a place takes besides its address: how its service is reached, and whether what goes there is encrypted. */
+export interface OpeningPlace {
+  readonly address: string
+  readonly s3: S3Settings
+  readonly isEncrypted: boolean
+  /** Below which files of credentials are looked for. */
+  readonly root: string
+}
+
+/** Opens a place. Nothing is connected to yet. @throws NetopsError `refused` for what would go in the clear */
+export type OpenPlaceOf = (wanted: OpeningPlace) => Promise<OpenPlace>

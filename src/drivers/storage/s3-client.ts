@@ -25,8 +25,10 @@ export interface S3Place {
   readonly patience: Patience
 }
 
+type Library = (typeof Sdk)['default']
+
 /** Requests that a test of the answers to one may need to be made by its own means. */
-type Work<T> = (client: Sdk.S3Client, sdk: typeof Sdk, options: { readonly abortSignal?: AbortSignal }) => Promise<T>
+type Work<T> = (client: Sdk.S3Client, sdk: Library, options: { readonly abortSignal?: AbortSignal }) => Promise<T>
 
 const nothing = (): void => undefined
 /** It says what it likes on the console otherwise. */
@@ -38,7 +40,7 @@ const mostSockets = 8
 
 interface Connected {
   readonly client: Sdk.S3Client
-  readonly sdk: typeof Sdk
+  readonly sdk: Library
   /** What no message may hold. */
   readonly hidden: readonly string[]
 }
@@ -103,7 +105,8 @@ export class S3Bucket {
 
   async #connect(): Promise<Connected> {
     const { accessKey, secretKey, sessionToken } = await this.at.credentials()
-    const sdk = await import('@aws-sdk/client-s3')
+    // CommonJS: inside an executable it has no names of its own, only what it exports as a whole.
+    const { default: sdk } = await import('@aws-sdk/client-s3')
     const silence = this.at.patience.silenceMs
     const client = new sdk.S3Client({
       region: this.at.region,

@@ -5,6 +5,7 @@ import { NetopsError } from '../../model/errors.ts'
 import { below, hostPaths } from '../../model/paths.ts'
 import { independently, sequence, type Group, type Step } from '../../model/plan.ts'
 import { makingBaseBackup } from '../base-backup/work.ts'
+import { copying } from '../backup-copy/copy.ts'
 import { archiving } from './archive.ts'
 import { takingCheckpoint } from './checkpoint.ts'
 import { concluding } from './conclude.ts'
@@ -15,7 +16,7 @@ import { verifying } from './verify.ts'
 
 /** @throws NetopsError `refused` where nothing of what is to be backed up is there */
 export function planBackup(request: BackupRequest, facts: BackupFacts): Group {
-  const { root, host, paths, to, keep, compression, exclude, textfile, only } = request
+  const { root, host, paths, to, keep, compression, exclude, textfile, only, offsite } = request
   const { now, there, state, release = null } = facts
   const database = state === 'postgres' && only !== 'config' ? backUpDatabase(request, facts) : undefined
   if (only === 'database') {
@@ -36,21 +37,38 @@ export function planBackup(request: BackupRequest, facts: BackupFacts): Group {
   const id = freeId('config', now, facts.ids)
   const { catalogue } = hostPaths(root)
   const roots = there.map((path) => path.slice(1))
+  const folder = below(root, to)
+  const conclude = stepOf(
+    host,
+    'conclude',
+    'See whether all is in it',
+    concluding({ catalogue, id, textfile: textfile === undefined ? null : below(root, textfile) }),
+  )
   const archive = sequence(`Make ${id} on ${host}`, [
     stepOf(
       host,
       'archive',
       `Archive ${there.join(', ')} as ${id}`,
-      archiving({ root, catalogue, folder: below(root, to), id, roots, exclude, compression, release }),
+      archiving({ root, catalogue, folder, id, roots, exclude, compression, release }),
     ),
     stepOf(host, 'verify', `Read ${id} back`, verifying({ catalogue, ids: [id], only: 'unverified' })),
     stepOf(host, 'expire', 'Remove backups that no rule keeps', expiring({ catalogue, keep, nowMs: now })),
-    stepOf(
-      host,
-      'conclude',
-      'See whether all is in it',
-      concluding({ catalogue, id, textfile: textfile === undefined ? null : below(root, textfile) }),
-    ),
+    // A copy that fails takes nothing from the backup, and what is told of it is told all the same.
+    offsite === undefined
+      ? conclude
+      : independently(
+          `Copy ${id} elsewhere`,
+          [
+            stepOf(
+              host,
+              'copy',
+              `Copy ${id} to ${offsite.places.join(', ')}`,
+              copying({ root, catalogue, folder, ids: [id], offsite, made: 'in this run' }),
+            ),
+            conclude,
+          ],
+          1,
+        ),
   ])
   // Each for itself: a server that is away keeps nobody's configuration from being archived.
   if (database !== undefined) return independently(`Back up ${host}`, [database, archive], 1)

@@ -136,7 +136,7 @@ function planRestore(request: DatabaseRestoreRequest, facts: DatabaseRestoreFact
 const isText = z.string()
 
 export const restoringDatabase = defineWork({
-  name: 'restore-database',
+  name: 'database-restore',
   input: z.strictObject({
     ...{ folder: isText, name: isText, into: isText, account: isText, bin: isText },
     ...{ port: z.int(), promote: z.boolean(), withinMs: z.int() },

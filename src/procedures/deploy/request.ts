@@ -16,7 +16,7 @@ const release = z.strictObject({
 })
 
 /** What the configuration says about reaching the service on its own host. */
-const endpoints = z.strictObject({
+export const endpoints = z.strictObject({
   readyUrl: z.url(),
   healthUrl: z.url(),
   ports: z.array(z.number()),
@@ -66,7 +66,7 @@ export const activationRecord = z.strictObject({
   id: safeName,
   /** Its place in the host's history; records of old have none, and came before. */
   sequence: z.int().positive().exactOptional(),
-  reason: z.enum(['deploy', 'rollback']),
+  reason: z.enum(['deploy', 'rollback', 'restore']),
   release,
   configSha256: sha256Hex,
   endpoints,

@@ -14,7 +14,10 @@ interface BegunStep {
 const tooSoonMs = 1000
 
 /** `Remove 3 old runs (1 of 3)`, or `Archive (120.0 MB of 1.2 GB, 80.0 MB a second, 14.0 s left)`. */
-export function progressText({ title, begun }: BegunStep, record: ProgressRecord): string {
+export function progressText(
+  { title, begun }: BegunStep,
+  record: Pick<ProgressRecord, 'at' | 'done' | 'of' | 'unit'>,
+): string {
   const { done, of, unit } = record
   if (unit !== 'bytes') return `${title} (${done} of ${of})`
   const ms = begun === undefined ? 0 : Date.parse(record.at) - begun
