@@ -1,7 +1,7 @@
 // What drills came to, for people and scripts: measured beside what is promised.
 import * as z from 'zod'
 import { joinOutcomes } from '../../model/errors.ts'
-import { formatDuration } from '../../model/units.ts'
+import { formatAge } from '../../backups/standing.ts'
 import { drillResult, type DrillResult } from '../../procedures/drill/request.ts'
 import type { CommandResult } from '../command.ts'
 
@@ -31,7 +31,7 @@ export function drilledResult(result: CommandResult): CommandResult {
 type Measured = DrillResult['rto']
 
 const measuredLine = (name: string, { seconds, objective, met }: Measured): string =>
-  `  ${name}: ${formatDuration(seconds * 1000)}, ${met ? 'within' : 'MISSED:'} ${formatDuration(objective * 1000)}`
+  `  ${name}: ${formatAge(seconds * 1000)}, ${met ? 'within' : 'MISSED:'} ${formatAge(objective * 1000)}`
 
 function linesOf(host: string, { backup, rto, rpo, compared, records, notes, met }: DrillResult): readonly string[] {
   return [
