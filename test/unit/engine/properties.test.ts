@@ -276,9 +276,10 @@ function expectSound(site: Site): void {
     if (done >= 0 && transient !== true)
       expect(lastIndexOf(events, isMark(id, '+')), `${id} is done once`).toBeLessThan(done)
   }
-  // Whatever was begun is cleared up, after all else in its group.
+  // Whatever was begun is cleared up, after all else in its group; but for what lasts only while a run does, which one that is
+  // resumed begins again, also where nothing is left to do but to end it.
   for (const group of groupsOf(plan)) {
-    const body = bodyOf(group)
+    const body = bodyOf(group).filter(({ transient }) => transient !== true)
     const touched = Math.max(
       ...body.map(({ id }) => lastIndexOf(events, (event) => isMark(id, '+')(event) || isMark(id, '-')(event))),
     )
