@@ -279,9 +279,11 @@ describe.skipIf(programs === undefined)('the archive of a log', { timeout: 240_0
       for (let n = 1000; writing; n += 1)
         await postgres.sql(`INSERT INTO marks SELECT ${n} FROM generate_series(1, 500)`, 'network')
     })()
+    const copies = join(site.folder, 'copies')
+    await mkdir(copies, { mode: 0o700 })
     const backup = () =>
       exec([inject('builds').netops, 'runs', 'start', 'backup', '--root', site.root, '--json'], {
-        stdin: { text: JSON.stringify({ only: 'database' }) },
+        stdin: { text: JSON.stringify({ only: 'database', offsite: { places: [copies], as: 'db1', recipients: [] } }) },
       })
     try {
       expect(await backup()).toMatchObject({ code: 0 })
@@ -289,6 +291,7 @@ describe.skipIf(programs === undefined)('the archive of a log', { timeout: 240_0
       writing = false
       await writers
     }
+    expect((await readdir(join(copies, 'db1'))).filter((name) => name.includes('database_'))).not.toEqual([])
     const [archive = ''] = (await listIfAny(site.paths.backups)).filter((name) =>
       /^database_\d{8}_\d{6}\.tar\.gz$/.test(name),
     )

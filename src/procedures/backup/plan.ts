@@ -80,7 +80,7 @@ export function planBackup(request: BackupRequest, facts: BackupFacts): Group {
 
 /** A base backup of the database, of which the log can be replayed (netops db archive setup). */
 function backUpDatabase(
-  { root, host, to, compression, keep }: BackupRequest,
+  { root, host, to, compression, keep, offsite }: BackupRequest,
   { now, ids, release }: BackupFacts,
 ): Group {
   const id = freeId('database', now, ids)
@@ -95,6 +95,17 @@ function backUpDatabase(
     ),
     stepOf(host, 'database-verify', `Read ${id} back`, verifying({ catalogue, ids: [id], only: 'unverified' })),
     stepOf(host, 'database-expire', 'Remove backups that no rule keeps', expiring({ catalogue, keep, nowMs: now })),
+    // The last of them: what fails there takes nothing from the backup.
+    ...(offsite === undefined
+      ? []
+      : [
+          stepOf(
+            host,
+            'database-copy',
+            `Copy ${id} to ${offsite.places.join(', ')}`,
+            copying({ root, catalogue, folder, ids: [id], offsite, made: 'in this run' }),
+          ),
+        ]),
   ])
 }
 

@@ -33,6 +33,12 @@ describe('a backup', () => {
     expect(steps({ only: 'database' }, { state: 'postgres' }).map(({ id }) => id)).toEqual([
       ...['database', 'database-verify', 'database-expire'],
     ])
+    const offsite = { places: ['/copies'], as: 'web1', recipients: [] }
+    expect(
+      steps({ only: 'database', offsite }, { state: 'postgres' })
+        .map(({ id }) => id)
+        .at(-1),
+    ).toBe('database-copy')
     expect(steps({ only: 'config' }, { state: 'postgres' }).map(({ id }) => id)[0]).toBe('archive')
     expect(() => steps({ only: 'database' })).toThrow('there is no database to back up')
     expect(steps({}, { state: undefined }).map(({ id }) => id)[0]).toBe('archive')
