@@ -84,6 +84,11 @@ async function takeBack(folder: string, name: string): Promise<void> {
     if (await isSame(work, folder, file)) await unlink(join(folder, file))
   }
   await syncFolder(folder)
+  // The manifest last: by it whoever comes after one that was killed just now knows that what has a name is to keep it.
+  for (const file of isWhole ? await readdir(work) : []) {
+    if (file !== manifestFile(name)) await rm(join(work, file), { recursive: true, force: true })
+  }
+  if (isWhole) await syncFolder(work)
   await removeTree(work)
 }
 

@@ -88,6 +88,8 @@ export interface Connections {
 // More requests than this sent ahead on one connection are no accident.
 const fewAhead = 4
 const waryMs = 30_000
+// Ten thousand connections are looked at in a millisecond or two.
+const countMs = 250
 const unknown = -1
 
 /** Tracks the connections of servers that do not listen yet, and has their requests answered one at a time. */
@@ -103,7 +105,6 @@ export function trackConnections(
   let wary = 0
   let stopping = false
   let lingering = true
-  // What begins to arrive is in this figure only where somebody has asked.
   let inFlightNow = 0
 
   const recount = (connection: Connection) => {
@@ -113,6 +114,11 @@ export function trackConnections(
     connection.counted = now
     onInFlight(inFlightNow)
   }
+  // Of what begins to arrive nobody tells but the count of bytes.
+  const recountAll = () => {
+    for (const connection of connections.values()) if (connection.current === undefined) recount(connection)
+  }
+  const counting = setInterval(recountAll, countMs).unref()
   const closeIdle = () => {
     for (const connection of connections.values()) if (isIdle(connection)) connection.socket.destroy()
     // What has sent nothing at all has not begun a handshake either.
@@ -305,13 +311,14 @@ export function trackConnections(
       }, lingerMs)
       let cut = 0
       const limit = setTimeout(() => {
-        for (const connection of connections.values()) recount(connection)
+        recountAll()
         cut = inFlightNow
         for (const socket of accepted.keys()) socket.destroy()
       }, drainMs)
       await Promise.all(closed)
       clearTimeout(linger)
       clearTimeout(limit)
+      clearInterval(counting)
       return cut
     },
   }

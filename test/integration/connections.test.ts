@@ -155,7 +155,7 @@ describe('requests that are sent before their turn', () => {
     const sockets = await Promise.all(Array.from({ length: 12 }, () => dial('', silent)))
     await vi.waitFor(() => expect(tracked.active()).toBe(12))
     for (const socket of sockets) socket.write(get('/').repeat(2400))
-    await vi.waitFor(() => expect(begun).toHaveLength(12))
+    await vi.waitFor(() => expect(begun).toHaveLength(12), { timeout: 20_000 })
     // 64 KiB of them for the first connection, and the one that is begun for each of the others.
     expect(tracked.requestsInFlight()).toBeLessThanOrEqual(65_536 / get('/').length + 12)
     silent.closeAllConnections()
@@ -201,7 +201,7 @@ describe('requests that are sent before their turn', () => {
     const next = await dial(get('/next'), to)
     const second = receive(next)
     const third = receive(await dial('GET /part HTTP/1.1\r\nHo', to))
-    await vi.waitFor(() => expect(busy.bytesRead).toBeGreaterThan(100_000))
+    await vi.waitFor(() => expect(busy.bytesRead).toBeGreaterThan(100_000), { timeout: 20_000 })
     busy.destroy()
     await many
     // The rest comes after all that is idle was closed.

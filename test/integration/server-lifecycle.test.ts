@@ -36,7 +36,7 @@ describe('stopping', () => {
     kept.socket.write('GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n')
     await received(kept, '"ready":true')
     await eventually(async () =>
-      expect((await ask('/metrics', here.ports.metrics)).body).toContain('\nnetwork_connections_active 2\n'),
+      expect((await ask('/metrics', here.ports.metrics)).body).toContain('\nnetwork_requests_active 1\n'),
     )
     server.child.kill(signal)
     await server.logged('stopping')
