@@ -1,4 +1,5 @@
 // What of the service's data an archive holds: the newest checkpoint stands for the live database, which is never read.
+import { liveFiles } from './live-files.ts'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { checkpointHashEnding, takenAt } from '../model/checkpoint.ts'
@@ -82,10 +83,6 @@ async function schemaOf(checkpoint: string): Promise<number | undefined> {
 /** A path below the root as archives have it. */
 const nameBelow = (root: string, path: string): string => path.slice(root === '/' ? 1 : root.length + 1)
 
-// As the server names them: its database with what SQLite keeps beside it, and what is being written or verified just now.
-const live = ['state.db', 'state.db-wal', 'state.db-shm', 'state.db-journal', '.restoring-*', '.verifying-*']
-const unfinished = ['restore-unfinished.json', 'in-use.lock*', 'checkpoints/.lock*', 'checkpoints/.taking-*']
-
 /**
  * What is left out of every archive: live database files, and all checkpoints but the one that stands for them.
  * @returns names and patterns as archives take them (archive/walk.ts)
@@ -96,5 +93,5 @@ export async function leftOutOf(root: string, copy: StateCopy | undefined): Prom
     const checkpoint = file.endsWith(checkpointHashEnding) ? file.slice(0, -checkpointHashEnding.length) : file
     return takenAt(checkpoint) !== undefined && checkpoint !== copy?.file
   })
-  return [...live, ...unfinished, ...others.map((file) => `checkpoints/${file}`)].map((name) => `${data}/${name}`)
+  return [...liveFiles, ...others.map((file) => `${data}/checkpoints/${file}`)]
 }
