@@ -3,11 +3,10 @@ import { join } from 'node:path'
 import { indexOf } from '../archive/last-pieces.ts'
 import { linesIn } from '../archive/slab.ts'
 import { entryOf } from '../archive/entries.ts'
-import { manifestFile, readManifest, type Manifest } from '../archive/manifest.ts'
+import { manifestHash, readManifest, type Manifest } from '../archive/manifest.ts'
 import { parseBackupId, type BackupEntry } from '../model/backup.ts'
 import { takenAt } from '../model/checkpoint.ts'
 import { NetopsError } from '../model/errors.ts'
-import { sha256OfFile } from '../system/files.ts'
 
 /** What the archive itself does not say. */
 export type KnownBeside = Pick<BackupEntry, 'sameAs' | 'release' | 'dataSchema' | 'checkpoint' | 'cluster'>
@@ -35,7 +34,7 @@ export async function entryFor(
     ...{ schema: 'netops/backup/v1', id: name, kind, folder, file: archive.file, compression, madeAt: begun },
     seconds: Math.max(0, Date.parse(ended) - Date.parse(begun)) / 1000,
     ...{ bytes: archive.bytes, rawBytes: totals.raw, entries: totals.entries },
-    manifestSha256: await sha256OfFile(join(folder, manifestFile(name))),
+    manifestSha256: await manifestHash({ folder, name }),
     ...beside,
     cluster: beside.cluster ?? clusterIn(manifest),
     ...{ troubles: counted, leftOut: leftOut.length + unlisted.leftOut, verified: null, damage: null, copies: [] },

@@ -1,11 +1,11 @@
 // What of the service's data an archive holds: the newest checkpoint stands for the live database, which is never read.
-import { liveFiles } from './live-files.ts'
-import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { checkpointHashEnding, takenAt } from '../model/checkpoint.ts'
 import { hostPaths } from '../model/paths.ts'
 import { systemCode } from '../model/errors.ts'
 import { listIfAny, readTextIfAny } from '../system/files.ts'
+import { readSqliteSchema } from '../system/sqlite-header.ts'
+import { liveFiles } from './live-files.ts'
 
 /** A copy of the state that is to be in a backup. */
 export interface StateCopy {
@@ -57,27 +57,15 @@ const mostOfHash = 4096
 const hashOf = async (checkpoint: string): Promise<string | undefined> =>
   /^([0-9a-f]{64}) /.exec((await readTextIfAny(`${checkpoint}${checkpointHashEnding}`, mostOfHash)) ?? '')?.[1]
 
-// sqlite.org/fileformat2.html, 1.3: the header begins with these 16 bytes and has the user version at 60, big-endian.
-const databaseMark = 'SQLite format 3\0'
-const versionAt = 60
-
-/** The data schema of a checkpoint, by its user version; undefined where it has none, or is no checkpoint. */
+/** The data schema of a checkpoint; undefined where it has none, or is no checkpoint. */
 async function schemaOf(checkpoint: string): Promise<number | undefined> {
-  const header = Buffer.alloc(versionAt + 4)
   try {
-    const handle = await open(checkpoint, 'r')
-    try {
-      await handle.read(header, 0, header.length, 0)
-    } finally {
-      await handle.close()
-    }
+    return await readSqliteSchema(checkpoint)
   } catch (error) {
     if (systemCode(error) === undefined) throw error
     // What cannot be read is named by the archive itself.
     return undefined
   }
-  if (header.toString('latin1', 0, databaseMark.length) !== databaseMark) return undefined
-  return header.readUInt32BE(versionAt) || undefined
 }
 
 /** A path below the root as archives have it. */

@@ -1,10 +1,9 @@
 // Reads a backup back and notes in the catalogue what was found.
 import { join } from 'node:path'
-import { manifestFile } from '../archive/manifest.ts'
+import { manifestFile, manifestHash } from '../archive/manifest.ts'
 import type { OnProgress } from '../archive/progress.ts'
 import { verifyArchive } from '../archive/verify.ts'
 import type { BackupEntry, BackupVerification } from '../model/backup.ts'
-import { sha256OfFile } from '../system/files.ts'
 import { updateBackup } from './catalogue.ts'
 
 export interface VerifyRequest {
@@ -37,7 +36,7 @@ export async function verifyBackup(
   const { folder, id } = entry
   const { manifest, damages, unlisted } = await verifyArchive({ folder, name: id }, { sample, signal, onProgress })
   const path = join(folder, manifestFile(id))
-  const isOther = manifest !== undefined && (await sha256OfFile(path)) !== entry.manifestSha256
+  const isOther = manifest !== undefined && (await manifestHash({ folder, name: id })) !== entry.manifestSha256
   const found = [...(isOther ? [`the manifest ${path} is another one than the catalogue knows`] : []), ...damages]
   const at = now().toISOString()
   if (found.length > 0) {

@@ -1,13 +1,13 @@
 // Brings a backup back from elsewhere, also to a machine that knows nothing of it: its page, its three files, decrypted and verified
 // before any of them has its name.
 import { createHash } from 'node:crypto'
-import { constants, promises as fs } from 'node:fs'
+import { constants, promises as fs, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import { decryptTo } from '../../archive/encryption/file.ts'
 import { archiveFile, indexFile, manifestFile } from '../../archive/manifest.ts'
 import { verifyArchive } from '../../archive/verify.ts'
 import type { OpenPlace } from '../../drivers/storage/port.ts'
-import { NetopsError } from '../../model/errors.ts'
+import { NetopsError, systemCode } from '../../model/errors.ts'
 import { leastFreeDisk } from '../../model/free-disk.ts'
 import { formatBytes } from '../../model/units.ts'
 import { linked, makeFolder, removeTree, sha256OfFile, syncFolder } from '../../system/files.ts'
@@ -137,9 +137,15 @@ const filesOf = ({ id, compression }: CopyPage): Readonly<Record<CopyPart, strin
   manifest: manifestFile(id),
 })
 
+/** What lies at a path, a link as such; undefined where there is nothing. */
+const lookAt = (path: string): Promise<Stats | undefined> =>
+  fs.lstat(path).catch((error: unknown) => {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw error
+  })
+
 async function refuseTaken(path: string): Promise<void> {
-  const found = await fs.lstat(path).catch(() => undefined)
-  if (found === undefined) return
+  if ((await lookAt(path)) === undefined) return
   throw new NetopsError('failed', {
     message: `${path} is there already; nothing is overwritten`,
     hint: 'name an empty folder: --to DIR',
@@ -174,7 +180,7 @@ async function bring(
   { place, signal }: FetchTools,
 ): Promise<number> {
   const plain = join(work, filesOf(page)[object.part])
-  if (page.encrypted && (await fs.lstat(plain).catch(() => undefined))?.isFile() === true) return 0
+  if (page.encrypted && (await lookAt(plain))?.isFile() === true) return 0
   // Of another copy of the same backup the bytes are others.
   const path = page.encrypted ? `${plain}.${object.sha256.slice(0, 12)}.age` : plain
   const brought = await download(object, path, onBytes, { place, signal })
